@@ -13,8 +13,10 @@ import (
 )
 
 var sentinels = map[Code]*Error{
-	CodeInvalid: ErrInvalid, CodeNotFound: ErrNotFound, CodeExists: ErrExists, CodeConflict: ErrConflict, CodeDenied: ErrDenied,
-	CodeQuotaExceeded: ErrQuotaExceeded, CodeUnsupported: ErrUnsupported, CodeUnavailable: ErrUnavailable, CodeGone: ErrGone, CodeInternal: ErrInternal,
+	CodeInvalid: ErrInvalid, CodeNotFound: ErrNotFound, CodeExists: ErrExists, CodeConflict: ErrConflict,
+	CodeDenied:        ErrDenied,
+	CodeQuotaExceeded: ErrQuotaExceeded, CodeUnsupported: ErrUnsupported, CodeUnavailable: ErrUnavailable,
+	CodeGone: ErrGone, CodeInternal: ErrInternal,
 	CodePrecondition: ErrPrecondition, CodeKeyReused: ErrKeyReused, CodeThrottled: ErrThrottled,
 }
 
@@ -66,7 +68,8 @@ func TestRetryability(t *testing.T) {
 	for code, e := range sentinels {
 		require.Equal(t, code == CodeUnavailable || code == CodeThrottled, e.Retryable(), code)
 	}
-	require.True(t, (&Error{Code: CodeConflict, Cause: fmt.Errorf("x: %w", retryable(true))}).Retryable(), "the edge knows better")
+	edge := fmt.Errorf("x: %w", retryable(true))
+	require.True(t, (&Error{Code: CodeConflict, Cause: edge}).Retryable(), "the edge knows better")
 	require.False(t, (&Error{Code: CodeUnavailable, Cause: retryable(false)}).Retryable())
 	require.True(t, (&Error{Code: CodeInternal, Cause: ErrUnavailable}).Retryable())
 	require.False(t, (&Error{Code: CodeInternal, Cause: context.Canceled}).Retryable())
@@ -90,7 +93,10 @@ func TestErrorAttr(t *testing.T) {
 		want string
 	}{
 		{&Error{Code: CodeUnavailable, Message: "away"}, "level=WARN msg=m cluster=c error=away\n"},
-		{&Error{Code: CodeUnavailable, Message: "away", Cause: errors.New("refused")}, "level=WARN msg=m cluster=c error=away cause=refused\n"},
+		{
+			&Error{Code: CodeUnavailable, Message: "away", Cause: errors.New("refused")},
+			"level=WARN msg=m cluster=c error=away cause=refused\n",
+		},
 	} {
 		var b strings.Builder
 		h := slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {

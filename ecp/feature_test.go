@@ -8,7 +8,8 @@ import (
 )
 
 // everything is every feature, in the order they are listed.
-const everything = "power scale resize network image repair delete transfer logs connectionLimit monitoring alarms integrations dashboard"
+const everything = "power scale resize network image repair delete transfer logs connectionLimit " +
+	"monitoring alarms integrations dashboard"
 
 // shared is what a cluster of somebody else's can always be asked for; with an
 // agent that is connected and has reported, more.
@@ -38,7 +39,10 @@ var featureTable = []struct {
 	{Adopted, "5.8.9", Capabilities{Agent: true}, through},
 	{Adopted, "e5.7.0-g1234", Capabilities{Agent: true, LicenseType: 3}, through + " connectionLimit"},
 	{Adopted, "6.0.1", Capabilities{Agent: true}, through},
-	{Adopted, "6.0.1", Capabilities{Agent: true, Reported: true, Logs: true}, shared + " logs monitoring alarms integrations dashboard"},
+	{
+		Adopted, "6.0.1", Capabilities{Agent: true, Reported: true, Logs: true},
+		shared + " logs monitoring alarms integrations dashboard",
+	},
 
 	// Before anything was reported.
 	{Adopted, "", Capabilities{}, shared},
@@ -55,14 +59,23 @@ func TestWhatAdoptedFeaturesWaitFor(t *testing.T) {
 		caps    Capabilities
 		why     string
 	}{
-		{FeatureLogs, "5.8.9", Capabilities{Agent: true, Reported: true}, "run `emqxee-agent register --emqx-log-collection-enabled` on their hosts"},
-		{FeatureLogs, "5.8.9", Capabilities{Agent: true, Reported: true, LogFault: "/l cannot be read"}, "the agent cannot read EMQX's log files: /l cannot be read"},
+		{
+			FeatureLogs, "5.8.9", Capabilities{Agent: true, Reported: true},
+			"run `emqxee-agent register --emqx-log-collection-enabled` on their hosts",
+		},
+		{
+			FeatureLogs, "5.8.9", Capabilities{Agent: true, Reported: true, LogFault: "/l cannot be read"},
+			"the agent cannot read EMQX's log files: /l cannot be read",
+		},
 		{FeatureLogs, "5.8.9", Capabilities{Agent: true}, notReported},
 		{FeatureLogs, "5.8.9", Capabilities{}, needsAgent},
 		{FeatureLogs, "", Capabilities{NoAgentAddress: true}, "AgentAddressNotConfigured"},
 		{FeatureMonitoring, "5.8.9", Capabilities{}, needsAgent},
 		{FeatureMonitoring, "", Capabilities{}, needsAgent},
-		{FeatureMonitoring, "5.8.9", Capabilities{NoAgentAddress: true}, "AgentAddressNotConfigured: no address is configured"},
+		{
+			FeatureMonitoring, "5.8.9", Capabilities{NoAgentAddress: true},
+			"AgentAddressNotConfigured: no address is configured",
+		},
 		{FeatureAlarms, "", Capabilities{NoAgentAddress: true}, "AgentAddressNotConfigured"},
 		{FeatureIntegrations, "4.4.24", Capabilities{NoAgentAddress: true}, "AgentAddressNotConfigured"},
 		{FeatureMonitoring, "", Capabilities{NoAgentAddress: true, Agent: true}, notReported},
@@ -73,17 +86,29 @@ func TestWhatAdoptedFeaturesWaitFor(t *testing.T) {
 		{FeatureMonitoring, "", Capabilities{Agent: true}, notReported},
 		{FeatureDashboard, "", Capabilities{ServiceAddress: true}, notReported},
 		{FeatureDashboard, "", Capabilities{NoAgentAddress: true}, "AgentAddressNotConfigured"},
-		{FeatureDashboard, "4.4.24", Capabilities{NoAgentAddress: true, ServiceAddress: true}, "AgentAddressNotConfigured"},
+		{
+			FeatureDashboard, "4.4.24", Capabilities{NoAgentAddress: true, ServiceAddress: true},
+			"AgentAddressNotConfigured",
+		},
 		{FeatureDashboard, "4.4.24", Capabilities{ServiceAddress: true}, needsAgent},
 		{FeatureDashboard, "5.8.9", Capabilities{}, "a service address or a connected agent"},
 		{FeatureConnectionLimit, "", Capabilities{Agent: true}, notReported},
 		{FeatureConnectionLimit, "4.4.24", Capabilities{Agent: true}, "does not list the call"},
 		{FeatureConnectionLimit, "4.4.24", Capabilities{LimitCall: true}, needsAgent},
 		{FeatureConnectionLimit, "4.4.24", Capabilities{NoAgentAddress: true}, "AgentAddressNotConfigured"},
-		{FeatureConnectionLimit, "4.4.24", Capabilities{Agent: true, LimitCall: true, LimitDropped: "it dropped it"}, "LicenseNotBusinessCritical: it dropped it"},
+		{
+			FeatureConnectionLimit, "4.4.24", Capabilities{Agent: true, LimitCall: true, LimitDropped: "it dropped it"},
+			"LicenseNotBusinessCritical: it dropped it",
+		},
 		{FeatureConnectionLimit, "5.8.9", Capabilities{LicenseType: 3}, needsAgent},
-		{FeatureConnectionLimit, "5.8.9", Capabilities{Agent: true, LicenseType: 3, LimitDropped: "it dropped it"}, "LicenseNotBusinessCritical: it dropped it"},
-		{FeatureConnectionLimit, "5.8.9", Capabilities{Agent: true, LicenseType: 10, LimitDropped: "it dropped it"}, "license (type 3)"},
+		{
+			FeatureConnectionLimit, "5.8.9", Capabilities{Agent: true, LicenseType: 3, LimitDropped: "it dropped it"},
+			"LicenseNotBusinessCritical: it dropped it",
+		},
+		{
+			FeatureConnectionLimit, "5.8.9", Capabilities{Agent: true, LicenseType: 10, LimitDropped: "it dropped it"},
+			"license (type 3)",
+		},
 		{FeatureConnectionLimit, "5.6.9", Capabilities{LicenseType: 3}, "5.7.0 or later"},
 		{FeatureConnectionLimit, "5.7.0", Capabilities{Agent: true, LicenseType: 2}, "license (type 3)"},
 	} {
@@ -114,7 +139,8 @@ func TestFeatureTable(t *testing.T) {
 
 func TestVersions(t *testing.T) {
 	for s, want := range map[string]Version{
-		"5.8.9": {5, 8, 9}, "v5.8.9": {5, 8, 9}, "e5.8.9": {5, 8, 9}, "5.10.0-rc.1": {5, 10, 0}, "4.4.24+build": {4, 4, 24}, "5.8.9-g12345678": {5, 8, 9},
+		"5.8.9": {5, 8, 9}, "v5.8.9": {5, 8, 9}, "e5.8.9": {5, 8, 9},
+		"5.10.0-rc.1": {5, 10, 0}, "4.4.24+build": {4, 4, 24}, "5.8.9-g12345678": {5, 8, 9},
 	} {
 		got, ok := ParseVersion(s)
 		require.True(t, ok, s)

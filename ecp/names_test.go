@@ -53,7 +53,8 @@ func TestNames(t *testing.T) {
 func TestProjectPaths(t *testing.T) {
 	for path, good := range map[string]bool{
 		"default/default": true, "a/b": true, "org-1/team-2": true, strings.Repeat("a", 63) + "/b": true,
-		"": false, "a": false, "/a": false, "a/": false, "a/b/c": false, "A/b": false, "-a/b": false, "a-/b": false, "a_b/c": false,
+		"": false, "a": false, "/a": false, "a/": false, "a/b/c": false,
+		"A/b": false, "-a/b": false, "a-/b": false, "a_b/c": false,
 		"a/b\n": false, strings.Repeat("a", 64) + "/b": false, "a/..": false,
 	} {
 		require.Equal(t, good, ValidateProject(path) == "", "%q", path)

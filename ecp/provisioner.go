@@ -145,8 +145,8 @@ func (e *RecordOlder) Error() string {
 	if e.Found > e.Recorded {
 		return fmt.Sprintf("the objects are of generation %d, and the record is of generation %d", e.Found, e.Recorded)
 	}
-	return fmt.Sprintf("the objects were made by a change to generation %d that the record, which is of generation %d, "+
-		"does not know of", e.Found, e.Recorded)
+	return fmt.Sprintf("the objects were made by a change to generation %d that the record, "+
+		"which is of generation %d, does not know of", e.Found, e.Recorded)
 }
 
 // Older reports whether d must not be applied to objects that say this of

@@ -53,12 +53,13 @@ A user has one or more grants, an API token has one. A grant is a role with its 
 		b.WriteString("\n")
 	}
 	b.WriteString(`
-- What an actor may not read does not exist for it: the answer is ` + "`not_found`" + `. What it may read but not do is ` + "`denied`" + `.
+- What an actor may not read does not exist for it: the answer is ` + "`not_found`" + `.
+  What it may read but not do is ` + "`denied`" + `.
 - Everybody sees the organisation they have a grant in, and themselves.
 - Nobody gives a grant they do not hold themselves. A user with grants outside an administrator's reach keeps those, and
   can be disabled or given a password only by who reaches all of them.
-- The last user with the role ` + "`system`" + ` who can log in cannot be removed, disabled or demoted, and neither can the last token of that role
-  while no such user can log in.
+- The last user with the role ` + "`system`" + ` who can log in cannot be removed, disabled or
+  demoted, and neither can the last token of that role while no such user can log in.
 - A session holds what its user holds at every call. A token holds its one grant until it expires or is deleted, whatever
   becomes of who made it.
 - A failed attempt at something without the right is written to the audit, as every change is; for all but a

@@ -113,7 +113,8 @@ func (r *KeyRing) Open(sealed, binding string) ([]byte, error) {
 	aead := r.keys[id]
 	if aead == nil {
 		return nil, NewError(CodeUnavailable, "open secret",
-			fmt.Sprintf("it was sealed with the key %q, which is not configured; add that key behind the newest one", id))
+			fmt.Sprintf("it was sealed with the key %q, which is not configured; "+
+				"add that key behind the newest one", id))
 	}
 	b, err := base64.RawStdEncoding.Strict().DecodeString(text)
 	if err == nil && len(b) < aead.NonceSize() {

@@ -36,9 +36,15 @@ func TestKeyRing(t *testing.T) {
 		code            Code
 		says            string
 	}{
-		"another record":    {sealed, "registry/b/password", CodeInternal, "was changed from outside"},
-		"missing key":       {newer, "registry/a/password", CodeUnavailable, `sealed with the key "k2", which is not configured`},
-		"renamed key":       {strings.Replace(newer, "k2", "k1", 1), "registry/a/password", CodeInternal, "another key of the same id"},
+		"another record": {sealed, "registry/b/password", CodeInternal, "was changed from outside"},
+		"missing key": {
+			newer, "registry/a/password", CodeUnavailable,
+			`sealed with the key "k2", which is not configured`,
+		},
+		"renamed key": {
+			strings.Replace(newer, "k2", "k1", 1), "registry/a/password", CodeInternal,
+			"another key of the same id",
+		},
 		"cut":               {sealed[:20], "registry/a/password", CodeInternal, "was changed"},
 		"of something else": {"hush", "registry/a/password", CodeInternal, "not sealed by a key ring"},
 		"empty":             {"", "registry/a/password", CodeInternal, "not sealed by a key ring"},
@@ -58,7 +64,10 @@ func TestKeyRing(t *testing.T) {
 }
 
 func TestBadKeys(t *testing.T) {
-	for _, keys := range [][]Key{nil, {{"", make([]byte, 32)}}, {{"a.b", make([]byte, 32)}}, {{"a", make([]byte, 31)}}, {aKey("a", 1), aKey("a", 2)}} {
+	for _, keys := range [][]Key{
+		nil, {{"", make([]byte, 32)}}, {{"a.b", make([]byte, 32)}}, {{"a", make([]byte, 31)}},
+		{aKey("a", 1), aKey("a", 2)},
+	} {
 		_, err := NewKeyRing(keys...)
 		require.Error(t, err)
 	}

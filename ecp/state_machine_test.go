@@ -12,15 +12,16 @@ import (
 // mode with the commands it takes and where they lead.
 var legalCommands = map[Mode]map[State]string{
 	Hosted: {
-		Creating:    "start= stop>stopping update. transfer. delete>stopping",
-		Updating:    "start= stop>stopping update. transfer. delete>stopping",
-		Syncing:     "start= stop>stopping update>updating transfer. delete>stopping",
-		Starting:    "start= stop>stopping update. transfer. delete>stopping",
-		Running:     "start= stop>stopping restart>updating update>updating repair>updating transfer. delete>stopping",
-		Degraded:    "start= stop>stopping restart>updating update>updating repair>updating transfer. delete>stopping",
-		Stopping:    "start>starting stop= update. transfer. delete.",
-		Stopped:     "start>starting stop= update. transfer. delete.",
-		Abnormal:    "start>starting stop>stopping restart>updating update>updating repair>updating take-over>updating put-back>updating transfer. delete>stopping",
+		Creating: "start= stop>stopping update. transfer. delete>stopping",
+		Updating: "start= stop>stopping update. transfer. delete>stopping",
+		Syncing:  "start= stop>stopping update>updating transfer. delete>stopping",
+		Starting: "start= stop>stopping update. transfer. delete>stopping",
+		Running:  "start= stop>stopping restart>updating update>updating repair>updating transfer. delete>stopping",
+		Degraded: "start= stop>stopping restart>updating update>updating repair>updating transfer. delete>stopping",
+		Stopping: "start>starting stop= update. transfer. delete.",
+		Stopped:  "start>starting stop= update. transfer. delete.",
+		Abnormal: "start>starting stop>stopping restart>updating update>updating repair>updating " +
+			"take-over>updating put-back>updating transfer. delete>stopping",
 		Nonexistent: "repair>creating transfer. delete.",
 	},
 	Adopted: {
@@ -74,7 +75,8 @@ func TestWhileDeletingOnlyDeleteIsTaken(t *testing.T) {
 			require.Equal(t, m.Edges(s), deleting.Edges(s))
 		}
 	}
-	require.NotEqual(t, []CommandKind{CommandDelete}, HostedStates.Legal(Running), "WhileDeleting returns another machine")
+	require.NotEqual(t, []CommandKind{CommandDelete}, HostedStates.Legal(Running),
+		"WhileDeleting returns another machine")
 }
 
 // Every cluster can be deleted, whatever state it is in, and what is being deleted
@@ -85,7 +87,8 @@ func TestOnlyGoneIsFinal(t *testing.T) {
 			next, deletable := m.Next(s, CommandDelete)
 			require.NotEqual(t, Illegal, deletable, "a cluster that is %s cannot be deleted", s)
 			require.NotEmpty(t, m.Edges(s), "no observation leads out of %s", s)
-			require.Contains(t, m.Route(next, Gone), Gone, "there is no way from %s, where delete leads, to the end", next)
+			require.Contains(t, m.Route(next, Gone), Gone,
+				"there is no way from %s, where delete leads, to the end", next)
 		}
 		for _, end := range []StateMachine{m, m.WhileDeleting()} {
 			require.NotContains(t, end.States(), Gone)

@@ -132,8 +132,8 @@ func (n TargetNetwork) Wrong() (wrong []FieldError) {
 	switch n.IPFamilyPolicy {
 	case "", SingleStack, PreferDualStack, RequireDualStack:
 	default:
-		wrong = append(wrong, FieldError{"ipFamilyPolicy",
-			fmt.Sprintf(`is %q; "SingleStack", "PreferDualStack" and "RequireDualStack" are allowed`, n.IPFamilyPolicy)})
+		wrong = append(wrong, FieldError{"ipFamilyPolicy", fmt.Sprintf(
+			`is %q; "SingleStack", "PreferDualStack" and "RequireDualStack" are allowed`, n.IPFamilyPolicy)})
 	}
 	return wrong
 }

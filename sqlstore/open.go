@@ -27,8 +27,8 @@ type Config struct {
 	// Dir is the folder of the database, made if it is not there. It MUST be
 	// on a local disk: locks of network file systems do not hold.
 	Dir string
-	// Kinds knows the payloads of the records that are kept: [fleet.Kinds] for those of
-	// a Manager, and kinds of an embedder's own.
+	// Kinds knows the payloads of the records that are kept: fleet.Kinds for those of
+	// a Manager, with kinds of an embedder's own copied into it; see [ecp.CodecOf].
 	Kinds ecp.Codec
 	// Platform is what the clusters in the database are made on. A database that
 	// was made for another is refused; "" = any is taken.
@@ -56,7 +56,7 @@ func Open(ctx context.Context, c Config) (_ *Store, err error) {
 		return nil, &ecp.Error{Code: ecp.CodeInvalid, Op: opening, Message: "Config.Dir is missing: the folder to keep the database in"}
 	}
 	if c.Kinds == nil {
-		return nil, &ecp.Error{Code: ecp.CodeInvalid, Op: opening, Message: "Config.Kinds is missing: it knows the payloads of records, such as ecp.Kinds() for those of a Manager"}
+		return nil, &ecp.Error{Code: ecp.CodeInvalid, Op: opening, Message: "Config.Kinds is missing: it knows the payloads of records, such as fleet.Kinds() for those of a Manager"}
 	}
 	dir, err := filepath.Abs(c.Dir)
 	if err != nil {

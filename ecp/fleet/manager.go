@@ -219,8 +219,9 @@ func (m *Manager) Stats() Stats {
 	}
 }
 
-// Kinds returns the codec of every kind of record that the package stores, for
-// stores that keep text.
+// Kinds returns the codec of every kind of record that a Manager stores, for stores
+// that keep text: the union of the kinds of the rooms. An embedder that keeps records
+// of its own copies their codec into it, see [ecp.CodecOf].
 func Kinds() ecp.Codec {
 	c := ecp.CodecOf(
 		ecp.ClusterRecord{}, ecp.Tombstone{}, ecp.Operation{}, ecp.TransferNotice{}, ecp.AgentRecord{}, ecp.RegistrationToken{}, ecp.HistoryEntry{}, ecp.Platform{},

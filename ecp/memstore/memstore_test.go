@@ -166,12 +166,18 @@ func BenchmarkWrite(b *testing.B) {
 		b.Run(fmt.Sprintf("of %d", n), func(b *testing.B) {
 			s := memstore.New()
 			for i := range n {
-				if err := s.Write(b.Context(), func(tx ecp.Tx) error { return ecp.Put(tx, ecp.Image{ID: fmt.Sprint(i)}, 0) }); err != nil {
+				err := s.Write(b.Context(), func(tx ecp.Tx) error {
+					return ecp.Put(tx, ecp.Image{ID: fmt.Sprint(i)}, 0)
+				})
+				if err != nil {
 					b.Fatal(err)
 				}
 			}
 			for b.Loop() {
-				if err := s.Write(b.Context(), func(tx ecp.Tx) error { return ecp.Put(tx, ecp.Image{ID: "0"}, ecp.AnyVersion) }); err != nil {
+				err := s.Write(b.Context(), func(tx ecp.Tx) error {
+					return ecp.Put(tx, ecp.Image{ID: "0"}, ecp.AnyVersion)
+				})
+				if err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -20,7 +20,9 @@ func (t *table) clone() *table {
 }
 
 func (t *table) find(key string) (int, bool) {
-	return slices.BinarySearchFunc(t.byKey, key, func(r *ecp.Record, key string) int { return strings.Compare(r.Key, key) })
+	return slices.BinarySearchFunc(t.byKey, key, func(r *ecp.Record, key string) int {
+		return strings.Compare(r.Key, key)
+	})
 }
 
 func (t *table) findName(i ecp.Index) (int, bool) {

@@ -98,12 +98,21 @@ func (t *tx) Put(r ecp.Record, ifVersion int64) error {
 	switch {
 	case ifVersion == ecp.AnyVersion:
 	case ifVersion == 0 && old != nil:
-		return &ecp.Error{Code: ecp.CodeExists, Op: "write " + string(r.Kind), Message: fmt.Sprintf("%q is there already", r.Key)}
+		return &ecp.Error{
+			Code: ecp.CodeExists, Op: "write " + string(r.Kind),
+			Message: fmt.Sprintf("%q is there already", r.Key),
+		}
 	case ifVersion != 0 && (old == nil || old.Version != ifVersion):
-		return &ecp.Error{Code: ecp.CodeConflict, Op: "write " + string(r.Kind), Message: fmt.Sprintf("%q has changed since it was read", r.Key)}
+		return &ecp.Error{
+			Code: ecp.CodeConflict, Op: "write " + string(r.Kind),
+			Message: fmt.Sprintf("%q has changed since it was read", r.Key),
+		}
 	}
 	if t.table(r.Kind).nameTaken(r) {
-		return &ecp.Error{Code: ecp.CodeExists, Op: "write " + string(r.Kind), Message: fmt.Sprintf("the name %q is taken in %q", r.Index.Name, r.Index.Project)}
+		return &ecp.Error{
+			Code: ecp.CodeExists, Op: "write " + string(r.Kind),
+			Message: fmt.Sprintf("the name %q is taken in %q", r.Index.Name, r.Index.Project),
+		}
 	}
 	r.Payload = r.Payload.Copy()
 	c := t.change(r)
@@ -133,7 +142,9 @@ func (t *tx) Seq() (int64, error) { return t.seq, t.usable() }
 // change numbers a change and appends it to the log.
 func (t *tx) change(r ecp.Record) ecp.Change {
 	t.seq++
-	c := ecp.Change{Seq: t.seq, At: time.Now().UTC().Round(0), Kind: r.Kind, Key: r.Key, Index: r.Index, Payload: r.Payload}
+	c := ecp.Change{
+		Seq: t.seq, At: time.Now().UTC().Round(0), Kind: r.Kind, Key: r.Key, Index: r.Index, Payload: r.Payload,
+	}
 	t.log = append(t.log, c)
 	return c
 }
@@ -146,7 +157,8 @@ func copyOut(r *ecp.Record) ecp.Record {
 
 func (t *tx) usable() error {
 	if t.ended {
-		return misuse("use a transaction", "it has ended: Tx must not be used after the function it was given to returns")
+		return misuse("use a transaction",
+			"it has ended: Tx must not be used after the function it was given to returns")
 	}
 	return nil
 }
