@@ -132,7 +132,7 @@ func (m *Manager) lookAfresh(ctx context.Context, p ecp.Provisioner, rec ecp.Clu
 		return look
 	}
 	for _, n := range look.Found.Nodes {
-		if view, ok := old.Views[n.Name]; ok && n.Ready && !n.Going {
+		if view, ok := old.Views[n.Name]; ok && n.Ready && !n.Terminating {
 			if look.Views == nil {
 				look.Views = map[string][]derive.Member{}
 			}
@@ -145,7 +145,7 @@ func (m *Manager) lookAfresh(ctx context.Context, p ecp.Provisioner, rec ecp.Clu
 // act does what is due on the platform: at most one Apply or Delete. It says
 // whether something was done.
 func (m *Manager) act(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, look *derive.Snapshot, did *derive.Outcome) bool {
-	if look.Unseen != "" || look.NotHeld != "" || look.Found.Foreign != "" {
+	if look.Unseen != "" || look.NotHeld != "" || look.Found.ForeignOwner != "" {
 		return false
 	}
 	if held := derive.WritesHeld(rec, look.Found); m.toldOlder(mem, held) != held && held {
@@ -305,7 +305,7 @@ func bury(tx ecp.Tx, rec ecp.ClusterRecord, op *ecp.Operation, now time.Time) er
 	if err := ecp.Put(tx, ecp.Tombstone{ID: rec.ID, Name: rec.Name, Project: rec.Project, DeletedAt: now, DeletedBy: by}, 0); err != nil {
 		return err
 	}
-	if err := remove(tx, ecp.KindDeparture, string(rec.ID)); err != nil {
+	if err := remove(tx, ecp.KindTransferNotice, string(rec.ID)); err != nil {
 		return err
 	}
 	return tx.Delete(ecp.KindCluster, string(rec.ID))
