@@ -15,7 +15,7 @@ import (
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
-	"github.com/openecp/openecp/ecp/tenancy"
+	"github.com/openecp/openecp/ecp/internal/random"
 )
 
 // MaxAgents is how many agents one cluster may have: EMQX clusters have fewer
@@ -43,7 +43,7 @@ func (m *Registry) Register(ctx context.Context, r ecp.AgentRegistration) (ecp.A
 	if ecp.OriginFrom(ctx) == (ecp.Origin{}) {
 		ctx = ecp.WithOrigin(ctx, ecp.Origin{RemoteAddress: r.Remote})
 	}
-	hash := tenancy.HashToken(string(r.Token))
+	hash := random.Hash(string(r.Token))
 	var is ecp.AgentRecord
 	var left ecp.ID // the cluster that the agent has left
 	err := m.Observed.Changes.DoAs(ctx, ecp.System, q, func(w *change.Tx) error {

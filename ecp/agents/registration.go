@@ -13,7 +13,6 @@ import (
 	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/openecp/openecp/ecp/internal/random"
-	"github.com/openecp/openecp/ecp/tenancy"
 )
 
 // How long a registration token is good for.
@@ -99,7 +98,7 @@ func (m *Registry) CreateRegistration(ctx context.Context, id ecp.ID, life time.
 		}
 		secret := random.Hex(16) // 128 bits
 		t := ecp.RegistrationToken{
-			ID: "reg-" + random.Hex(8), Hash: tenancy.HashToken(secret), Cluster: id, CreatedAt: w.Now, CreatedBy: w.Actor.Name, ExpiresAt: w.Now.Add(life),
+			ID: "reg-" + random.Hex(8), Hash: random.Hash(secret), Cluster: id, CreatedAt: w.Now, CreatedBy: w.Actor.Name, ExpiresAt: w.Now.Add(life),
 		}
 		w.Note(t.ID, rec.Project, nil, shownRegistration(t))
 		return NewRegistration{t, ecp.Secret(secret)}, ecp.Put(w.Tx, t, 0)

@@ -11,8 +11,8 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/mapstore"
+	"github.com/openecp/openecp/ecp/internal/random"
 	"github.com/openecp/openecp/ecp/internal/validate"
-	"github.com/openecp/openecp/ecp/tenancy"
 	"github.com/stretchr/testify/require"
 )
 
@@ -289,12 +289,12 @@ func TestTokens(t *testing.T) {
 	a, err := m.Accounts.Authenticate(ctx, "sixteen letters!")
 	require.NoError(t, err)
 	require.Equal(t, ecp.Actor{Name: "token:admin", Grants: []ecp.Grant{{Role: ecp.RoleSystem}}, Credential: "token/bootstrap"}, a)
-	for _, wrong := range []string{"", "sixteen letters?", "another that is long enough", tenancy.HashToken("sixteen letters!")} {
+	for _, wrong := range []string{"", "sixteen letters?", "another that is long enough", random.Hash("sixteen letters!")} {
 		_, err := m.Accounts.Authenticate(ctx, wrong)
 		require.ErrorIs(t, err, ecp.ErrDenied, "%q", wrong)
 	}
 	for key, r := range s.Records[ecp.KindToken] {
 		require.NotContains(t, key, "sixteen")
-		require.Equal(t, tenancy.HashToken("sixteen letters!"), r.Payload.(ecp.Token).Hash)
+		require.Equal(t, random.Hash("sixteen letters!"), r.Payload.(ecp.Token).Hash)
 	}
 }

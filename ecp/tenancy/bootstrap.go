@@ -6,15 +6,16 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/random"
 )
 
 // MinTokenLength is the length of the shortest secret that is taken for a token, in characters.
 const MinTokenLength = 16
 
-// Bootstrap stores a system token in a store that has never let anybody in, and
-// reports whether it did. Where there is a token or a user it stores nothing: a
-// bootstrap token that was deleted must not come back with the next start. A
-// secret of fewer than [MinTokenLength] characters is invalid.
+// Bootstrap stores a token with the role system in a new store, and reports whether it
+// did. If there is any token or user it stores nothing: a bootstrap token that was
+// deleted must not come back with the next start. A secret of fewer than
+// [MinTokenLength] characters is invalid.
 func (ac *Accounts) Bootstrap(ctx context.Context, secret string) (bool, error) {
 	const op = "store the bootstrap token"
 	if len(secret) < MinTokenLength {
@@ -28,7 +29,7 @@ func (ac *Accounts) Bootstrap(ctx context.Context, secret string) (bool, error) 
 			return err
 		}
 		stored = true
-		t := ecp.Token{ID: "bootstrap", Hash: HashToken(secret), Name: "admin", Role: ecp.RoleSystem, CreatedAt: w.Now, CreatedBy: ecp.System.Name}
+		t := ecp.Token{ID: "bootstrap", Hash: random.Hash(secret), Name: "admin", Role: ecp.RoleSystem, CreatedAt: w.Now, CreatedBy: ecp.System.Name}
 		w.Note(t.ID, "", nil, tokenInfo(t))
 		return ecp.Put(w.Tx, t, 0)
 	})

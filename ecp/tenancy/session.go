@@ -80,7 +80,7 @@ func (ac *Accounts) Login(ctx context.Context, user, password string) (Session, 
 			return err
 		}
 		out.ExpiresAt = w.Now.Add(ac.sessionLife)
-		s := StoredSession{ID: out.ID, Hash: HashToken(out.Secret), User: user, CreatedAt: w.Now, ExpiresAt: out.ExpiresAt}
+		s := StoredSession{ID: out.ID, Hash: random.Hash(out.Secret), User: user, CreatedAt: w.Now, ExpiresAt: out.ExpiresAt}
 		return ecp.Put(w.Tx, s, 0)
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/mapstore"
+	"github.com/openecp/openecp/ecp/internal/random"
 	"github.com/openecp/openecp/ecp/internal/validate"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -422,7 +423,7 @@ func TestSecretsAreStoredAsHashesOnly(t *testing.T) {
 				require.NotContains(t, string(b), secret, "%s %s", kind, key)
 			}
 			if kind == ecp.KindAudit {
-				require.NotContains(t, string(b), HashToken(n.Secret))
+				require.NotContains(t, string(b), random.Hash(n.Secret))
 			}
 		}
 	}
@@ -430,9 +431,9 @@ func TestSecretsAreStoredAsHashesOnly(t *testing.T) {
 
 type opaqueHasher struct{}
 
-func (opaqueHasher) Hash(_ context.Context, p string) (string, error) { return HashToken(p), nil }
+func (opaqueHasher) Hash(_ context.Context, p string) (string, error) { return random.Hash(p), nil }
 func (opaqueHasher) Verify(_ context.Context, h, p string) (bool, bool, error) {
-	return h == HashToken(p), false, nil
+	return h == random.Hash(p), false, nil
 }
 
 func TestTokenLife(t *testing.T) {

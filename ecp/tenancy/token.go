@@ -2,8 +2,6 @@ package tenancy
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"slices"
 	"strings"
@@ -50,13 +48,6 @@ type NewToken struct {
 	Secret string `json:"-"`
 }
 
-// HashToken returns the hex SHA-256 by which a bearer secret is looked up. Secrets are
-// random and long, so a fast hash is enough.
-func HashToken(secret string) string {
-	sum := sha256.Sum256([]byte(secret))
-	return hex.EncodeToString(sum[:])
-}
-
 // uses remembers when the last use of a token was written, so that many calls
 // at once write it once.
 type uses struct {
@@ -83,7 +74,7 @@ func (ac *Accounts) Authenticate(ctx context.Context, secret string) (ecp.Actor,
 	const op = "authenticate"
 	var t ecp.Token
 	var a ecp.Actor
-	hash, now := HashToken(secret), ac.now().UTC()
+	hash, now := random.Hash(secret), ac.now().UTC()
 	err := ac.store.Read(ctx, func(tx ecp.Tx) (err error) {
 		t, _, err = ecp.Get[ecp.Token](tx, hash)
 		if errors.Is(err, ecp.ErrNotFound) {
@@ -188,7 +179,7 @@ func (ac *Accounts) CreateToken(ctx context.Context, r TokenRequest) (NewToken, 
 		}
 		secret := ecp.TokenSecretPrefix + random.Hex(32)
 		t := ecp.Token{
-			ID: "tok-" + random.Hex(8), Hash: HashToken(secret), Name: r.Name, Role: r.Grant.Role, Org: r.Grant.Org, Project: r.Grant.Project,
+			ID: "tok-" + random.Hex(8), Hash: random.Hash(secret), Name: r.Name, Role: r.Grant.Role, Org: r.Grant.Org, Project: r.Grant.Project,
 			CreatedAt: w.Now, CreatedBy: w.Actor.Name, ExpiresAt: r.ExpiresAt.UTC(),
 		}
 		if r.ExpiresAt.IsZero() {

@@ -43,7 +43,7 @@ var layers = []layer{
 	{pkg: "ecp/tenancy", code: []string{"ecp", "ecp/internal/fault", "ecp/change", "ecp/internal/random", "ecp/internal/validate"}, tests: []string{"ecp/internal/mapstore"}},
 	{pkg: "ecp/internal/observed", code: []string{"ecp", "ecp/internal/setting", "ecp/internal/fault", "ecp/change", "ecp/catalog", "ecp/internal/derive", "ecp/internal/sched"}, tests: []string{"ecp/internal/mapstore"}},
 	{pkg: "ecp/monitor", code: []string{"ecp", "ecp/internal/fault", "ecp/tenancy", "ecp/internal/derive", "ecp/internal/observed"}},
-	{pkg: "ecp/agents", code: []string{"ecp", "ecp/internal/fault", "ecp/change", "ecp/tenancy", "ecp/internal/derive", "ecp/internal/observed", "ecp/internal/random", "ecp/internal/timekey"}},
+	{pkg: "ecp/agents", code: []string{"ecp", "ecp/internal/fault", "ecp/change", "ecp/internal/derive", "ecp/internal/observed", "ecp/internal/random", "ecp/internal/timekey"}},
 	{pkg: "ecp/logs", code: []string{"ecp", "ecp/internal/setting", "ecp/internal/fault", "ecp/catalog", "ecp/tenancy", "ecp/internal/derive", "ecp/internal/observed", "ecp/internal/validate", "internal/emqxlog"}},
 	{pkg: "ecp/access", code: []string{"ecp", "ecp/internal/fault", "ecp/internal/observed"}},
 	{pkg: "ecp/fleet", code: []string{"ecp", "ecp/internal/setting", "ecp/internal/fault", "ecp/change", "ecp/catalog", "ecp/tenancy", "ecp/monitor", "ecp/access", "ecp/agents", "ecp/logs", "ecp/fleet/internal/...",
