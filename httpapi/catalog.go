@@ -104,8 +104,8 @@ func (a *api) sizes() resource[ecp.Size] {
 		words: "the sizes a node can have",
 		key:   func(z ecp.Size) string { return z.Name }, revision: func(z ecp.Size) int64 { return z.Revision },
 		refuses: catalogProblems,
-		list:    m.Catalog.Sizes.List, get: m.Catalog.Sizes.Get, create: c.add, change: c.change, form: schemaOf[sizeEntry],
-		patch: patchOf[sizeEntry],
+		list:    m.Catalog.Sizes.List, get: m.Catalog.Sizes.Get, create: c.add, change: c.change,
+		form: schemaOf[sizeEntry], patch: patchOf[sizeEntry],
 		remove: func(ctx context.Context, key string) error {
 			return m.Catalog.Sizes.Delete(ctx, key, ifRevision(ctx))
 		},
