@@ -32,7 +32,7 @@ func userScope(u ecp.User) string {
 	return scope
 }
 
-// UserRequest is a user to create.
+// UserRequest is what CreateUser needs. The actor must hold every one of Grants.
 type UserRequest struct {
 	Name        string
 	DisplayName string
