@@ -49,8 +49,8 @@ func (w *watchdog) progress() {
 }
 
 // endOverload ends an exchange that has lasted and has no long slot.
-func endOverload(dog *watchdog, in *requestBody, out *response) {
-	dog.end(errOverload)
+func endOverload(guard *watchdog, in *requestBody, out *response) {
+	guard.end(errOverload)
 	in.abort()
 	out.abort()
 }

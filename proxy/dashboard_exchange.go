@@ -21,14 +21,14 @@ func (d dashboardRequest) exchange(w http.ResponseWriter, r *http.Request, e ecp
 		respond(w, http.StatusInternalServerError, internalError)
 		return
 	}
-	ctx, dog, stop := watch(r.Context(), d.boundsOf(r))
+	ctx, guard, stop := watch(r.Context(), d.boundsOf(r))
 	defer stop()
 	out := newResponse(w, d.bounds.Idle)
 	in := r.WithContext(ctx)
 	defer out.finish()
-	body := boundBody(w, in, d.bounds, dog)
+	body := boundBody(w, in, d.bounds, guard)
 	defer body.finish()
-	d.slot.onOverload(func() { endOverload(dog, body, out) })
+	d.slot.onOverload(func() { endOverload(guard, body, out) })
 	proxy := &httputil.ReverseProxy{
 		Transport:     transportOf(e),
 		FlushInterval: -1,
@@ -36,13 +36,13 @@ func (d dashboardRequest) exchange(w http.ResponseWriter, r *http.Request, e ecp
 		Rewrite:       func(q *httputil.ProxyRequest) { d.rewrite(q, base) },
 		ModifyResponse: func(res *http.Response) error {
 			if res.StatusCode == http.StatusSwitchingProtocols {
-				dog.timer.Stop() // a WebSocket may be idle for as long as it likes
+				guard.timer.Stop() // a WebSocket may be idle for as long as it likes
 			}
-			dog.progress()
+			guard.progress()
 			if isFromPage(r) {
 				res.Header.Del("Www-Authenticate")
 			}
-			return d.filterResponse(res, base, dog)
+			return d.filterResponse(res, base, guard)
 		},
 		ErrorHandler: func(_ http.ResponseWriter, q *http.Request, err error) {
 			refusal := refusalOf(q.Context(), err, body, d.bounds)
@@ -109,7 +109,9 @@ func dashboardURL(e ecp.Endpoint) (*url.URL, error) {
 // added: a person logs in to EMQX with what the browser sends.
 func (d dashboardRequest) rewrite(q *httputil.ProxyRequest, base *url.URL) {
 	in := q.In.URL
-	q.Out.URL = &url.URL{Scheme: base.Scheme, Host: base.Host, Path: in.Path, RawPath: in.RawPath, RawQuery: in.RawQuery}
+	q.Out.URL = &url.URL{
+		Scheme: base.Scheme, Host: base.Host, Path: in.Path, RawPath: in.RawPath, RawQuery: in.RawQuery,
+	}
 	q.Out.Host, q.Out.Trailer = "", nil
 	h := q.Out.Header
 	for name := range h {
@@ -140,7 +142,7 @@ var removedHeaders = []string{
 
 // filterResponse makes the response to the browser. The body stays as it is,
 // compressed or not: EMQX's dashboards use relative addresses only.
-func (d dashboardRequest) filterResponse(res *http.Response, base *url.URL, dog *watchdog) error {
+func (d dashboardRequest) filterResponse(res *http.Response, base *url.URL, guard *watchdog) error {
 	if res.ContentLength > d.bounds.Answer {
 		return errTooLarge
 	}
@@ -168,7 +170,7 @@ func (d dashboardRequest) filterResponse(res *http.Response, base *url.URL, dog 
 	h.Set(AnsweredBy, Broker)
 	res.Trailer = nil
 	if res.StatusCode != http.StatusSwitchingProtocols {
-		res.Body = &responseBody{res.Body, dog, d.bounds.Answer}
+		res.Body = &responseBody{res.Body, guard, d.bounds.Answer}
 	}
 	return nil
 }

@@ -106,9 +106,11 @@ func NewDashboards(c DashboardsConfig) (*Dashboards, error) {
 	d := &Dashboards{
 		manager: c.Manager, domain: c.Domain, newLinkHint: c.NewLinkHint, log: loggerOr(c.Logger), now: c.Now,
 		setupHint: cmp.Or(c.SetupHint, "there is neither a domain nor ports for them"),
-		bounds:    c.Bounds.or(usualDashboardBounds), recheck: cmp.Or(c.Recheck, 15*time.Second), sessions: newSessions(),
-		requests: newLimiter[ecp.ID](quickRequests, longRequests), webSockets: newLimiter[ecp.ID](openWebSockets, limits{}),
-		closing: make(chan struct{}), ended: make(chan struct{}),
+		bounds:    c.Bounds.or(usualDashboardBounds),
+		recheck:   cmp.Or(c.Recheck, 15*time.Second), sessions: newSessions(),
+		requests:   newLimiter[ecp.ID](quickRequests, longRequests),
+		webSockets: newLimiter[ecp.ID](openWebSockets, limits{}),
+		closing:    make(chan struct{}), ended: make(chan struct{}),
 	}
 	if c.Ports != nil {
 		d.ports = newPortPool(*c.Ports)
@@ -150,7 +152,9 @@ func (d *Dashboards) Open(ctx context.Context, id ecp.ID, via access.DashboardVi
 func (d *Dashboards) newLink(ctx context.Context, id ecp.ID, via access.DashboardVia) (Link, error) {
 	const op = "open dashboard"
 	if d.domain == nil && d.ports == nil {
-		return Link{}, &ecp.Error{Code: ecp.CodeUnsupported, Op: op, Message: "dashboards are not shown here: " + d.setupHint}
+		return Link{}, &ecp.Error{
+			Code: ecp.CodeUnsupported, Op: op, Message: "dashboards are not shown here: " + d.setupHint,
+		}
 	}
 	actor, _ := ecp.ActorFrom(ctx)
 	secret, expires, ok := d.sessions.addLink(id, actor, d.now())
@@ -179,7 +183,8 @@ func (d *Dashboards) openOrigin(ctx context.Context, id ecp.ID, via access.Dashb
 	port, err := d.ports.assign(ctx, id, d.portHandler, unused)
 	if err != nil {
 		return nil, &ecp.Error{Code: ecp.CodeUnavailable, Op: "open dashboard", Cause: err,
-			Message: "every port for dashboards is in use; try again when others have closed theirs, or ask for more ports"}
+			Message: "every port for dashboards is in use; " +
+				"try again when others have closed theirs, or ask for more ports"}
 	}
 	return d.ports.origin(port), nil
 }
@@ -259,7 +264,9 @@ func (d *Dashboards) serve(w http.ResponseWriter, r *http.Request, id ecp.ID, or
 		return
 	}
 	defer d.endRequest()
-	q := dashboardRequest{Dashboards: d, id: id, origin: origin, cookies: cookiesOf(string(id), origin.Scheme == "https")}
+	q := dashboardRequest{
+		Dashboards: d, id: id, origin: origin, cookies: cookiesOf(string(id), origin.Scheme == "https"),
+	}
 	path := r.URL.EscapedPath()
 	switch {
 	case !strings.HasPrefix(path, "/"):

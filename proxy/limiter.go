@@ -103,7 +103,7 @@ func (l *limiter[K]) takeLocked(s *slot[K]) {
 	close(s.ready)
 }
 
-// admitLocked gives quick slots to those that wait, the oldest first. An actor that
+// admitLocked assigns quick slots to those that wait, the oldest first. An actor that
 // has enough holds up nobody behind it.
 func (l *limiter[K]) admitLocked() {
 	for at := l.queue.Front(); at != nil; {

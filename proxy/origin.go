@@ -14,7 +14,7 @@ import (
 // store logins per origin, and nothing that a broker serves may run where somebody
 // else's login is stored.
 
-// Domain gives each cluster a host name: its ID, a dot, and Host.
+// Domain has for each cluster a host name: its ID, a dot, and Host.
 type Domain struct {
 	Scheme string // "https" or "http"
 	Host   string // such as "dash.example.com", with a port where browsers need one

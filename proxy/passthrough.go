@@ -127,7 +127,8 @@ func checkRequest(r *http.Request, b Bounds) *Refusal {
 		return refuse(http.StatusBadRequest, ecp.CodeInvalid,
 			"the protocol cannot be changed here; leave out the header Upgrade")
 	case r.Header.Get("Expect") != "":
-		return refuse(http.StatusExpectationFailed, ecp.CodeInvalid, "the header Expect is not supported here; leave it out")
+		return refuse(http.StatusExpectationFailed, ecp.CodeInvalid,
+			"the header Expect is not supported here; leave it out")
 	case r.ContentLength > b.Body:
 		return refuse(http.StatusRequestEntityTooLarge, ecp.CodeInvalid,
 			"the body is too large; "+inMiB(b.Body)+" are allowed")
@@ -147,14 +148,14 @@ func (p *Passthrough) exchange(w http.ResponseWriter, r *http.Request, slot *slo
 		})
 		return
 	}
-	ctx, dog, stop := watch(r.Context(), p.bounds)
+	ctx, guard, stop := watch(r.Context(), p.bounds)
 	defer stop()
 	out := newResponse(w, p.bounds.Idle)
 	in := r.WithContext(ctx)
 	defer out.finish()
-	body := boundBody(w, in, p.bounds, dog)
+	body := boundBody(w, in, p.bounds, guard)
 	defer body.finish()
-	slot.onOverload(func() { endOverload(dog, body, out) })
+	slot.onOverload(func() { endOverload(guard, body, out) })
 	proxy := &httputil.ReverseProxy{
 		Transport:     transportOf(e),
 		FlushInterval: -1, // what arrives slowly is sent at once
@@ -170,8 +171,8 @@ func (p *Passthrough) exchange(w http.ResponseWriter, r *http.Request, slot *slo
 			}
 		},
 		ModifyResponse: func(res *http.Response) error {
-			dog.progress()
-			return p.filterResponse(res, dog)
+			guard.progress()
+			return p.filterResponse(res, guard)
 		},
 		ErrorHandler: func(_ http.ResponseWriter, q *http.Request, err error) {
 			if r.Context().Err() == nil { // else the caller has closed the connection
@@ -184,7 +185,7 @@ func (p *Passthrough) exchange(w http.ResponseWriter, r *http.Request, slot *slo
 }
 
 // filterResponse reduces a response to what the caller may see.
-func (p *Passthrough) filterResponse(res *http.Response, dog *watchdog) error {
+func (p *Passthrough) filterResponse(res *http.Response, guard *watchdog) error {
 	switch {
 	case res.StatusCode >= 300 && res.StatusCode < 400 && res.StatusCode != http.StatusNotModified:
 		return errRedirect
@@ -192,7 +193,7 @@ func (p *Passthrough) filterResponse(res *http.Response, dog *watchdog) error {
 		return errTooLarge
 	}
 	res.Header, res.Trailer = callerHeader(res.Header), nil
-	res.Body = &responseBody{res.Body, dog, p.bounds.Answer}
+	res.Body = &responseBody{res.Body, guard, p.bounds.Answer}
 	return nil
 }
 

@@ -44,7 +44,8 @@ func parseTarget(raw string) (target, *Refusal) {
 	t := target{raw: raw, raws: strings.Split(strings.TrimSuffix(raw[1:], "/"), "/")}
 	var err error
 	if t.plain, err = url.PathUnescape(raw); err != nil {
-		return target{}, refuse(http.StatusBadRequest, ecp.CodeInvalid, "the broker's path is not percent-encoded correctly")
+		return target{}, refuse(http.StatusBadRequest, ecp.CodeInvalid,
+			"the broker's path is not percent-encoded correctly")
 	}
 	plain, why := unescape(t.plain)
 	if why != "" {

@@ -15,9 +15,9 @@ type read struct {
 }
 
 // reads are the paths that need the right to read the cluster only, because their
-// answers show no secrets. They were judged by the answers of running brokers. A path
+// answers show no secrets. They were chosen by the answers of running brokers. A path
 // that is in neither table needs an administrator: EMQX grows, and its new paths were
-// not judged yet.
+// not checked yet.
 var reads = []read{
 	{"/status", "whether the node runs; everybody who can connect may ask"},
 
@@ -210,5 +210,5 @@ func whyWithheld(t target) string {
 			return r.why
 		}
 	}
-	return "its answers were not judged yet"
+	return "its answers were not checked yet"
 }

@@ -22,14 +22,14 @@ func gets(t *testing.T) []string {
 
 // Every path that brokers have was looked at: it may be read by readers, or it is
 // kept from them, and why is said; not both, and no row is about nothing.
-func TestEveryGetIsJudged(t *testing.T) {
+func TestEveryGetIsListed(t *testing.T) {
 	all := gets(t)
 	require.Greater(t, len(all), 200)
 	for _, path := range all {
 		segments := strings.Split(path[1:], "/")
 		readable := slices.ContainsFunc(reads, func(r read) bool { return r.path == path })
 		kept := slices.ContainsFunc(withheld, func(r read) bool { return r.covers(segments) })
-		require.True(t, readable || kept || within(segments, loginPaths), "%s was not judged", path)
+		require.True(t, readable || kept || within(segments, loginPaths), "%s was not checked", path)
 	}
 	later := []string{ // neither in the lists: not there in the versions they are of, or no call of the API
 		"/status", "/api/v4", "/api/v4/slow_subscriptions", "/api/v4/load_rebalance/availability_check", "/api/v4/load_rebalance/global_status", "/api/v4/load_rebalance/status",

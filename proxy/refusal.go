@@ -60,7 +60,8 @@ func refusalOf(ctx context.Context, err error, in *requestBody, b Bounds) *Refus
 		r = refuse(http.StatusBadGateway, ecp.CodeUnavailable,
 			"the broker's answer is larger than "+inMiB(b.Answer)+"; ask for less at a time")
 	case errors.Is(err, errRedirect):
-		r = refuse(http.StatusBadGateway, ecp.CodeUnavailable, "the broker answered with a redirect, which is not followed")
+		r = refuse(http.StatusBadGateway, ecp.CodeUnavailable,
+			"the broker answered with a redirect, which is not followed")
 	case errors.Is(cause, errIdle), errors.Is(cause, errOverlong):
 		r = refuse(http.StatusGatewayTimeout, ecp.CodeUnavailable, "the broker did not answer in time; "+mayBeDone)
 	default:

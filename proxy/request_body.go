@@ -13,7 +13,7 @@ import (
 // requestBody is the body of a request on its way to a broker.
 type requestBody struct {
 	io.ReadCloser
-	dog     *watchdog
+	guard   *watchdog
 	control *http.ResponseController
 	whole   atomic.Bool // it was read to its end
 	waits   atomic.Bool // a read waits for the client now
@@ -25,12 +25,12 @@ type requestBody struct {
 }
 
 // boundBody limits the body of a request. It returns nil if the request has none.
-func boundBody(w http.ResponseWriter, r *http.Request, b Bounds, dog *watchdog) *requestBody {
+func boundBody(w http.ResponseWriter, r *http.Request, b Bounds, guard *watchdog) *requestBody {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
 	in := &requestBody{
-		ReadCloser: http.MaxBytesReader(w, r.Body, b.Body), dog: dog, control: http.NewResponseController(w),
+		ReadCloser: http.MaxBytesReader(w, r.Body, b.Body), guard: guard, control: http.NewResponseController(w),
 	}
 	r.Body = in
 	return in
@@ -42,7 +42,7 @@ func (b *requestBody) extendDeadline() {
 	defer b.mu.Unlock()
 	until := time.Now()
 	if !b.aborted {
-		until = until.Add(b.dog.idle)
+		until = until.Add(b.guard.idle)
 	}
 	_ = b.control.SetReadDeadline(until) // not every writer can; the watchdog stays
 }
@@ -89,7 +89,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	}
 	if !b.late.Load() {
 		b.waits.Store(false)
-		b.dog.progress()
+		b.guard.progress()
 	}
 	return n, err
 }

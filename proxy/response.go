@@ -10,8 +10,8 @@ import (
 // responseBody is the body of a response on its way from a broker.
 type responseBody struct {
 	io.ReadCloser
-	dog  *watchdog
-	left int64 // bytes that are still allowed
+	guard *watchdog
+	left  int64 // bytes that are still allowed
 }
 
 // Read fails where the body is larger than is allowed: the client then sees a response
@@ -21,7 +21,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 		p = p[:b.left+1]
 	}
 	n, err := b.ReadCloser.Read(p)
-	b.dog.progress()
+	b.guard.progress()
 	if int64(n) > b.left {
 		n, err = int(b.left), errTooLarge
 	}

@@ -113,7 +113,7 @@ func (r *rig) token(role ecp.Role, project string) (secret, id string) {
 	return made.Secret, made.ID
 }
 
-// as gives a context of whoever a secret stands for.
+// as returns a context of whoever a secret stands for.
 func (r *rig) as(secret string) context.Context {
 	r.t.Helper()
 	a, err := r.manager.Accounts.Authenticate(r.t.Context(), secret)

@@ -101,7 +101,8 @@ func (s *sessions) begin(t ticket, previous string, now time.Time) (secret strin
 		delete(s.open, digestOf(previous))
 	}
 	if theirs := ticketsOf(s.open, t.actor); len(theirs) >= maxSessionsPerActor {
-		delete(s.open, slices.MinFunc(theirs, func(a, b digest) int { return s.open[a].began.Compare(s.open[b].began) }))
+		oldest := slices.MinFunc(theirs, func(a, b digest) int { return s.open[a].began.Compare(s.open[b].began) })
+		delete(s.open, oldest)
 	}
 	if len(s.open) >= maxSessions {
 		return "", false

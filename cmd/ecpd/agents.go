@@ -35,7 +35,7 @@ func (c *config) programsDir() string {
 }
 
 // checkAgents reports what is wrong with the settings of agents.
-func (c *config) checkAgents(bad complain) {
+func (c *config) checkAgents(bad report) {
 	if _, err := c.agentAddress(); err != nil {
 		bad("cluster-agent", "cannot be used: %w", err)
 	}

@@ -86,9 +86,12 @@ func (a *authority) create(now time.Time) (*tls.Certificate, error) {
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial,
-		Subject:      pkix.Name{Organization: []string{"OpenECP"}, CommonName: fmt.Sprintf("OpenECP %x", serial.Bytes()[:4])},
-		NotBefore:    now.Add(-slowClocks), NotAfter: now.Add(authorityLife),
-		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		Subject: pkix.Name{
+			Organization: []string{"OpenECP"}, CommonName: fmt.Sprintf("OpenECP %x", serial.Bytes()[:4]),
+		},
+		NotBefore: now.Add(-slowClocks), NotAfter: now.Add(authorityLife),
+		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
+		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 	content, err := signed(template, nil)
 	if err != nil {

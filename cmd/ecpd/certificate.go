@@ -39,7 +39,7 @@ func newOwnCertificate(a *authority, log *slog.Logger) (*certificate, error) {
 // newCertificate reads the pair.
 func newCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, error) {
 	c := &certificate{certFile: certFile, keyFile: keyFile, log: log}
-	c.seen = c.look()
+	c.seen = c.stat()
 	pair, err := loadPair(certFile, keyFile)
 	if err != nil {
 		return nil, err
@@ -94,8 +94,8 @@ func (c *certificate) notAfter() time.Time {
 	return time.Time{}
 }
 
-// look returns the state of both files, with nil for a missing one.
-func (c *certificate) look() (now [2]os.FileInfo) {
+// stat returns the state of both files, with nil for a missing one.
+func (c *certificate) stat() (now [2]os.FileInfo) {
 	for i, name := range []string{c.certFile, c.keyFile} {
 		if info, err := os.Stat(name); err == nil {
 			now[i] = info
@@ -120,7 +120,7 @@ func (c *certificate) renew(ctx context.Context, force bool) error {
 	if err := c.reissue(force); err != nil {
 		return err
 	}
-	now := c.look()
+	now := c.stat()
 	if !force && !changed(c.seen[0], now[0]) && !changed(c.seen[1], now[1]) {
 		return nil
 	}

@@ -16,8 +16,8 @@ import (
 // maxDrain bounds the drain: the whole end of the program may take 15 s.
 const maxDrain = "5s"
 
-// complain notes what is wrong with the setting that has a name.
-type complain func(name, format string, args ...any)
+// report records what is wrong with the setting that has a name.
+type report func(name, format string, args ...any)
 
 // check says everything that is wrong. It reads files that settings name, and changes
 // none.
@@ -92,7 +92,7 @@ func (s setting) number(text string) int64 {
 }
 
 // checkListener says what is wrong with an address to listen on.
-func (c *config) checkListener(bad complain, name, address string) {
+func (c *config) checkListener(bad report, name, address string) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		bad(name, "is %q; give HOST:PORT, e.g. 127.0.0.1:18180", address)
@@ -147,7 +147,7 @@ func (c *config) proxies() ([]netip.Prefix, error) {
 	return out, nil
 }
 
-func (c *config) checkCertificate(bad complain) {
+func (c *config) checkCertificate(bad report) {
 	switch {
 	case c.tlsAuto && (c.tlsCert != "" || c.tlsKey != ""):
 		bad("tls-auto", "excludes --tls-cert and --tls-key: the certificate is made, or it is given")

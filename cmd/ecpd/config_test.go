@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// configOf gives what arguments and environment come to.
+// configOf returns what arguments and environment come to.
 func configOf(t *testing.T, args, environ []string) (c config, warnings []string, err error) {
 	t.Helper()
 	cmd := &cobra.Command{Use: "x", RunE: func(cmd *cobra.Command, _ []string) (err error) {

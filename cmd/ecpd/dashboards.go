@@ -84,7 +84,7 @@ func (c *config) dashboardPorts() (*portRange, error) {
 }
 
 // checkDashboards reports what is wrong with the settings of dashboards.
-func (c *config) checkDashboards(bad complain) {
+func (c *config) checkDashboards(bad report) {
 	if c.dashDomain != "" && c.dashListen != "" {
 		bad("dashboard-domain", "and --dashboard-listen exclude one another: dashboards have names or ports")
 	}

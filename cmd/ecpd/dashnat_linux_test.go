@@ -177,7 +177,7 @@ func (b *chromium) shows(t *testing.T, words string) {
 	b.becomes(t, "document.body?.innerText.includes('"+words+"')")
 }
 
-// movesCookie gives the session of one cluster's dashboard to another's.
+// movesCookie copies the session of one cluster's dashboard to another's.
 func (b *chromium) movesCookie(t *testing.T, from, to string) {
 	t.Helper()
 	at := func(id string) string { return "https://" + id + ".dash.test:18180/" }

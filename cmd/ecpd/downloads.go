@@ -55,8 +55,12 @@ func (d *downloads) handler() http.Handler {
 	for _, arch := range adopt.Architectures() {
 		name := adopt.BinaryName(arch)
 		for _, path := range []string{adopt.DownloadPath, aliasPath} {
-			mux.HandleFunc("GET "+path+name, func(w http.ResponseWriter, r *http.Request) { d.serveProgram(w, r, name) })
-			mux.HandleFunc("GET "+path+name+".sha256", func(w http.ResponseWriter, r *http.Request) { d.serveSums(w, r, name) })
+			mux.HandleFunc("GET "+path+name, func(w http.ResponseWriter, r *http.Request) {
+				d.serveProgram(w, r, name)
+			})
+			mux.HandleFunc("GET "+path+name+".sha256", func(w http.ResponseWriter, r *http.Request) {
+				d.serveSums(w, r, name)
+			})
 		}
 	}
 	names := programNames()

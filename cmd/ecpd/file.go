@@ -120,7 +120,8 @@ func (r *settingsReader) section(prefix string, n *yaml.Node) {
 		case val.Kind == yaml.MappingNode:
 			r.section(path+".", val)
 		case val.Tag != "!!null": // a section whose keys are all commented out
-			r.bad(val, "%s is a section; its keys are %s, each on a line of its own below it", path, strings.Join(below, ", "))
+			r.bad(val, "%s is a section; its keys are %s, each on a line of its own below it",
+				path, strings.Join(below, ", "))
 		}
 	}
 }

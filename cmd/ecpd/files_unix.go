@@ -22,5 +22,6 @@ func warnOfFewFiles(ctx context.Context, agents int, log *slog.Logger) {
 		return
 	}
 	log.WarnContext(ctx, "few files may be open at once, and every connection is one: "+
-		"raise the limit (ulimit -n, or LimitNOFILE of the unit)", "limit", limit.Cur, "enough", enough, "agents", agents)
+		"raise the limit (ulimit -n, or LimitNOFILE of the unit)",
+		"limit", limit.Cur, "enough", enough, "agents", agents)
 }

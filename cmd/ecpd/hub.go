@@ -41,7 +41,8 @@ func (d *daemon) newHub() (err error) {
 		return err
 	}
 	d.hub, err = adopt.NewHub(adopt.Config{
-		Name: u.Host, Logger: d.log, Authorities: d.authorities.certificates, Timings: adopt.Timings{Goodbye: goodbyeTimeout},
+		Name: u.Host, Logger: d.log, Authorities: d.authorities.certificates,
+		Timings: adopt.Timings{Goodbye: goodbyeTimeout},
 	})
 	if err == nil {
 		d.authorities.changed = d.hub.Announce

@@ -19,7 +19,8 @@ const serviceAccountDir = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 // errNoKubernetes is the error of a start without any way to Kubernetes.
 var errNoKubernetes = errors.New("no Kubernetes to make clusters on: give --kubeconfig FILE, " +
-	"run in a pod with a service account, or try --dev; with --cluster-agent alone, for adopted clusters, none is needed")
+	"run in a pod with a service account, or try --dev; " +
+	"with --cluster-agent alone, for adopted clusters, none is needed")
 
 // kubernetesConfig finds and reads the way to the API server, without a call to it. A
 // daemon for adopted clusters needs none; the result then has no REST.
@@ -58,7 +59,8 @@ func kubernetesConfig(c config, log *slog.Logger) (k8sprovisioner.Config, error)
 // network returns the network settings of clusters on the daemon's own target.
 func (c *config) network() ecp.TargetNetwork {
 	return ecp.TargetNetwork{
-		ClusterDomain: c.clusterDomain, IPFamily: ecp.IPFamily(c.ipFamily), IPFamilyPolicy: ecp.IPFamilyPolicy(c.ipPolicy),
+		ClusterDomain: c.clusterDomain,
+		IPFamily:      ecp.IPFamily(c.ipFamily), IPFamilyPolicy: ecp.IPFamilyPolicy(c.ipPolicy),
 	}
 }
 

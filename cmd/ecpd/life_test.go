@@ -160,7 +160,7 @@ func (k *killer) strike(t *testing.T) {
 	k.d = k.start()
 }
 
-// only gives the id of the one cluster there is, after checking its name.
+// only returns the id of the one cluster there is, after checking its name.
 func (k *killer) only(t *testing.T, name string) string {
 	t.Helper()
 	all := k.d.clusters(t)

@@ -53,7 +53,8 @@ func newMetrics() *metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	histogram := func(name, help string, labels ...string) *prometheus.HistogramVec {
-		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: durationBuckets}, labels)
+		opts := prometheus.HistogramOpts{Name: name, Help: help, Buckets: durationBuckets}
+		return prometheus.NewHistogramVec(opts, labels)
 	}
 	m := &metrics{
 		registry: prometheus.NewRegistry(),

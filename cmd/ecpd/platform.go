@@ -25,7 +25,8 @@ func (d *daemon) checkPlatform(ctx context.Context) error {
 		}
 		return nil
 	}
-	if _, wrong := d.manager.AcceptPlatform(ecp.WithActor(ctx, ecp.System), "default", d.config.identity); wrong != nil {
+	system := ecp.WithActor(ctx, ecp.System)
+	if _, wrong := d.manager.AcceptPlatform(system, "default", d.config.identity); wrong != nil {
 		return fmt.Errorf("%s: %w", d.config.at("kubernetes-identity"), wrong)
 	}
 	if errors.Is(err, ecp.ErrConflict) {

@@ -85,7 +85,8 @@ func await(ended <-chan error, left int) (err error) {
 		case e := <-ended:
 			err = errors.Join(err, e)
 		case <-late.C:
-			return errors.Join(err, errors.New("the work on the clusters did not end in time; the next start takes it up"))
+			slow := errors.New("the work on the clusters did not end in time; the next start resumes it")
+			return errors.Join(err, slow)
 		}
 	}
 	return err

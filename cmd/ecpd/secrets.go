@@ -87,7 +87,7 @@ func reseal(ctx context.Context, m *fleet.Manager, keyed bool, log *slog.Logger)
 		log.WarnContext(ctx, "the database holds encrypted secrets, and no key is configured: "+
 			"what needs them does not work; give --secrets-key-file with the old keys", "error", err)
 	} else if err != nil {
-		log.WarnContext(ctx, "secrets could not all be encrypted with the newest key; keep the older ones", "error", err)
+		log.WarnContext(ctx, "some secrets could not be encrypted with the newest key; keep the old keys", "error", err)
 	} else if n > 0 {
 		log.InfoContext(ctx, "secrets encrypted with the newest key", "count", n)
 	}

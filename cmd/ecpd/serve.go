@@ -192,7 +192,8 @@ func (d *daemon) newManager(ctx context.Context, kube k8sprovisioner.Config) err
 		NewProvisioner: newTargets(d.config, kube, d.log),
 		Sealer:         sealer,
 		Adapters: []ecp.Adapter{
-			emqxv4.New(emqxv4.Config{Logger: d.log, LimitField: "max_connections"}), emqxv5.New(emqxv5.Config{Logger: d.log}),
+			emqxv4.New(emqxv4.Config{Logger: d.log, LimitField: "max_connections"}),
+			emqxv5.New(emqxv5.Config{Logger: d.log}),
 		},
 		Logger:  d.log,
 		Workers: d.config.workers,
@@ -252,7 +253,8 @@ func (d *daemon) serveAPI(ctx context.Context) error {
 	if d.config.metricsListen == "" {
 		return nil
 	}
-	s, err = listen(ctx, d.config.at("metrics-listen"), d.config.metricsListen, nil, metricsOnly(d.metrics.page()), d.log)
+	page := metricsOnly(d.metrics.page())
+	s, err = listen(ctx, d.config.at("metrics-listen"), d.config.metricsListen, nil, page, d.log)
 	if err != nil {
 		return err
 	}
@@ -310,7 +312,9 @@ func simulationDir(c config) string { return filepath.Join(c.dataDir, "sim") }
 
 func newProvisioner(c config, kube k8sprovisioner.Config, log *slog.Logger) (ecp.Provisioner, error) {
 	if c.dev {
-		return emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{Dir: simulationDir(c), Logger: log, Seed: seedSimulation})
+		return emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{
+			Dir: simulationDir(c), Logger: log, Seed: seedSimulation,
+		})
 	}
 	return newKubernetes(kube)
 }
@@ -325,7 +329,8 @@ func (d *daemon) newProvisioners(ctx context.Context, kube k8sprovisioner.Config
 		case err != nil:
 			return nil, err
 		case hosted > 0:
-			return nil, fmt.Errorf("the database has %d hosted clusters on the target default: %w", hosted, errNoKubernetes)
+			return nil, fmt.Errorf("the database has %d hosted clusters on the target default: %w",
+				hosted, errNoKubernetes)
 		}
 		d.log.InfoContext(ctx, "no Kubernetes: clusters are adopted, "+
 			"and hosted clusters need a target that is added over the API")
@@ -358,7 +363,7 @@ func countHosted(ctx context.Context, store ecp.Store, target string) (n int, er
 	return n, err
 }
 
-// seedSimulation gives a simulated cluster a few clients, and a rule that forwards what
+// seedSimulation adds to a simulated cluster a few clients, and a rule that forwards what
 // they publish, so that there is something to see.
 func seedSimulation(c *emqxsim.Cluster) {
 	c.AddClients(emqxsim.Clients{

@@ -29,11 +29,11 @@ func TestSuspended(t *testing.T) {
 	}
 	var list struct{ Items []struct{ ID string } }
 	d.call(t, "GET", "/api/v1/clusters/"+id+"/operations", "", &list, 200)
-	look := func(query string) {
+	read := func(query string) {
 		d.call(t, "GET", "/api/v1/operations/"+list.Items[0].ID+query, "", &op, 200)
 	}
 	processtest.Eventually(t, 10*time.Second, func() (bool, string) {
-		look("")
+		read("")
 		return op.Steps[0].Done > 0, op.Phase
 	})
 	require.Equal(t, "running", op.Phase, "it is under way")
@@ -43,7 +43,7 @@ func TestSuspended(t *testing.T) {
 	d.Signal(t, syscall.SIGSTOP)
 	<-time.After(gap)
 	d.Signal(t, syscall.SIGCONT)
-	look("?wait=30s")
+	read("?wait=30s")
 	assert.Equal(t, "succeeded", op.Phase)
 	assert.WithinRange(t, op.Deadline, before.Add(2*time.Second), before.Add(gap+time.Second))
 }

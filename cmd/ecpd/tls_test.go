@@ -70,8 +70,8 @@ func TestCertificateIsRenewed(t *testing.T) {
 
 	// A broken one is not taken, and said once however often it is looked at.
 	require.NoError(t, os.WriteFile(certFile, []byte("no certificate"), 0o600))
-	const complaint = "the certificate was not renewed, the one before stays in use"
-	p.Logs(t, complaint)
+	const message = "the certificate was not renewed, the one before stays in use"
+	p.Logs(t, message)
 	require.Equal(t, second, shown(t, address))
 
 	// By SIGHUP, at once.

@@ -15,7 +15,7 @@ import (
 
 const unitFile = "../../deploy/systemd/ecpd.service"
 
-// setting gives the last value of a key of the unit.
+// setting returns the last value of a key of the unit.
 func setting(t *testing.T, unit, key string) string {
 	t.Helper()
 	value, found := "", false
