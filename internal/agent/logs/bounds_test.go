@@ -96,11 +96,11 @@ func TestAfterInPacked(t *testing.T) {
 	} {
 		at := time.Date(2026, 3, 20, 11, 0, 0, 0, time.UTC).Add(time.Duration(n) * 100 * time.Microsecond)
 		before := readSoFar(t)
-		require.Equal(t, place{0, want}, d.d.afterIn(files, 0, at), n)
+		require.Equal(t, place{index: 0, off: want}, d.d.afterIn(files, 0, at), n)
 		require.LessOrEqual(t, readSoFar(t)-before, 3*files[0].size+(64<<10), n)
 	}
 	last := time.Date(2026, 3, 20, 11, 0, 3, 0, time.UTC)
-	require.Equal(t, place{1, 0}, d.d.afterIn(files, 0, last))
+	require.Equal(t, place{index: 1}, d.d.afterIn(files, 0, last))
 }
 
 // readSoFar is how many bytes this process has read.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -155,6 +156,35 @@ func TestUnreadableFile(t *testing.T) {
 		require.Equal(t, "1 2 gap 5 6 gap 7 8 9", f.sees())
 		f.stop()
 	})
+}
+
+// TestTruncatedWhileItIsOpened: a log is copied, truncated and written to past the place of a
+// mark again after that place was found and before it is read from.
+func TestTruncatedWhileItIsOpened(t *testing.T) {
+	d := newDir(t)
+	d.put("emqx.log", lines(100, 119))
+	var mark Mark
+	require.NoError(t, d.d.Read(t.Context(), Query{}, func(l Line) error {
+		if told(l) == "117" {
+			mark = l.Mark
+		}
+		return nil
+	}))
+	opened := 0
+	d.d.openFile = func(path string, flags int, mode os.FileMode) (*os.File, error) {
+		if filepath.Base(path) == "emqx.log" {
+			if opened++; opened == 2 {
+				d.put("emqx.log.1", lines(100, 119))
+				d.put("emqx.log", lines(120, 140))
+			}
+		}
+		return os.OpenFile(path, flags, mode)
+	}
+	want := strings.Fields("118 119")
+	for n := 120; n <= 140; n++ {
+		want = append(want, strconv.Itoa(n))
+	}
+	require.Equal(t, strings.Join(want, " "), d.read(Query{After: mark}))
 }
 
 // TestDirectory: one that is missing, empty or comes later.

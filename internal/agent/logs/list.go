@@ -51,6 +51,9 @@ func (d *Dir) list() ([]file, error) {
 	var before listing
 	for n := range tries {
 		now, err := d.listOnce()
+		if errors.Is(err, errRenamed) {
+			continue
+		}
 		if err != nil {
 			return nil, d.explain(err)
 		}
@@ -74,6 +77,25 @@ func (s listing) same(o listing) bool {
 		slices.EqualFunc(s.files, o.files, func(a, b file) bool { return a.name == b.name && a.id == b.id })
 }
 
+// unchanged reports whether the directory still holds the files as they were listed, and
+// whether nothing has been added to those that are passed over: the first ones. The identity
+// of a file does not show that: one that is truncated keeps its identity, and one that is
+// removed leaves it to the next file.
+func (d *Dir) unchanged(files []file, passedOver int) bool {
+	now, err := d.listOnce()
+	if err != nil {
+		return false
+	}
+	listed := d.order(now)
+	for i, f := range listed {
+		if len(listed) != len(files) || f.name != files[i].name || f.id != files[i].id ||
+			i < passedOver && f.size != files[i].size {
+			return false
+		}
+	}
+	return true
+}
+
 // listOnce reads the directory once.
 func (d *Dir) listOnce() (listing, error) {
 	names, err := d.names()
@@ -94,8 +116,11 @@ func (d *Dir) listOnce() (listing, error) {
 		}
 		s.files = append(s.files, describe(name, info, names.owner))
 	}
-	if len(s.files) == 0 {
+	switch {
+	case len(names.files) == 0:
 		return listing{}, errNoLog
+	case len(s.files) == 0:
+		return listing{}, errRenamed
 	}
 	return s, nil
 }

@@ -58,17 +58,13 @@ func (p *passed) isUnreadable(f file) bool {
 	return ok && mod.Equal(f.mod)
 }
 
-// newIn returns where the part of a file begins that has not been read: 0 if all of it is
-// new, -1 if nothing is.
-func (p *passed) newIn(f file, c content) (int64, error) {
+// newIn returns where the part of a file begins that has not been read, and reports whether
+// there is one. The zero Mark means that all of the file is new.
+func (p *passed) newIn(c content) (from Mark, found bool, err error) {
 	head, err := headOf(c)
-	if err != nil {
-		return 0, err
+	if err != nil || len(head) == 0 { // as what is unpacked of an empty file
+		return Mark{}, false, err
 	}
-	if len(head) == 0 {
-		return -1, nil // as what is unpacked of an empty file
-	}
-	off := int64(0)
 	sizes := map[int]bool{}
 	for key := range p.byHead {
 		sizes[key.size] = true
@@ -79,16 +75,16 @@ func (p *passed) newIn(f file, c content) (int64, error) {
 		}
 		for _, r := range p.byHead[headKey{size, sum(head[:size])}] {
 			if r.whole || compare(c, r.mark) != exact {
-				return -1, nil // a copy that ends before, or what is left of the file itself
+				return Mark{}, false, nil // a copy that ends before, or what is left of the file itself
 			}
-			off = max(off, r.mark.off)
+			if r.mark.off > from.off {
+				from = r.mark
+			}
 		}
 	}
-	if off == 0 {
-		return 0, nil
+	if from.off == 0 {
+		return Mark{}, true, nil
 	}
-	if more, err := readAll(c, make([]byte, 1), off); err != nil || len(more) == 0 {
-		return -1, err
-	}
-	return off, nil
+	more, err := readAll(c, make([]byte, 1), from.off)
+	return from, len(more) > 0, err
 }

@@ -68,6 +68,7 @@ type reader struct {
 	q        Query
 	yield    func(Line) error
 	begun    bool
+	files    []file  // as listed last
 	src      *source // the file that is read; nil if none is
 	filter   *filter // of src
 	passed   passed
@@ -109,6 +110,7 @@ func (r *reader) round(ctx context.Context) (more bool, err error) {
 		return false, r.reportGap("", err.Error())
 	}
 	delete(r.reported, "")
+	r.files = files
 	switch {
 	case !r.begun:
 		return r.begin(ctx, files)

@@ -36,13 +36,16 @@ func (r *reader) begin(ctx context.Context, files []file) (more bool, err error)
 			return r.restart()
 		}
 	}
+	if !r.d.unchanged(files, at.index) {
+		return r.restart()
+	}
 	if at.index == len(files) || at.off == 0 {
 		return true, nil // the first file that has not been passed is next
 	}
 	f := files[at.index]
 	c, err := r.d.open(f)
 	if err == nil {
-		err = r.openAt(f, c, at.off)
+		err = r.openAt(f, c, at)
 	}
 	if err != nil {
 		return r.restart()
@@ -100,16 +103,19 @@ func (d *Dir) locate(files []file, m Mark) (at place, best fit, err error) {
 		}
 		switch fit := compare(c, m); {
 		case fit == exact:
-			at, best = place{i, m.off}, exact
+			at, best = place{i, m.off, m}, exact
 		case fit == partial && best == foreign:
 			if off, err := lineStart(c, min(m.off, files[i].size)); err == nil {
-				at, best = place{i, off}, partial
+				at, best = place{index: i, off: off}, partial
 			}
 		}
 		c.Close()
 	}
 	if best == exact {
 		return at, best, nil
+	}
+	if moved == nil && !d.unchanged(files, 0) {
+		moved = errMoved
 	}
 	return at, best, moved
 }
@@ -132,14 +138,14 @@ func (d *Dir) after(files []file, t time.Time) place {
 // afterIn returns the first line of a file whose time is later than t. If there is none, it
 // returns the beginning of the next file.
 func (d *Dir) afterIn(files []file, i int, t time.Time) place {
-	next := place{i + 1, 0}
+	next := place{index: i + 1}
 	c, err := d.open(files[i])
 	if err != nil {
-		return place{i, 0} // reading on says what is wrong with it
+		return place{index: i} // reading on says what is wrong with it
 	}
 	defer c.Close()
 	if i == len(files)-1 {
-		next = place{i, 0}
+		next = place{index: i}
 		if end, err := lineStart(c, files[i].size); err == nil && !files[i].part.gz {
 			next.off = end
 		}
@@ -157,7 +163,7 @@ func (d *Dir) afterIn(files []file, i int, t time.Time) place {
 		case e.At.IsZero():
 			return true
 		case timeOf(e, d.zone).After(t):
-			next = place{i, untold}
+			next = place{index: i, off: untold}
 			return false
 		}
 		untold = -1

@@ -8,8 +8,11 @@ import (
 	"time"
 )
 
-// openAt goes on with a file, from a line of it.
-func (r *reader) openAt(f file, c content, off int64) error {
+// openAt goes on with a file, from a line of it. It returns an error if the file no longer
+// holds what it held when the place was found: it may have been truncated, and grown past the
+// place again.
+func (r *reader) openAt(f file, c content, at place) error {
+	off := at.off
 	src, err := newSource(f, c, off)
 	if err != nil {
 		c.Close()
@@ -20,20 +23,26 @@ func (r *reader) openAt(f file, c content, off int64) error {
 		if start, err = entryStart(f, c, off); err == nil {
 			err = src.seek(start)
 		}
-		if err != nil {
-			c.Close()
-			return err
-		}
 	}
-	var at time.Time // of the line before
+	switch {
+	case err != nil:
+	case !r.d.unchanged(r.files, at.index),
+		at.off > 0 && !at.mark.IsZero() && !f.part.gz && compare(c, at.mark) != exact:
+		err = errMoved
+	}
+	if err != nil {
+		c.Close()
+		return err
+	}
+	var before time.Time // when the line before was written
 	if start == off && off > 0 && off == r.last.off {
-		at = r.last.time()
+		before = r.last.time()
 	}
 	r.close()
 	r.moves = 0
 	delete(r.reported, f.name)
 	r.src = src
-	r.filter = newFilter(r.q, r.d.zone, off, at, func() time.Time { return r.d.leadTime(f, c) })
+	r.filter = newFilter(r.q, r.d.zone, off, before, func() time.Time { return r.d.leadTime(f, c) })
 	return nil
 }
 
@@ -64,7 +73,7 @@ func (r *reader) relocate(files []file, why error) (more bool, err error) {
 	}
 	c, err := r.d.open(files[at.index])
 	if err == nil {
-		err = r.openAt(files[at.index], c, at.off)
+		err = r.openAt(files[at.index], c, at)
 	}
 	if err != nil { // it has been renamed again: what it holds after pos is found by the record
 		return r.retry()
@@ -98,11 +107,11 @@ func (r *reader) advance(ctx context.Context, files []file) (more bool, err erro
 		if f.size == 0 && f.why == "" {
 			continue
 		}
-		c, off, err := r.unread(f)
+		c, from, err := r.unread(f)
 		switch {
 		case errors.Is(err, errMoved):
 			return r.retry()
-		case err == nil && off < 0:
+		case err == nil && c == nil:
 			continue
 		case r.src != nil:
 			if c != nil {
@@ -111,9 +120,8 @@ func (r *reader) advance(ctx context.Context, files []file) (more bool, err erro
 			return true, r.finish(ctx)
 		}
 		if !found && !r.gapped {
-			if err := r.gap("the file that was read is no longer there; lines that were written to others after it " +
-				"may be " +
-				"missing"); err != nil {
+			if err := r.gap("the file that was read is no longer there; " +
+				"lines that were written to others after it may be missing"); err != nil {
 				if c != nil {
 					c.Close()
 				}
@@ -121,7 +129,7 @@ func (r *reader) advance(ctx context.Context, files []file) (more bool, err erro
 			}
 		}
 		if err == nil {
-			if err := r.openAt(f, c, off); err != nil {
+			if err := r.openAt(f, c, place{len(files) - len(rest) + n, from.off, from}); err != nil {
 				return r.retry()
 			}
 			return true, nil
@@ -190,22 +198,22 @@ func (r *reader) closeFile(whole bool) {
 	r.at, r.end, r.kept = src.file.id, end, src.content
 }
 
-// unread opens a file and returns where its new content begins, or -1 if it holds nothing
-// new.
-func (r *reader) unread(f file) (content, int64, error) {
+// unread opens a file and returns where its new content begins. The content is nil if it
+// holds nothing new.
+func (r *reader) unread(f file) (content, Mark, error) {
 	if r.passed.isUnreadable(f) {
-		return nil, -1, nil
+		return nil, Mark{}, nil
 	}
 	c, err := r.d.open(f)
 	if err != nil {
-		return nil, 0, err
+		return nil, Mark{}, err
 	}
-	off, err := r.passed.newIn(f, c)
-	if err != nil || off < 0 {
+	from, found, err := r.passed.newIn(c)
+	if err != nil || !found {
 		c.Close()
-		return nil, off, err
+		return nil, Mark{}, err
 	}
-	return c, off, nil
+	return c, from, nil
 }
 
 // skip records a file whose lines are older than what the query selects. It returns an error

@@ -105,6 +105,7 @@ func (d *Dir) timeFrom(f file, c content, from int64) (at time.Time, ok bool) {
 type place struct {
 	index int
 	off   int64
+	mark  Mark // what the file must hold before off; the zero Mark means anything
 }
 
 // sinceTime returns a place before everything that was written at a time or later.
@@ -117,10 +118,10 @@ func (d *Dir) sinceTime(files []file, since time.Time) place {
 		}
 		c, err := d.open(files[i])
 		if err != nil {
-			return place{i, 0}
+			return place{index: i}
 		}
 		defer c.Close()
-		return place{i, d.sinceIn(files[i], c, early)}
+		return place{index: i, off: d.sinceIn(files[i], c, early)}
 	}
 	return place{}
 }
@@ -150,14 +151,14 @@ func (d *Dir) sinceIn(f file, c content, early time.Time) int64 {
 // Tail asks for, or all of them if there are fewer.
 func (d *Dir) newest(files []file, q Query, stop func() error) (place, error) {
 	need := min(q.Tail, MaxTail)
-	begin := place{len(files), 0} // if nothing is selected, reading begins at the end
+	begin := place{index: len(files)} // if nothing is selected, reading begins at the end
 	for i := len(files) - 1; i >= 0 && need > 0; i-- {
 		c, err := d.open(files[i])
 		switch {
 		case errors.Is(err, errMoved):
 			return place{}, err
 		case err != nil:
-			begin = place{i, 0} // reading on says what is wrong with it
+			begin = place{index: i} // reading on says what is wrong with it
 			continue
 		}
 		in := &tailScan{d: d, file: files[i], content: c, query: q, need: need, stop: stop}
@@ -167,11 +168,11 @@ func (d *Dir) newest(files []file, q Query, stop func() error) (place, error) {
 			return place{}, ended
 		}
 		if err != nil {
-			begin = place{i, 0}
+			begin = place{index: i}
 			continue
 		}
 		if in.any || begin.index == len(files) && in.end > 0 {
-			begin = place{i, in.begin}
+			begin = place{index: i, off: in.begin}
 		}
 		if need = in.need; in.past {
 			break

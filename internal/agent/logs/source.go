@@ -126,6 +126,7 @@ func (s *source) fill() (bool, error) {
 	s.makeRoom()
 	end := s.end()
 	was := s.buf[max(0, len(s.buf)-tailSize):]
+	at := end - int64(len(was))
 	room := s.buf[len(s.buf):cap(s.buf)]
 	if room = room[:min(int64(len(room)), max(0, s.limit-end))]; len(room) == 0 {
 		return false, nil
@@ -134,38 +135,32 @@ func (s *source) fill() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if err := s.check(was, end); err != nil {
+	if len(was) == 0 { // a block may be read in pieces, and the file truncated between them
+		was = got[:min(len(got), tailSize)]
+	}
+	if err := s.check(was, at); err != nil {
 		return false, err
 	}
+	if end == 0 && !bytes.HasPrefix(got, s.head[:min(len(s.head), len(room))]) {
+		return false, errTruncated
+	}
 	s.buf = s.buf[:len(s.buf)+len(got)]
-	if end == 0 || len(s.head) < headSize && s.end() > int64(len(s.head)) {
-		head, err := headOf(s.content)
-		if err != nil {
-			return false, err
-		}
-		if end == 0 || bytes.HasPrefix(head, s.head) {
-			s.head = head
-		}
+	if s.base == 0 && len(s.head) < headSize {
+		s.head = bytes.Clone(s.buf[:min(len(s.buf), headSize)])
 	}
 	return len(got) > 0, nil
 }
 
-// check returns an error if the bytes before a block have changed since they were read: the
-// block is then no continuation of them.
-func (s *source) check(was []byte, end int64) error {
-	if u, ok := s.content.(*unpacked); ok {
-		return u.check()
-	}
-	f, ok := s.content.(*os.File)
-	if !ok {
-		return nil
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if info.Size() < end || !sameBytes(f, was, end-int64(len(was))) {
-		return errTruncated
+// check returns an error if what was read at a place has changed since: what was read after it
+// is then no continuation of it.
+func (s *source) check(was []byte, at int64) error {
+	switch c := s.content.(type) {
+	case *unpacked:
+		return c.check()
+	case *os.File:
+		if !sameBytes(c, was, at) {
+			return errTruncated
+		}
 	}
 	return nil
 }
