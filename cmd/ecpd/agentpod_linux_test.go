@@ -218,8 +218,11 @@ func TestAgentOnKubernetes(t *testing.T) {
 	} {
 		u.must(fmt.Sprintf("kubectl patch secret %s -p '{%q: {%q: %q, %q: %q}}'", u.name, "stringData",
 			"EMQXEE_AGENT_EMQX_DASHBOARD_PASSWORD", "public", "EMQXEE_AGENT_"+edit.key, edit.value))
-		u.must("kubectl rollout restart statefulset/" + u.name + " && kubectl rollout status statefulset/" + u.name +
-			" --timeout=30s")
+		processtest.Eventually(t, 10*time.Second, func() (bool, string) { // kubectl refuses two within a second
+			out, err := u.shell("kubectl rollout restart statefulset/" + u.name)
+			return err == nil, out
+		})
+		u.must("kubectl rollout status statefulset/" + u.name + " --timeout=30s")
 		assert.Contains(t, u.pods.Log(u.namespace, pod, "register"), edit.says)
 	}
 	processtest.Eventually(t, 30*time.Second, func() (bool, string) {

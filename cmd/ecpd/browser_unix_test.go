@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/openecp/openecp/internal/browsertest"
+	"github.com/openecp/openecp/internal/processtest"
 )
 
 // chromium is a headless browser that is driven over a pipe, by the DevTools
@@ -102,11 +103,17 @@ func (b *chromium) call(t *testing.T, method string, params map[string]any) map[
 	return nil
 }
 
-// open leads the page to an address.
+// open leads the page to an address. The browser ends what it loads when an interface of the
+// machine comes or goes, as those of other tests do; it is led there again then.
 func (b *chromium) open(t *testing.T, url string) {
 	t.Helper()
-	got := b.call(t, "Page.navigate", map[string]any{"url": url})
-	require.Empty(t, got["errorText"], url)
+	processtest.Eventually(t, time.Minute, func() (bool, string) {
+		failed, _ := b.call(t, "Page.navigate", map[string]any{"url": url})["errorText"].(string)
+		if failed != "net::ERR_NETWORK_CHANGED" {
+			require.Empty(t, failed, url)
+		}
+		return failed == "", failed
+	})
 }
 
 // run returns the value of an expression in the page, as text; "null" for none.
