@@ -57,7 +57,8 @@ type errorClass struct {
 
 // answers has the errors for the answers of agents.
 var answers = map[agentproto.AnswerCode]errorClass{
-	agentproto.AnswerBadRequest:  {ecp.CodeUnsupported, ""}, // the paths are those of programs: the agent is another version
+	// the paths are those of programs: the agent is another version
+	agentproto.AnswerBadRequest:  {ecp.CodeUnsupported, ""},
 	agentproto.AnswerNotFound:    {ecp.CodeUnsupported, ""}, // the cluster is there
 	agentproto.AnswerBadMethod:   {ecp.CodeInvalid, ""},
 	agentproto.AnswerTooLong:     {ecp.CodeInvalid, ""},

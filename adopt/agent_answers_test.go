@@ -106,7 +106,8 @@ func TestAgentBreaksOff(t *testing.T) {
 		"the caller left": {ended, context.Canceled, true, ecp.CodeUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
-			way := brokerTransport{roundTripper(func(*http.Request) (*http.Response, error) { return nil, c.err }), "a1"}
+			way := brokerTransport{roundTripper(func(*http.Request) (*http.Response, error) { return nil, c.err }),
+				"a1"}
 			r := httptest.NewRequestWithContext(c.ctx, http.MethodGet, "/", http.NoBody)
 			_, err := way.RoundTrip(r) //nolint:bodyclose // there is none
 			require.ErrorIs(t, err, c.err)

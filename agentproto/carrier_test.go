@@ -53,7 +53,8 @@ func TestEndings(t *testing.T) {
 	}{
 		{io.EOF, 0, "gone without a goodbye"},
 		{fmt.Errorf("read: %w", os.ErrDeadlineExceeded), time.Minute, "nothing was heard of the server for 1m0s"},
-		{fmt.Errorf("failed to get reader: %w", context.Canceled), time.Minute, "nothing was heard of the server for 1m0s"},
+		{fmt.Errorf("failed to get reader: %w", context.Canceled), time.Minute,
+			"nothing was heard of the server for 1m0s"},
 		{nil, time.Minute, "nothing was heard of the server for 1m0s"},
 		{errors.New("reset by peer"), time.Minute, "the connection broke: reset by peer"},
 		{nil, 0, "a fault in what the server sent"},

@@ -47,8 +47,9 @@ func connect(change func(*agentproto.AgentConfig)) (server *agentproto.Server, a
 
 	ctx, cancel := context.WithCancel(context.Background())
 	identity := must(agentproto.Register(ctx, agentproto.RegisterConfig{
-		URL: web.URL, Token: registry.MintToken(time.Hour), CASHA256: []string{agentproto.Fingerprint(web.Certificate())},
-		Proxy: noProxy,
+		URL: web.URL, Token: registry.MintToken(time.Hour),
+		CASHA256: []string{agentproto.Fingerprint(web.Certificate())},
+		Proxy:    noProxy,
 	}))
 	cfg := agentproto.AgentConfig{Identity: identity, API: http.HandlerFunc(broker), Proxy: noProxy}
 	change(&cfg)
@@ -162,8 +163,9 @@ func ExampleAgent_Run() {
 	defer func() { _ = server.Shutdown(context.Background()) }()
 	ctx := context.Background()
 	identity := must(agentproto.Register(ctx, agentproto.RegisterConfig{
-		URL: web.URL, Token: registry.MintToken(time.Hour), CASHA256: []string{agentproto.Fingerprint(web.Certificate())},
-		Proxy: noProxy,
+		URL: web.URL, Token: registry.MintToken(time.Hour),
+		CASHA256: []string{agentproto.Fingerprint(web.Certificate())},
+		Proxy:    noProxy,
 	}))
 	registry.Remove(identity.Agent)
 	agent := must(agentproto.NewAgent(agentproto.AgentConfig{Identity: identity, Proxy: noProxy,

@@ -95,7 +95,8 @@ func FuzzRegisterBody(f *testing.F) {
 	const canary = "canary0123456789abcdef0123456789"
 	f.Add([]byte(`{}`), true)
 	f.Add([]byte(`{"token":"`+canary+`","publicKey":"AA==","nonce":"AAAA","signature":"AA=="}`), true)
-	f.Add([]byte(`{"token":"`+canary+`","publicKey":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","hello":{"time":"2026-01-02T03:04:05Z"},"nonce":"AAAA"}`), true)
+	f.Add([]byte(`{"token":"`+canary+
+		`","publicKey":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","hello":{"time":"2026-01-02T03:04:05Z"},"nonce":"AAAA"}`), true)
 	f.Add([]byte(`{"agent":"agent-1","nonce":"AAAA"}`), false)
 	f.Fuzz(func(t *testing.T, body []byte, register bool) {
 		registry := NewMemoryRegistry()

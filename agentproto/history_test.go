@@ -182,11 +182,14 @@ func TestDecodeHistory(t *testing.T) {
 			require.ErrorContains(t, err, c.says)
 		})
 	}
-	for r, err := range decodeHistories(strings.NewReader(`{"epoch":1,"seq":1,"kind":"state","state":{"about":"x\u001b","name":"a\nb","movedMs":-5}}`+"\n"), HistoryQuery{}) {
+	for r, err := range decodeHistories(
+		strings.NewReader(`{"epoch":1,"seq":1,"kind":"state","state":{"about":"x\u001b","name":"a\nb","movedMs":-5}}`+
+			"\n"), HistoryQuery{}) {
 		require.NoError(t, err)
 		require.Equal(t, Change{About: "x", Name: "a b", MovedMS: -5}, *r.State)
 	}
-	r, err := DecodeHistory([]byte(`{"epoch":1,"seq":1,"kind":"sample","sample":{"connections":-1,"received":-9,"overMs":-1}}`))
+	r, err := DecodeHistory([]byte(
+		`{"epoch":1,"seq":1,"kind":"sample","sample":{"connections":-1,"received":-9,"overMs":-1}}`))
 	require.NoError(t, err)
 	require.Equal(t, Sample{}, *r.Sample)
 }

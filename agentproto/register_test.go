@@ -209,7 +209,11 @@ func TestForgedRegistrations(t *testing.T) {
 		"too large": {func() any { return bytes.Repeat([]byte(" "), maxRegisterBody+1) }, RefusedBadRequest},
 		"no key":    {func() any { r := good(); r.PublicKey = nil; return r }, RefusedBadRequest},
 		"no token":  {func() any { r := good(); r.Token = ""; return r }, RefusedTokenUnknown},
-		"somebody else's key": {func() any { r := good(); r.PublicKey = other.Key.Public().(ed25519.PublicKey); return r },
+		"somebody else's key": {func() any {
+			r := good()
+			r.PublicKey = other.Key.Public().(ed25519.PublicKey)
+			return r
+		},
 			RefusedBadSignature},
 		"another token": {func() any { r := good(); r.Token = s.registry.MintToken(time.Hour); return r },
 			RefusedBadSignature},

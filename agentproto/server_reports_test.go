@@ -135,7 +135,9 @@ func FuzzReports(f *testing.F) {
 	f.Add([]byte(`{"epoch":1,"seq":1,"uptimeMs":5,"members":[{"name":"a","status":"running"}]}`+"\n"), uint64(0),
 		uint64(0))
 	f.Add([]byte("{}\n\n"), uint64(1), uint64(1))
-	f.Add([]byte(`{"epoch":1,"seq":2,"at":"2026-01-02T03:04:05+01:00","errors":[{"stage":"nodeConnect","code":"timeout","message":"m"}],"uptimeMs":99999999999999}`+"\n"), uint64(1), uint64(1))
+	f.Add(
+		[]byte(
+			`{"epoch":1,"seq":2,"at":"2026-01-02T03:04:05+01:00","errors":[{"stage":"nodeConnect","code":"timeout","message":"m"}],"uptimeMs":99999999999999}`+"\n"), uint64(1), uint64(1))
 	f.Fuzz(func(t *testing.T, data []byte, epoch, seq uint64) {
 		after := Position{epoch, seq}
 		for r, err := range decodeReports(bytes.NewReader(data), after) {

@@ -58,20 +58,31 @@ func specTable(t *testing.T, header ...string) (rows [][]string) {
 
 // specLimits are the constants that spec.md names.
 var specLimits = map[string]any{
-	"maxFrame": maxFrame, "nonceSize": nonceSize, "bindingSize": bindingSize, "maxID": maxID, "maxWord": maxWord, "maxMessage": maxMessage,
+	"maxFrame": maxFrame, "nonceSize": nonceSize, "bindingSize": bindingSize, "maxID": maxID, "maxWord": maxWord,
+	"maxMessage": maxMessage,
 	"maxStreams": maxStreams, "reservedStreams": reservedStreams, "serverStreamWindow": serverStreamWindow,
-	"agentStreamWindow": agentStreamWindow, "serverWindow": serverWindow, "agentWindow": agentWindow, "frameBytes": frameBytes, "headerTableBytes": headerTableBytes,
-	"maxHeaderBytes": maxHeaderBytes, "maxRequestHeader": maxRequestHeader, "coalesceBytes": coalesceBytes, "recordBytes": recordBytes, "unsentBytes": unsentBytes, "maxReportBytes": maxReportBytes,
-	"maxMembers": maxMembers, "maxReportErrors": maxReportErrors, "maxUptimeMS": time.Duration(maxUptimeMS) * time.Millisecond,
-	"maxControlBytes": maxControlBytes, "maxRegisterBody": maxRegisterBody, "maxAnswerBody": maxAnswerBody, "maxToken": maxToken,
-	"maxHTTPNonce": maxHTTPNonce, "maxAuthorities": maxAuthorities, "maxAnnounced": maxAnnounced, "maxIdentity": maxIdentity,
-	"maxRetryAfter": maxRetryAfter, "minHeartbeat": minHeartbeat, "maxHeartbeat": maxHeartbeat, "maxProxyAnswer": maxProxyAnswer,
-	"nonceLife": nonceLife, "maxUsedNonces": maxUsedNonces, "maxClaims": maxClaims, "maxGuessers": maxGuessers, "guessBurst": guessBurst, "guessInterval": guessInterval, "connectBurst": connectBurst,
+	"agentStreamWindow": agentStreamWindow, "serverWindow": serverWindow, "agentWindow": agentWindow,
+	"frameBytes": frameBytes, "headerTableBytes": headerTableBytes,
+	"maxHeaderBytes": maxHeaderBytes, "maxRequestHeader": maxRequestHeader, "coalesceBytes": coalesceBytes,
+	"recordBytes": recordBytes, "unsentBytes": unsentBytes, "maxReportBytes": maxReportBytes,
+	"maxMembers": maxMembers, "maxReportErrors": maxReportErrors,
+	"maxUptimeMS":     time.Duration(maxUptimeMS) * time.Millisecond,
+	"maxControlBytes": maxControlBytes, "maxRegisterBody": maxRegisterBody, "maxAnswerBody": maxAnswerBody,
+	"maxToken":     maxToken,
+	"maxHTTPNonce": maxHTTPNonce, "maxAuthorities": maxAuthorities, "maxAnnounced": maxAnnounced,
+	"maxIdentity":   maxIdentity,
+	"maxRetryAfter": maxRetryAfter, "minHeartbeat": minHeartbeat, "maxHeartbeat": maxHeartbeat,
+	"maxProxyAnswer": maxProxyAnswer,
+	"nonceLife":      nonceLife, "maxUsedNonces": maxUsedNonces, "maxClaims": maxClaims, "maxGuessers": maxGuessers,
+	"guessBurst": guessBurst, "guessInterval": guessInterval, "connectBurst": connectBurst,
 	"registerWorkers": registerWorkers, "registerWaiting": registerWaiting, "registerPatience": registerPatience,
-	"registerReading": registerReading, "registerTries": registerTries, "stepTimeout": stepTimeout, "rawGrace": rawGrace,
-	"maxHistoryBytes": maxHistoryBytes, "maxHistoryRecords": maxHistoryRecords, "maxHistories": maxHistories, "maxHistoryKinds": maxHistoryKinds,
+	"registerReading": registerReading, "registerTries": registerTries, "stepTimeout": stepTimeout,
+	"rawGrace":        rawGrace,
+	"maxHistoryBytes": maxHistoryBytes, "maxHistoryRecords": maxHistoryRecords, "maxHistories": maxHistories,
+	"maxHistoryKinds": maxHistoryKinds,
 	"goodbyePatience": goodbyePatience, "notBeforeLeeway": notBeforeLeeway,
-	"maxLogText": maxLogText, "maxLogSought": maxLogSought, "maxLogMark": maxLogMark, "maxLogMessage": maxLogMessage, "logPage": logPage, "maxLogReaders": maxLogReaders,
+	"maxLogText": maxLogText, "maxLogSought": maxLogSought, "maxLogMark": maxLogMark, "maxLogMessage": maxLogMessage,
+	"logPage": logPage, "maxLogReaders": maxLogReaders,
 }
 
 // ownBusiness are constants that no other side notices.
@@ -180,8 +191,10 @@ func TestSpecWords(t *testing.T) {
 		switch {
 		case kind == "RefusalCode":
 			codes[word] = true
-		case slices.Contains([]string{"Host", "Carrier", "TunnelMode", "MemberStatus", "Stage", "ErrorCode", "LogCode", "HistoryKind", "ChangeAbout", "GapReason", "AnswerCode"}, kind), name == "AnsweredBy",
-			strings.HasPrefix(name, "path"), strings.HasPrefix(name, "Path"), strings.HasPrefix(name, "label"), name == "ALPN":
+		case slices.Contains([]string{"Host", "Carrier", "TunnelMode", "MemberStatus", "Stage", "ErrorCode", "LogCode",
+			"HistoryKind", "ChangeAbout", "GapReason", "AnswerCode"}, kind), name == "AnsweredBy",
+			strings.HasPrefix(name, "path"), strings.HasPrefix(name, "Path"), strings.HasPrefix(name,
+				"label"), name == "ALPN":
 			assert.Contains(t, text, "`"+word+"`", name)
 		}
 	})
@@ -251,7 +264,8 @@ func TestSpecVersions(t *testing.T) {
 		require.NoError(t, err, "every version has the date since when there is it")
 	}
 	slices.Sort(versions)
-	assert.Equal(t, protocolVersions, versions[max(0, len(versions)-3):], "a release speaks its newest version and the two before it")
+	assert.Equal(t, protocolVersions, versions[max(0, len(versions)-3):],
+		"a release speaks its newest version and the two before it")
 }
 
 // TestSpecCalls makes every call of the control host that the table names.
@@ -286,7 +300,8 @@ func closedChannel() <-chan struct{} {
 func TestSpecShapes(t *testing.T) {
 	shapes := map[string]any{
 		"challenge": &challenge{}, "proof": &proof{}, "verdict": &verdict{}, "registerRequest": &registerRequest{},
-		"registerAnswer": &registerAnswer{}, "unregisterRequest": &unregisterRequest{}, "problem": &problem{}, "announcement": &announcement{}, "Report": &Report{}, "Answer": &Answer{},
+		"registerAnswer": &registerAnswer{}, "unregisterRequest": &unregisterRequest{}, "problem": &problem{},
+		"announcement": &announcement{}, "Report": &Report{}, "Answer": &Answer{},
 		"HistoryRecord": &HistoryRecord{}, "logMessage": &logMessage{},
 	}
 	found := regexp.MustCompile("(?s)<!-- shape: (\\w+) -->\\s+```json(.*?)```").FindAllStringSubmatch(specText(t), -1)

@@ -203,9 +203,11 @@ func TestVirtualHosts(t *testing.T) {
 		}
 		req := &http.Request{Method: http.MethodConnect, URL: &url.URL{Scheme: "http", Host: "api"}, Host: "api",
 			Header: http.Header{}}
-		_, err := r.server.Transport(a.id, HostDashboard).RoundTrip(req.WithContext(t.Context())) //nolint:bodyclose // there is none
+		//nolint:bodyclose // there is none
+		_, err := r.server.Transport(a.id, HostDashboard).RoundTrip(req.WithContext(t.Context()))
 		require.ErrorContains(t, err, "CONNECT")
-		_, err = r.server.Transport(a.id, "elsewhere").RoundTrip(req.WithContext(t.Context())) //nolint:bodyclose // there is none
+		//nolint:bodyclose // there is none
+		_, err = r.server.Transport(a.id, "elsewhere").RoundTrip(req.WithContext(t.Context()))
 		require.ErrorContains(t, err, "no virtual host")
 		_, err = r.server.Dial(t.Context(), a.id, "elsewhere")
 		require.ErrorContains(t, err, "no virtual host")

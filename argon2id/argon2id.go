@@ -77,7 +77,8 @@ func New(c Config) (*Hasher, error) {
 }
 
 func checked(memory, time, threads int) (params, error) {
-	if memory < 8*threads || memory > maxMemoryKiB || time < 1 || time > maxTime || threads < 1 || threads > maxThreads {
+	if memory < 8*threads || memory > maxMemoryKiB || time < 1 || time > maxTime || threads < 1 ||
+		threads > maxThreads {
 		return params{}, fmt.Errorf("parameters m=%d, t=%d, p=%d are out of bounds", memory, time, threads)
 	}
 	return params{uint32(memory), uint32(time), uint8(threads)}, nil
@@ -92,7 +93,8 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 		return "", fmt.Errorf("hash password: %w", err)
 	}
 	b64 := base64.RawStdEncoding.EncodeToString
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, h.p.memory, h.p.time, h.p.threads, b64(salt), b64(key)), nil
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, h.p.memory, h.p.time, h.p.threads,
+		b64(salt), b64(key)), nil
 }
 
 // Verify reports whether a PHC text is a password's, and whether it was made with
@@ -134,7 +136,8 @@ func parse(phc string) (params, []byte, []byte, error) {
 		return params{}, nil, nil, errForm
 	}
 	var memory, time, threads int
-	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &memory, &time, &threads); err != nil || parts[3] != fmt.Sprintf("m=%d,t=%d,p=%d", memory, time, threads) {
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &memory, &time, &threads); err != nil ||
+		parts[3] != fmt.Sprintf("m=%d,t=%d,p=%d", memory, time, threads) {
 		return params{}, nil, nil, errForm
 	}
 	p, err := checked(memory, time, threads)
@@ -144,7 +147,8 @@ func parse(phc string) (params, []byte, []byte, error) {
 	b64 := base64.RawStdEncoding.Strict()
 	salt, errSalt := b64.DecodeString(parts[4])
 	key, errKey := b64.DecodeString(parts[5])
-	if errSalt != nil || errKey != nil || len(salt) < 8 || len(salt) > maxBytes || len(key) < 16 || len(key) > maxBytes {
+	if errSalt != nil || errKey != nil || len(salt) < 8 || len(salt) > maxBytes || len(key) < 16 ||
+		len(key) > maxBytes {
 		return params{}, nil, nil, errForm
 	}
 	return p, salt, key, nil

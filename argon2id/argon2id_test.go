@@ -33,7 +33,8 @@ func TestHashAndVerify(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEqual(t, one, two, "each has a salt of its own")
 	require.True(t, strings.HasPrefix(one, "$argon2id$v=19$m=64,t=1,p=1$"), one)
-	for password, want := range map[string]bool{"correct horse": true, "correct horsf": false, "": false, "correct horse ": false, strings.Repeat("x", 10_000): false} {
+	for password, want := range map[string]bool{"correct horse": true, "correct horsf": false, "": false,
+		"correct horse ": false, strings.Repeat("x", 10_000): false} {
 		ok, outdated, err := h.Verify(t.Context(), one, password)
 		require.NoError(t, err)
 		require.Equal(t, want, ok, "%.20q", password)
@@ -75,9 +76,12 @@ func TestDamagedHashes(t *testing.T) {
 	good, err := h.Hash(t.Context(), "x")
 	require.NoError(t, err)
 	for _, bad := range []string{
-		"", "x", "$2a$10$abcdefghijklmnopqrstuv", strings.Replace(good, "argon2id", "argon2i", 1), strings.Replace(good, "v=19", "v=16", 1),
-		strings.Replace(good, "m=64", "m=99999999", 1), strings.Replace(good, "m=64", "m=-1", 1), strings.Replace(good, "t=1", "t=0", 1),
-		strings.Replace(good, "t=1", "t=1000000", 1), strings.Replace(good, "p=1", "p=200", 1), strings.Replace(good, "m=64", "m=064", 1),
+		"", "x", "$2a$10$abcdefghijklmnopqrstuv", strings.Replace(good, "argon2id", "argon2i", 1),
+		strings.Replace(good, "v=19", "v=16", 1),
+		strings.Replace(good, "m=64", "m=99999999", 1), strings.Replace(good, "m=64", "m=-1", 1),
+		strings.Replace(good, "t=1", "t=0", 1),
+		strings.Replace(good, "t=1", "t=1000000", 1), strings.Replace(good, "p=1", "p=200", 1),
+		strings.Replace(good, "m=64", "m=064", 1),
 		good + "$", good + "=", good[:len(good)-30],
 	} {
 		_, _, err := h.Verify(t.Context(), bad, "x")
@@ -89,7 +93,8 @@ func TestDamagedHashes(t *testing.T) {
 }
 
 func TestBadParameters(t *testing.T) {
-	for _, c := range []Config{{MemoryKiB: -1}, {MemoryKiB: 1 << 30}, {Time: -1}, {Time: 1000}, {Threads: -1}, {Threads: 1000}, {Concurrent: -1}, {MemoryKiB: 8, Threads: 4}} {
+	for _, c := range []Config{{MemoryKiB: -1}, {MemoryKiB: 1 << 30}, {Time: -1}, {Time: 1000}, {Threads: -1},
+		{Threads: 1000}, {Concurrent: -1}, {MemoryKiB: 8, Threads: 4}} {
 		_, err := New(c)
 		require.Error(t, err, "%+v", c)
 	}

@@ -48,7 +48,8 @@ openecp_agent_registrations_total 11
 # HELP openecp_agent_reports_total Reports that agents have sent.
 # TYPE openecp_agent_reports_total counter
 openecp_agent_reports_total 1000
-`), "openecp_agents", "openecp_agent_refusals_total", "openecp_agent_registrations_total", "openecp_agent_reports_total"))
+`), "openecp_agents", "openecp_agent_refusals_total",
+		"openecp_agent_registrations_total", "openecp_agent_reports_total"))
 	require.Equal(t, 20.0, value(t, reg, "openecp_agent_connections_total"))
 	require.Equal(t, 9.0, value(t, reg, "openecp_agent_reconnections_total"))
 	problems, err := testutil.GatherAndLint(reg)

@@ -67,15 +67,26 @@ type counter struct {
 }
 
 var counters = []counter{
-	{describe("passes_total", "Looks at a cluster with what followed from them."), prometheus.CounterValue, func(s fleet.Stats) float64 { return float64(s.Passes) }},
-	{describe("applies_total", "Calls that made a platform converge towards a spec."), prometheus.CounterValue, func(s fleet.Stats) float64 { return float64(s.Applies) }},
-	{describe("apply_failures_total", "Calls to converge or remove a cluster that failed; they are repeated."), prometheus.CounterValue, func(s fleet.Stats) float64 { return float64(s.ApplyFailures) }},
-	{describe("writes_total", "Writes to the store by passes; a pass that finds nothing new makes none."), prometheus.CounterValue, func(s fleet.Stats) float64 { return float64(s.Writes) }},
-	{describe("broker_asks_total", "Questions to the management API of an EMQX node."), prometheus.CounterValue, func(s fleet.Stats) float64 { return float64(s.Asked) }},
-	{describe("broker_silent_total", "Passes in which no asked EMQX node of a cluster answered."), prometheus.CounterValue, func(s fleet.Stats) float64 { return float64(s.Silent) }},
-	{describe("unrecorded_clusters", "Clusters that are there and that no record knows, as last seen; they are left alone until somebody decides."), prometheus.GaugeValue, func(s fleet.Stats) float64 { return float64(s.Unrecorded) }},
-	{describe("foreign_members", "Members of EMQX clusters that are no nodes of their cluster, as last seen; repair removes those that have stopped."), prometheus.GaugeValue, func(s fleet.Stats) float64 { return float64(s.ForeignMembers) }},
-	{describe("queue_depth", "Clusters that wait for a worker."), prometheus.GaugeValue, func(s fleet.Stats) float64 { return float64(s.Queue) }},
+	{describe("passes_total", "Looks at a cluster with what followed from them."), prometheus.CounterValue,
+		func(s fleet.Stats) float64 { return float64(s.Passes) }},
+	{describe("applies_total", "Calls that made a platform converge towards a spec."), prometheus.CounterValue,
+		func(s fleet.Stats) float64 { return float64(s.Applies) }},
+	{describe("apply_failures_total", "Calls to converge or remove a cluster that failed; they are repeated."),
+		prometheus.CounterValue, func(s fleet.Stats) float64 { return float64(s.ApplyFailures) }},
+	{describe("writes_total", "Writes to the store by passes; a pass that finds nothing new makes none."),
+		prometheus.CounterValue, func(s fleet.Stats) float64 { return float64(s.Writes) }},
+	{describe("broker_asks_total", "Questions to the management API of an EMQX node."), prometheus.CounterValue,
+		func(s fleet.Stats) float64 { return float64(s.Asked) }},
+	{describe("broker_silent_total", "Passes in which no asked EMQX node of a cluster answered."),
+		prometheus.CounterValue, func(s fleet.Stats) float64 { return float64(s.Silent) }},
+	{describe("unrecorded_clusters",
+		"Clusters that are there and that no record knows, as last seen; they are left alone until somebody decides."),
+		prometheus.GaugeValue, func(s fleet.Stats) float64 { return float64(s.Unrecorded) }},
+	{describe("foreign_members", "Members of EMQX clusters that are no nodes of their cluster, as last seen; repair "+
+		"removes those that have stopped."), prometheus.GaugeValue,
+		func(s fleet.Stats) float64 { return float64(s.ForeignMembers) }},
+	{describe("queue_depth", "Clusters that wait for a worker."), prometheus.GaugeValue,
+		func(s fleet.Stats) float64 { return float64(s.Queue) }},
 }
 
 // booking is a number of the pool.
@@ -85,21 +96,28 @@ type booking struct {
 }
 
 var bookings = []booking{
-	{describe("pool_connections_used", "MQTT connections that are booked."), func(p ecp.Pool) float64 { return float64(p.UsedConnections) }},
-	{describe("pool_connections_limit", "MQTT connections that can be booked in all; +Inf where they are not limited."), func(p ecp.Pool) float64 { return limit(p.Connections) }},
-	{describe("pool_clusters_used", "Clusters that are booked."), func(p ecp.Pool) float64 { return float64(p.UsedClusters) }},
-	{describe("pool_clusters_limit", "Clusters that can be booked in all; +Inf where they are not limited."), func(p ecp.Pool) float64 { return limit(p.Clusters) }},
+	{describe("pool_connections_used", "MQTT connections that are booked."),
+		func(p ecp.Pool) float64 { return float64(p.UsedConnections) }},
+	{describe("pool_connections_limit", "MQTT connections that can be booked in all; +Inf where they are not limited."),
+		func(p ecp.Pool) float64 { return limit(p.Connections) }},
+	{describe("pool_clusters_used", "Clusters that are booked."),
+		func(p ecp.Pool) float64 { return float64(p.UsedClusters) }},
+	{describe("pool_clusters_limit", "Clusters that can be booked in all; +Inf where they are not limited."),
+		func(p ecp.Pool) float64 { return limit(p.Clusters) }},
 }
 
 // quotaUsed and quotaLimit have a label that names an organisation or a project.
 var (
-	quotaUsed  = describe("quota_connections_used", "MQTT connections that are booked of a quota with a limit; of is an organisation, or org/project.", "of")
+	quotaUsed = describe("quota_connections_used",
+		"MQTT connections that are booked of a quota with a limit; of is an organisation, or org/project.", "of")
 	quotaLimit = describe("quota_connections_limit", "MQTT connections that can be booked of a quota.", "of")
 )
 
 // contestedDesc is the one metric whose label is not ours: how the programs call
 // themselves that undo what a platform was asked for.
-var contestedDesc = describe("contested_objects", "Objects of clusters that somebody else keeps changing back, by that one's field manager; empty = not known.", "manager")
+var contestedDesc = describe("contested_objects",
+	"Objects of clusters that somebody else keeps changing back, by that one's field manager; empty = not known.",
+	"manager")
 
 // contestedManagers is how many field managers are shown by name; those beyond
 // are added up as "other".
@@ -118,11 +136,13 @@ func (m *Metrics) collectContested(ch chan<- prometheus.Metric, by map[string]in
 		named["other"] += other
 	}
 	for manager, n := range named {
-		ch <- prometheus.MustNewConstMetric(contestedDesc, prometheus.GaugeValue, float64(n), strings.ToValidUTF8(manager, "?"))
+		ch <- prometheus.MustNewConstMetric(contestedDesc, prometheus.GaugeValue, float64(n),
+			strings.ToValidUTF8(manager, "?"))
 	}
 }
 
-var failures = describe("metrics_failures_total", "Reads of the store for metrics that failed; what they would have shown is left out.")
+var failures = describe("metrics_failures_total",
+	"Reads of the store for metrics that failed; what they would have shown is left out.")
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("openecp_"+name, help, labels, nil)
@@ -173,7 +193,8 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	m.collectContested(ch, stats.Contested)
 	collectAgents(ch, stats.Agents)
 	// A collector is handed no context; this is where its calls begin.
-	ctx, cancel := context.WithTimeout(ecp.WithActor(context.Background(), ecp.System), Patience) //nolint:forbidigo // as said above
+	//nolint:forbidigo // as said above
+	ctx, cancel := context.WithTimeout(ecp.WithActor(context.Background(), ecp.System), Patience)
 	defer cancel()
 	if pool, err := m.manager.Pool(ctx); err == nil {
 		for _, b := range bookings {

@@ -50,7 +50,8 @@ func newManager(t *testing.T, store ecp.Store) *fleet.Manager {
 
 func create(t *testing.T, m *fleet.Manager, mode ecp.Mode, name string, connections int) {
 	t.Helper()
-	r := fleet.CreateRequest{Mode: mode, Name: name, Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{Connections: connections}}}
+	r := fleet.CreateRequest{Mode: mode, Name: name,
+		Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{Connections: connections}}}
 	if mode == ecp.Hosted {
 		r.Spec = ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 3, Connections: connections}}
 	}
@@ -152,11 +153,14 @@ func TestLife(t *testing.T) {
 	require.NoError(t, err)
 	reg, metrics := register(t, m)
 	ctx := ecp.WithActor(t.Context(), ecp.System)
-	info, op, err := m.Create(ctx, fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 1}}})
+	info, op, err := m.Create(ctx,
+		fleet.CreateRequest{Mode: ecp.Hosted, Name: "a",
+			Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 1}}})
 	require.NoError(t, err)
 	running(t, metrics.Run)
 	shows(t, reg, page(map[string]int{"hosted creating": 1}), "openecp_clusters")
-	require.Equal(t, 1.0, value(t, reg, "openecp_operations", "create", "running")+value(t, reg, "openecp_operations", "create", "queued"))
+	require.Equal(t, 1.0, value(t, reg, "openecp_operations", "create", "running")+
+		value(t, reg, "openecp_operations", "create", "queued"))
 
 	running(t, func(ctx context.Context) { _ = m.Run(ctx) })
 	op, err = m.WaitOperation(ctx, op.ID, 20*time.Second)
@@ -174,7 +178,8 @@ func TestLife(t *testing.T) {
 	deletion, err := m.Cluster(info.ID).Do(ctx, ecp.Delete{})
 	require.NoError(t, err)
 	eventually(t, func() bool { return value(t, reg, "openecp_stale_clusters", "hosted") == 1 })
-	require.Equal(t, 1.0, value(t, reg, "openecp_operations", "delete", "running")+value(t, reg, "openecp_operations", "delete", "queued"))
+	require.Equal(t, 1.0, value(t, reg, "openecp_operations", "delete", "running")+
+		value(t, reg, "openecp_operations", "delete", "queued"))
 	blind.shut.Store(false)
 	_, err = m.WaitOperation(ctx, deletion.ID, 20*time.Second)
 	require.NoError(t, err)
@@ -306,7 +311,9 @@ func BenchmarkCollect(b *testing.B) {
 	m, err := fleet.New(b.Context(), fleet.Config{Store: memstore.New(), Defaults: fleet.Defaults{Pool: &ecp.Pool{}}})
 	require.NoError(b, err)
 	for i := range 10_000 {
-		_, _, err := m.Create(ecp.WithActor(b.Context(), ecp.System), fleet.CreateRequest{Mode: ecp.Adopted, Name: fmt.Sprintf("c%d", i), Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
+		_, _, err := m.Create(ecp.WithActor(b.Context(), ecp.System),
+			fleet.CreateRequest{Mode: ecp.Adopted, Name: fmt.Sprintf("c%d", i),
+				Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
 		require.NoError(b, err)
 	}
 	metrics, err := ecpmetrics.New(ecpmetrics.Config{Manager: m})

@@ -34,15 +34,18 @@ type work struct {
 }
 
 var (
-	clustersDesc   = describe("clusters", "Clusters by mode and state; every state of a mode is there.", "mode", "state")
-	staleDesc      = describe("stale_clusters", "Clusters that could not be looked at when it was last tried; their state is the last one known.", "mode")
+	clustersDesc = describe("clusters", "Clusters by mode and state; every state of a mode is there.", "mode",
+		"state")
+	staleDesc = describe("stale_clusters",
+		"Clusters that could not be looked at when it was last tried; their state is the last one known.", "mode")
 	operationsDesc = describe("operations", "Operations that have not ended, by kind and phase.", "kind", "phase")
 )
 
 // kinds and the phases are shown from the start, so that a rate has a zero to
 // begin at.
 var (
-	kinds       = []ecp.OperationKind{ecp.OpCreate, ecp.OpStart, ecp.OpStop, ecp.OpRestart, ecp.OpUpdate, ecp.OpRepair, ecp.OpTakeOver, ecp.OpPutBack, ecp.OpDelete}
+	kinds = []ecp.OperationKind{ecp.OpCreate, ecp.OpStart, ecp.OpStop, ecp.OpRestart, ecp.OpUpdate, ecp.OpRepair,
+		ecp.OpTakeOver, ecp.OpPutBack, ecp.OpDelete}
 	openPhases  = []ecp.Phase{ecp.PhaseQueued, ecp.PhaseRunning}
 	finalPhases = []ecp.Phase{ecp.PhaseSucceeded, ecp.PhaseFailed, ecp.PhaseCancelled, ecp.PhaseSuperseded}
 )
@@ -54,10 +57,13 @@ var seconds = []float64{1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600}
 func newFleet() *fleetMetrics {
 	f := &fleetMetrics{
 		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "openecp_operations_ended_total", Help: "Operations that have ended while the daemon ran, by kind and final phase.",
+			Name: "openecp_operations_ended_total",
+			Help: "Operations that have ended while the daemon ran, by kind and final phase.",
 		}, []string{"kind", "phase"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "openecp_operation_duration_seconds", Help: "Time from the command to the end of an operation that has succeeded or failed, by kind.", Buckets: seconds,
+			Name:    "openecp_operation_duration_seconds",
+			Help:    "Time from the command to the end of an operation that has succeeded or failed, by kind.",
+			Buckets: seconds,
 		}, []string{"kind"}),
 		clusters: map[string]place{}, operations: map[string]work{},
 	}

@@ -45,7 +45,8 @@ func (c *changing) image(version string) {
 	if strings.HasPrefix(version, "4.") {
 		reference = "emqx/emqx-ee:" + version
 	}
-	_, err := c.Catalog.Images.Create(system(c.Context()), ecp.Image{ID: "t-" + version, Reference: reference, Version: version}, "")
+	_, err := c.Catalog.Images.Create(system(c.Context()),
+		ecp.Image{ID: "t-" + version, Reference: reference, Version: version}, "")
 	require.NoError(c, err)
 }
 

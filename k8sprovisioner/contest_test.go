@@ -76,7 +76,8 @@ func TestRemovedObject(t *testing.T) {
 		require.Empty(t, fields())
 		require.Equal(t, i+1, g.p.contestOf(testID, o).writes)
 	}
-	require.Equal(t, `somebody else keeps removing ConfigMap a, which was written 3 times; the next time comes 0s after the last`,
+	require.Equal(t,
+		`somebody else keeps removing ConfigMap a, which was written 3 times; the next time comes 0s after the last`,
 		g.p.contestOf(testID, o).report(o.String()).String())
 }
 

@@ -59,5 +59,6 @@ users:
   user: {tokenFile: /etc/shadow}
 `))
 	fmt.Println(err)
-	// Output: the kubeconfig's user "ecpd" has tokenFile, which leads out of the file; put token, client-certificate-data and client-key-data into it
+	// Output: the kubeconfig's user "ecpd" has tokenFile, which leads out of the file; put token,
+	// client-certificate-data and client-key-data into it
 }

@@ -141,7 +141,8 @@ func TestGrowRefused(t *testing.T) {
 	require.Contains(t, v[0].Pending, "the storageclass must support resize")
 	require.Empty(t, v[1].Pending)
 	require.Empty(t, v[2].Pending, "it is not meant to be there")
-	require.False(t, g.p.memos[testID].growthAttempts["uid-of-data-"+types.UID(testID)+"-emqx-0"].paused(resource.MustParse("20Gi"), time.Now().Add(growRetry)))
+	require.False(t, g.p.memos[testID].growthAttempts["uid-of-data-"+types.UID(testID)+"-emqx-0"].paused(
+		resource.MustParse("20Gi"), time.Now().Add(growRetry)))
 }
 
 // Under older rights nothing is asked for, and what is missing is told.

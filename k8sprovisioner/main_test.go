@@ -76,7 +76,8 @@ func labFleet(t testing.TB, lab *kubelab.Lab) *emqxpod.Fleet {
 	defer brokers.mu.Unlock()
 	if brokers.fleet == nil {
 		begun := time.Now()
-		f, err := emqxpod.New(lab, emqxpod.Config{Now: func() time.Time { return begun.Add(hurry * time.Since(begun)) }})
+		f, err := emqxpod.New(lab,
+			emqxpod.Config{Now: func() time.Time { return begun.Add(hurry * time.Since(begun)) }})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)

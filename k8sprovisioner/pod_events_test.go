@@ -130,7 +130,8 @@ func TestMachineOf(t *testing.T) {
 func TestQuotaWithoutThePodThatIsReplaced(t *testing.T) {
 	pod := func(memory string, init ...string) *corev1.Pod {
 		of := func(m string) corev1.Container {
-			return corev1.Container{Resources: corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(m)}}}
+			limits := corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(m)}
+			return corev1.Container{Resources: corev1.ResourceRequirements{Limits: limits}}
 		}
 		p := &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{of(memory)}}}
 		for _, m := range init {

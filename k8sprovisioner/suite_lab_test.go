@@ -127,7 +127,9 @@ func TestConfinement(t *testing.T) {
 	kubeconfig := labtest.Shipped(t, lab)
 	foreign := labtest.Namespace(t, lab)
 	own := string(ecptest.NewID())
-	_, err := lab.Kubectl(t.Context(), fmt.Sprintf(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":%q,"labels":{"openecp.io/cluster":%q}}}`, own, own), "create", "-f", "-")
+	_, err := lab.Kubectl(t.Context(),
+		fmt.Sprintf(`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":%q,"labels":{"openecp.io/cluster":%q}}}`,
+			own, own), "create", "-f", "-")
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		_, _, _ = lab.Do(context.WithoutCancel(t.Context()), http.MethodDelete, "/api/v1/namespaces/"+own, nil)

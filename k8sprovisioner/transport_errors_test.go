@@ -28,7 +28,9 @@ func TestWhyTheAPIServerDoesNotAnswer(t *testing.T) {
 		if r.Header.Get("Authorization") == "Bearer old" {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusUnauthorized)
-			_, _ = w.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401}`))
+			_, _ = w.Write(
+				[]byte(
+					`{"kind":"Status","apiVersion":"v1","status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401}`))
 		}
 	})
 	secure := httptest.NewUnstartedServer(answer)

@@ -55,9 +55,12 @@ func (c *crew) Observe(ecp.ID) ecp.AgentsObservation {
 	defer c.mu.Unlock()
 	o := ecp.AgentsObservation{Since: time.Now().Add(-time.Hour)}
 	for _, n := range c.up {
-		o.Agents = append(o.Agents, ecp.AgentObservation{Agent: ecp.AgentID("agt-" + n), Connected: true, Report: &ecp.AgentReport{
-			At: time.Now(), Node: n, Dashboard: true, Description: ecp.Description{Version: "5.8.9", Nodes: []ecp.BrokerNode{{Name: n, Status: ecp.NodeRunning}}},
-		}})
+		o.Agents = append(o.Agents, ecp.AgentObservation{Agent: ecp.AgentID("agt-" + n), Connected: true,
+			Report: &ecp.AgentReport{
+				At: time.Now(), Node: n, Dashboard: true,
+				Description: ecp.Description{Version: "5.8.9",
+					Nodes: []ecp.BrokerNode{{Name: n, Status: ecp.NodeRunning}}},
+			}})
 	}
 	return o
 }
@@ -79,10 +82,12 @@ func (c *crew) Dashboard(_ context.Context, _ ecp.ID, node string) (ecp.Endpoint
 	defer c.mu.Unlock()
 	for _, up := range c.up {
 		if up == node || node == "" {
-			return ecp.Endpoint{BaseURL: c.at[up].URL, Node: up, Transport: &http.Transport{DisableKeepAlives: true}}, nil
+			return ecp.Endpoint{BaseURL: c.at[up].URL, Node: up,
+				Transport: &http.Transport{DisableKeepAlives: true}}, nil
 		}
 	}
-	return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeUnavailable, Op: "reach the dashboard", Message: "no agent of the cluster is connected; see emqxee-agent status on its hosts"}
+	return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeUnavailable, Op: "reach the dashboard",
+		Message: "no agent of the cluster is connected; see emqxee-agent status on its hosts"}
 }
 
 func (c *crew) Drop(ecp.ID, ...ecp.AgentID) {}
@@ -97,7 +102,8 @@ func newAdopted(t *testing.T, change func(*DashboardsConfig)) (*house, *crew) {
 	})
 	require.NoError(t, err)
 	r := rigOf(t, m)
-	info, _, err := m.Create(system(t), fleet.CreateRequest{Mode: ecp.Adopted, Name: "one", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
+	info, _, err := m.Create(system(t),
+		fleet.CreateRequest{Mode: ecp.Adopted, Name: "one", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
 	require.NoError(t, err)
 	r.id = info.ID
 	t.Cleanup(func() { require.Zero(t, c.wrong, "nobody who came to a dashboard was led to the API") })

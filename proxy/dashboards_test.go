@@ -47,7 +47,8 @@ func (h *house) pass(d time.Duration) {
 func (r *rig) onPorts(change func(*DashboardsConfig)) *house {
 	r.t.Helper()
 	h := &house{rig: r, now: time.Now()}
-	c := DashboardsConfig{Manager: r.manager, Logger: r.logger, Now: h.clock, Ports: &Ports{Scheme: "http", Host: "127.0.0.1", Open: r.open}}
+	c := DashboardsConfig{Manager: r.manager, Logger: r.logger, Now: h.clock,
+		Ports: &Ports{Scheme: "http", Host: "127.0.0.1", Open: r.open}}
 	if change != nil {
 		change(&c)
 	}
@@ -77,7 +78,8 @@ func browser(t *testing.T) *http.Client {
 	require.NoError(t, err)
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Jar: jar, Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{Jar: jar, Transport: transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 func (h *house) mint(secret string) string {
@@ -132,10 +134,12 @@ func TestDashboardsOfBothMajors(t *testing.T) {
 			require.Equal(t, "/", got.header.Get("Location"))
 			require.Equal(t, "no-store", got.header.Get("Cache-Control"))
 			require.Equal(t, "no-referrer", got.header.Get("Referrer-Policy"))
-			require.Equal(t, `"cache", "storage"`, got.header.Get("Clear-Site-Data"), "the port may have been another cluster's")
+			require.Equal(t, `"cache", "storage"`, got.header.Get("Clear-Site-Data"),
+				"the port may have been another cluster's")
 			cookie := got.header.Get("Set-Cookie")
 			require.Regexp(t, "^ecp-"+string(h.id)+"=[A-Za-z0-9_-]{43}; Path=/; HttpOnly; SameSite=Lax$", cookie)
-			require.NotContains(t, link, strings.Split(strings.Split(cookie, "=")[1], ";")[0], "the session's secret is another")
+			require.NotContains(t, link, strings.Split(strings.Split(cookie, "=")[1], ";")[0],
+				"the session's secret is another")
 
 			got = get(t, b, origin+"/")
 			require.Equal(t, 200, got.status, got.body)
@@ -151,11 +155,13 @@ func TestDashboardsOfBothMajors(t *testing.T) {
 				e, err := h.sim.Endpoint(t.Context(), h.id, "")
 				require.NoError(t, err)
 				require.NotEqual(t, e.BaseURL, e.DashboardURL)
-				got = do(t, b, "POST", origin+"/api/v4/auth", `{"username":"admin","password":"public"}`, "Content-Type", "application/json")
+				got = do(t, b, "POST", origin+"/api/v4/auth", `{"username":"admin","password":"public"}`,
+					"Content-Type", "application/json")
 				require.Contains(t, got.body, `"code":0`)
 			} else {
 				require.Equal(t, 401, get(t, b, origin+"/api/v5/nodes").status)
-				got = do(t, b, "POST", origin+"/api/v5/login", `{"username":"admin","password":"public"}`, "Content-Type", "application/json")
+				got = do(t, b, "POST", origin+"/api/v5/login", `{"username":"admin","password":"public"}`,
+					"Content-Type", "application/json")
 				require.Equal(t, 200, got.status, got.body)
 			}
 			entries := h.audit("open dashboard")
@@ -199,9 +205,12 @@ func TestLinks(t *testing.T) {
 	require.NoError(t, h.manager.Accounts.DeleteToken(system(t), id))
 	require.Equal(t, 403, get(t, browser(t), link).status, "the token has gone")
 
-	other, _, err := h.manager.Create(system(t), fleet.CreateRequest{Mode: ecp.Hosted, Name: "two", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Image: image5, Nodes: 1, Connections: 10}}})
+	other, _, err := h.manager.Create(system(t),
+		fleet.CreateRequest{Mode: ecp.Hosted, Name: "two",
+			Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Image: image5, Nodes: 1, Connections: 10}}})
 	require.NoError(t, err)
-	h.eventually("the other runs", func() bool { _, err := h.sim.Endpoint(t.Context(), other.ID, ""); return err == nil })
+	h.eventually("the other runs",
+		func() bool { _, err := h.sim.Endpoint(t.Context(), other.ID, ""); return err == nil })
 	user, _ = h.token(ecp.RoleUser, "default/default")
 	elsewhere, err := h.d.Open(h.as(user), other.ID, "")
 	require.NoError(t, err)
@@ -209,7 +218,8 @@ func TestLinks(t *testing.T) {
 	theirs, theirSecret, _ := strings.Cut(elsewhere.URL, enterPath)
 	require.NotEqual(t, origin, theirs, "each has an origin of its own")
 	require.Equal(t, 403, get(t, browser(t), origin+enterPath+theirSecret).status)
-	require.Equal(t, 303, get(t, browser(t), elsewhere.URL).status, "tried in the wrong place, it is still good in its own")
+	require.Equal(t, 303, get(t, browser(t), elsewhere.URL).status,
+		"tried in the wrong place, it is still good in its own")
 	require.Equal(t, 403, get(t, browser(t), elsewhere.URL).status, "and there once")
 
 	// A session is one cluster's, whatever name its cookie is given.
@@ -221,7 +231,8 @@ func TestLinks(t *testing.T) {
 	value := b.Jar.Cookies(at)[0].Value
 	require.Equal(t, 403, get(t, browser(t), theirs+"/", "Cookie", "ecp-"+string(other.ID)+"="+value).status)
 	require.Equal(t, 200, get(t, browser(t), origin+"/", "Cookie", "ecp-"+string(h.id)+"="+value).status)
-	require.Equal(t, 403, get(t, browser(t), origin+"/", "Cookie", "ecp-"+string(h.id)+"="+value+"; ecp-"+string(h.id)+"=x").status, "twice: somebody else has put one there")
+	require.Equal(t, 403, get(t, browser(t), origin+"/", "Cookie", "ecp-"+string(h.id)+"="+value+"; ecp-"+string(h.id)+
+		"=x").status, "twice: somebody else has put one there")
 
 	// A session that a browser was given beforehand is not what a link turns into one.
 	b = browser(t)
@@ -231,7 +242,8 @@ func TestLinks(t *testing.T) {
 	require.Equal(t, 403, get(t, browser(t), origin+"/", "Cookie", "ecp-"+string(h.id)+"=planted").status)
 	first := b.Jar.Cookies(at)[0].Value
 	require.Equal(t, 303, get(t, b, h.mint(user)).status)
-	require.Equal(t, 403, get(t, browser(t), origin+"/", "Cookie", "ecp-"+string(h.id)+"="+first).status, "a new link ends the session that the browser had")
+	require.Equal(t, 403, get(t, browser(t), origin+"/", "Cookie", "ecp-"+string(h.id)+"="+first).status,
+		"a new link ends the session that the browser had")
 }
 
 // A session ends with what it began with: at the next request.
@@ -239,7 +251,8 @@ func TestSessionsEnd(t *testing.T) {
 	h := newRig(t, image5).onPorts(nil)
 	people := func(name string, grants ...ecp.Grant) (secret string) {
 		const password = "correct horse battery"
-		_, err := h.manager.Accounts.CreateUser(system(t), tenancy.UserRequest{Name: name, Password: password, Grants: grants})
+		_, err := h.manager.Accounts.CreateUser(system(t),
+			tenancy.UserRequest{Name: name, Password: password, Grants: grants})
 		require.NoError(t, err)
 		s, err := h.manager.Accounts.Login(t.Context(), name, password)
 		require.NoError(t, err)
@@ -261,7 +274,10 @@ func TestSessionsEnd(t *testing.T) {
 			_, err := h.manager.Accounts.UpdateUser(system(t), name, tenancy.UserChange{Grants: &elsewhere})
 			require.NoError(t, err)
 		}},
-		"user deleted": {403, func(_, name string) { require.NoError(t, h.manager.Accounts.DeleteUser(system(t), name, 0)) }},
+		"user deleted": {403, func(_, name string) {
+			require.NoError(t,
+				h.manager.Accounts.DeleteUser(system(t), name, 0))
+		}},
 		"its own time": {403, func(string, string) { h.pass(sessionLifetime) }},
 	} {
 		name := strings.ReplaceAll(what, " ", "-")
@@ -306,18 +322,23 @@ func TestOtherOrigins(t *testing.T) {
 		headers []string
 		status  int
 	}{
-		"plain":               {"GET", nil, 200},
-		"own":                 {"GET", []string{"Origin", origin, "Sec-Fetch-Site", "same-origin"}, 200},
-		"own form":            {"GET", []string{"Origin", "null", "Sec-Fetch-Site", "same-origin"}, 200},
-		"typed":               {"GET", []string{"Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, 200},
-		"opened from a link":  {"GET", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, 200},
-		"in a frame":          {"GET", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}, 403},
-		"script of a sibling": {"GET", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "script"}, 403},
-		"form of another":     {"POST", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, 403},
-		"other origin":        {"POST", []string{"Origin", "http://evil.example"}, 403},
-		"other port":          {"POST", []string{"Origin", "http://127.0.0.1:1"}, 403},
-		"other scheme":        {"POST", []string{"Origin", strings.Replace(origin, "http", "https", 1)}, 403},
-		"hidden":              {"POST", []string{"Origin", "null"}, 403},
+		"plain":    {"GET", nil, 200},
+		"own":      {"GET", []string{"Origin", origin, "Sec-Fetch-Site", "same-origin"}, 200},
+		"own form": {"GET", []string{"Origin", "null", "Sec-Fetch-Site", "same-origin"}, 200},
+		"typed": {"GET",
+			[]string{"Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, 200},
+		"opened from a link": {"GET",
+			[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, 200},
+		"in a frame": {"GET",
+			[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}, 403},
+		"script of a sibling": {"GET",
+			[]string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "script"}, 403},
+		"form of another": {"POST",
+			[]string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, 403},
+		"other origin": {"POST", []string{"Origin", "http://evil.example"}, 403},
+		"other port":   {"POST", []string{"Origin", "http://127.0.0.1:1"}, 403},
+		"other scheme": {"POST", []string{"Origin", strings.Replace(origin, "http", "https", 1)}, 403},
+		"hidden":       {"POST", []string{"Origin", "null"}, 403},
 	} {
 		got := do(t, b, row.method, origin+"/", "", row.headers...)
 		require.Equal(t, row.status, got.status, "%s: %s", what, got.body)
@@ -339,9 +360,12 @@ func TestDashboardHeaders(t *testing.T) {
 		seen = r.Clone(context.Background())
 		header := w.Header()
 		for k, v := range map[string]string{
-			"Server": "Cowboy", "Strict-Transport-Security": "max-age=1", "Alt-Svc": "h3", "Access-Control-Allow-Origin": "*", "X-Accel-Redirect": "/etc/passwd", "Refresh": "0;url=http://x",
-			"Content-Encoding": "gzip", "Content-Type": "text/html", "Cache-Control": "public, max-age=60", "Clear-Site-Data": `"*"`, "Service-Worker-Allowed": "/", "X-Powered-By": "x",
-			"Content-Security-Policy": "script-src 'self'", "X-Theirs": "kept", "Location": upstream.URL + "/there?x=1#/login",
+			"Server": "Cowboy", "Strict-Transport-Security": "max-age=1", "Alt-Svc": "h3",
+			"Access-Control-Allow-Origin": "*", "X-Accel-Redirect": "/etc/passwd", "Refresh": "0;url=http://x",
+			"Content-Encoding": "gzip", "Content-Type": "text/html", "Cache-Control": "public, max-age=60",
+			"Clear-Site-Data": `"*"`, "Service-Worker-Allowed": "/", "X-Powered-By": "x",
+			"Content-Security-Policy": "script-src 'self'", "X-Theirs": "kept",
+			"Location": upstream.URL + "/there?x=1#/login",
 		} {
 			header.Set(k, v)
 		}
@@ -353,23 +377,28 @@ func TestDashboardHeaders(t *testing.T) {
 		_ = z.Close()
 	})
 	got := do(t, b, "GET", origin+"/a%2Fb/?x=%2F&y=1;2", "",
-		"Authorization", "Bearer eyJ", "Cookie", "foreign=1; ecp-emqx-00000000=2; ecp-emqx-00000000-sid=3; ecp-"+string(h.id)+"-sid=mine", "X-Forwarded-For", "1.2.3.4", "X-Forwarded-User", "root",
+		"Authorization", "Bearer eyJ", "Cookie", "foreign=1; ecp-emqx-00000000=2; ecp-emqx-00000000-sid=3; ecp-"+
+			string(h.id)+"-sid=mine", "X-Forwarded-For", "1.2.3.4", "X-Forwarded-User", "root",
 		"Referer", origin+"/secret", "Origin", origin, "X-Custom", "1", "Accept-Encoding", "gzip")
 	require.Equal(t, 302, got.status)
 	require.Equal(t, "/a%2Fb/?x=%2F&y=1;2", seen.RequestURI)
 	require.Equal(t, "Bearer eyJ", seen.Header.Get("Authorization"), "who logs in there is logged in there")
-	require.Equal(t, []string{"sid=mine"}, seen.Header["Cookie"], "their own cookie, under their own name, and none of ours")
+	require.Equal(t, []string{"sid=mine"}, seen.Header["Cookie"],
+		"their own cookie, under their own name, and none of ours")
 	require.Equal(t, upstream.URL, seen.Header.Get("Origin"))
 	require.Equal(t, "1", seen.Header.Get("X-Custom"))
 	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-User", "Referer"} {
 		require.Empty(t, seen.Header.Get(name), name)
 	}
-	for _, name := range []string{"Server", "Strict-Transport-Security", "Alt-Svc", "Access-Control-Allow-Origin", "X-Accel-Redirect", "Refresh", "Clear-Site-Data", "Service-Worker-Allowed", "X-Powered-By"} {
+	for _, name := range []string{"Server", "Strict-Transport-Security", "Alt-Svc", "Access-Control-Allow-Origin",
+		"X-Accel-Redirect", "Refresh", "Clear-Site-Data", "Service-Worker-Allowed", "X-Powered-By"} {
 		require.Empty(t, got.header.Get(name), name)
 	}
 	require.Equal(t, "/there?x=1#/login", got.header.Get("Location"), "an address of the broker's is one here")
-	require.Equal(t, []string{"ecp-" + string(h.id) + "-sid=abc; Path=/x; HttpOnly; SameSite=Lax", "ecp-" + string(h.id) + "-plain=1; SameSite=Lax"}, got.header.Values("Set-Cookie"))
-	require.Equal(t, []string{"script-src 'self'", "frame-ancestors 'none'"}, got.header.Values("Content-Security-Policy"))
+	require.Equal(t, []string{"ecp-" + string(h.id) + "-sid=abc; Path=/x; HttpOnly; SameSite=Lax",
+		"ecp-" + string(h.id) + "-plain=1; SameSite=Lax"}, got.header.Values("Set-Cookie"))
+	require.Equal(t, []string{"script-src 'self'", "frame-ancestors 'none'"},
+		got.header.Values("Content-Security-Policy"))
 	require.Equal(t, "private, max-age=60", got.header.Get("Cache-Control"))
 	require.Equal(t, "kept", got.header.Get("X-Theirs"))
 	require.Equal(t, "gzip", got.header.Get("Content-Encoding"))
@@ -381,7 +410,8 @@ func TestDashboardHeaders(t *testing.T) {
 
 	for _, scheme := range []string{"Bearer ", "bearer ", "Bearer  "} {
 		do(t, b, "GET", origin+"/", "", "Authorization", scheme+user)
-		require.Empty(t, seen.Header.Get("Authorization"), "%q: the broker must not see a token of this program", scheme)
+		require.Empty(t, seen.Header.Get("Authorization"), "%q: the broker must not see a token of this program",
+			scheme)
 	}
 }
 
@@ -389,9 +419,11 @@ func TestLocations(t *testing.T) {
 	base, err := url.Parse("http://10.0.0.1:18083")
 	require.NoError(t, err)
 	for location, want := range map[string]string{
-		"/x": "/x", "x?y": "x?y", "http://10.0.0.1:18083": "/", "HTTP://10.0.0.1:18083/a%2Fb?c#d": "/a%2Fb?c#d", "//10.0.0.1:18083/x": "/x",
+		"/x": "/x", "x?y": "x?y", "http://10.0.0.1:18083": "/", "HTTP://10.0.0.1:18083/a%2Fb?c#d": "/a%2Fb?c#d",
+		"//10.0.0.1:18083/x":        "/x",
 		"https://idp.example/login": "", "//evil.example/x": "", "http://10.0.0.1/x": "", ":": "",
-		"http://10.0.0.1:18083//evil.example/x": "", `http://10.0.0.1:18083/\evil.example/x`: "/%5Cevil.example/x", "http:x": "", "javascript:x": "",
+		"http://10.0.0.1:18083//evil.example/x": "", `http://10.0.0.1:18083/\evil.example/x`: "/%5Cevil.example/x",
+		"http:x": "", "javascript:x": "",
 	} {
 		got, ok := localLocation(location, base)
 		require.Equal(t, want, got, location)
@@ -440,13 +472,15 @@ func TestWaysThatLogIn(t *testing.T) {
 // where browsers cannot be told to forget, nothing is kept.
 func TestCachesOfPorts(t *testing.T) {
 	for origin, want := range map[string]string{
-		"http://127.0.0.1:5": "private, max-age=9", "http://localhost:5": "private, max-age=9", "http://[::1]:5": "private, max-age=9", "https://ecp.example.com:5": "private, max-age=9",
+		"http://127.0.0.1:5": "private, max-age=9", "http://localhost:5": "private, max-age=9",
+		"http://[::1]:5": "private, max-age=9", "https://ecp.example.com:5": "private, max-age=9",
 		"http://ecp.example.com:5": "no-store", "http://10.0.0.1:5": "no-store",
 	} {
 		at, err := url.Parse(origin)
 		require.NoError(t, err)
 		q := dashboardRequest{Dashboards: &Dashboards{ports: &portPool{}, bounds: usualDashboardBounds}, origin: at}
-		res := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Cache-Control": {"public, max-age=9"}}, Body: http.NoBody}
+		res := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Cache-Control": {"public, max-age=9"}},
+			Body: http.NoBody}
 		require.NoError(t, q.filterResponse(res, at, nil))
 		require.Equal(t, want, res.Header.Get("Cache-Control"), origin)
 	}
@@ -463,7 +497,8 @@ func echo(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { _ = conn.Close() }()
-	_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-Websocket-Accept: x\r\nServer: Cowboy\r\n\r\n")
+	_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " +
+		"websocket\r\nSec-Websocket-Accept: x\r\nServer: Cowboy\r\n\r\n")
 	_ = rw.Flush()
 	_, _ = io.Copy(conn, rw)
 }
@@ -514,7 +549,8 @@ func TestWebSockets(t *testing.T) {
 	}
 	user, id := h.token(ecp.RoleUser, "default/default")
 	b, origin := h.enter(user)
-	for _, headers := range [][]string{nil, {"Origin", "http://evil.example"}, {"Origin", "null"}, {"Origin", origin, "Upgrade", "h2c"}} {
+	for _, headers := range [][]string{nil, {"Origin", "http://evil.example"}, {"Origin", "null"},
+		{"Origin", origin, "Upgrade", "h2c"}} {
 		_, _, res := h.dial(b, origin, headers...)
 		require.Contains(t, []int{400, 403}, res.status, "%v", headers)
 	}
@@ -576,7 +612,8 @@ func TestShutdownWaits(t *testing.T) {
 
 // Dashboards that fail cost a bounded time, and the person is told.
 func TestDashboardsThatFail(t *testing.T) {
-	h := newRig(t, image5).onPorts(func(c *DashboardsConfig) { c.Bounds = Bounds{Idle: 100 * time.Millisecond, Answer: 1000, Body: 1000} })
+	h := newRig(t, image5).onPorts(
+		func(c *DashboardsConfig) { c.Bounds = Bounds{Idle: 100 * time.Millisecond, Answer: 1000, Body: 1000} })
 	user, _ := h.token(ecp.RoleUser, "default/default")
 	b, origin := h.enter(user)
 	for what, row := range map[string]struct {
@@ -585,16 +622,18 @@ func TestDashboardsThatFail(t *testing.T) {
 		status int
 		broken bool
 	}{
-		"hangs":     {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 0, 504, false},
-		"resets":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0, 502, false},
-		"too large": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "1001") }, 0, 502, false},
+		"hangs":  {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 0, 504, false},
+		"resets": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0, 502, false},
+		"too large": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "1001") }, 0, 502,
+			false},
 		"too large, and does not say so": {func(w http.ResponseWriter, _ *http.Request) {
 			for range 20 {
 				_, _ = w.Write(make([]byte, 100))
 				_ = http.NewResponseController(w).Flush()
 			}
 		}, 0, 200, true},
-		"asked too much": {func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }, 1001, 413, false},
+		"asked too much": {func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }, 1001,
+			413, false},
 	} {
 		h.lead(row.serve)
 		got := do(t, b, "POST", origin+"/x", strings.Repeat("x", row.body))
@@ -608,16 +647,18 @@ func TestDashboardsThatFail(t *testing.T) {
 func TestPorts(t *testing.T) {
 	opened := map[int]int{}
 	taken := errors.New("taken")
-	q := newPortPool(Ports{Scheme: "http", Host: "::1", First: 5, Last: 8, Open: func(_ context.Context, port int, _ http.Handler) (int, error) {
-		if port == 7 && taken != nil {
-			return 0, taken
-		}
-		opened[port]++
-		return port, nil
-	}})
+	q := newPortPool(Ports{Scheme: "http", Host: "::1", First: 5, Last: 8,
+		Open: func(_ context.Context, port int, _ http.Handler) (int, error) {
+			if port == 7 && taken != nil {
+				return 0, taken
+			}
+			opened[port]++
+			return port, nil
+		}})
 	busy := map[ecp.ID]bool{"a": true, "b": true, "c": true, "d": true}
 	berth := func(id ecp.ID) (int, error) {
-		return q.assign(t.Context(), id, func(int) http.Handler { return nil }, func(other ecp.ID) bool { return !busy[other] })
+		return q.assign(t.Context(), id, func(int) http.Handler { return nil },
+			func(other ecp.ID) bool { return !busy[other] })
 	}
 	a, err := berth("a")
 	require.NoError(t, err)
@@ -650,7 +691,8 @@ func TestPorts(t *testing.T) {
 // Each cluster has a name below the domain; the cookie there is nobody else's.
 func TestDomain(t *testing.T) {
 	r := newRig(t, image5)
-	d, err := NewDashboards(DashboardsConfig{Manager: r.manager, Logger: r.logger, Domain: &Domain{Scheme: "https", Host: "Dash.example.com:443"}})
+	d, err := NewDashboards(DashboardsConfig{Manager: r.manager, Logger: r.logger,
+		Domain: &Domain{Scheme: "https", Host: "Dash.example.com:443"}})
 	require.NoError(t, err)
 	user, _ := r.token(ecp.RoleUser, "default/default")
 	link, err := d.Open(r.as(user), r.id, "")
@@ -667,7 +709,8 @@ func TestDomain(t *testing.T) {
 	}
 	host := string(r.id) + ".dash.example.com"
 	path := link.URL[strings.Index(link.URL, enterPath):]
-	for _, other := range []string{"dash.example.com", "x.dash.example.com", string(r.id) + ".example.com", string(r.id) + ".dash.example.com.evil.example", "127.0.0.1"} {
+	for _, other := range []string{"dash.example.com", "x.dash.example.com", string(r.id) + ".example.com",
+		string(r.id) + ".dash.example.com.evil.example", "127.0.0.1"} {
 		require.Equal(t, 421, ask(other, path).Code, other)
 	}
 	require.Equal(t, 403, ask("emqx-00000000.dash.example.com", "/").Code)
@@ -681,7 +724,9 @@ func TestDomain(t *testing.T) {
 	require.Contains(t, got.Body.String(), "EMQX")
 
 	domain := Domain{Scheme: "https", Host: "dash.example.com"}
-	for host, want := range map[string]bool{"dash.example.com": true, "x.dash.example.com": true, "X.DASH.example.com.:443": true, "dash.example.com:8443": true, "xdash.example.com": false, "example.com": false, "": false} {
+	for host, want := range map[string]bool{"dash.example.com": true, "x.dash.example.com": true,
+		"X.DASH.example.com.:443": true, "dash.example.com:8443": true, "xdash.example.com": false,
+		"example.com": false, "": false} {
 		require.Equal(t, want, domain.Covers(host), host)
 	}
 }

@@ -53,7 +53,8 @@ func TestShares(t *testing.T) {
 // others, and the actor itself, find quick ones again.
 func TestWhatLastsMovesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newLimiter[ecp.ID](limits{all: 100, perCluster: 12, perActor: 6}, limits{all: 10, perCluster: 6, perActor: 2})
+		g := newLimiter[ecp.ID](limits{all: 100, perCluster: 12, perActor: 6},
+			limits{all: 10, perCluster: 6, perActor: 2})
 		var ended atomic.Int32
 		for range 6 { // readers that have stopped
 			p := g.acquire(t.Context(), "a", "ann")
@@ -138,7 +139,8 @@ func TestSlotsAddUp(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			var running atomic.Int32
 			for range rapid.IntRange(1, 40).Draw(rt, "exchanges") {
-				key, who := rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "cluster"), rapid.SampledFrom([]string{"ann", "ben", "cat"}).Draw(rt, "who")
+				key, who := rapid.SampledFrom([]string{"a", "b"}).Draw(rt,
+					"cluster"), rapid.SampledFrom([]string{"ann", "ben", "cat"}).Draw(rt, "who")
 				takes := time.Duration(rapid.IntRange(0, 15).Draw(rt, "seconds")) * time.Second
 				running.Add(1)
 				go func() {

@@ -67,12 +67,15 @@ func TestWhoIsLetThrough(t *testing.T) {
 				require.Equal(t, "default/default", e.Scope)
 				said = append(said, e.Actor+" "+string(e.Outcome)+" "+e.Why)
 				if e.Outcome == change.OutcomeDone && e.Changes[0].After == `"POST"` {
-					require.Equal(t, []change.AuditChange{{Path: "/method", After: `"POST"`}, {Path: "/path", After: strconv.Quote(base + "/rules")}}, e.Changes)
+					require.Equal(t, []change.AuditChange{{Path: "/method", After: `"POST"`},
+						{Path: "/path", After: strconv.Quote(base + "/rules")}}, e.Changes)
 				}
 			}
 			require.ElementsMatch(t, []string{
-				"token:project-admin of default-default done ", "token:project-admin of default-default done ", // the list of credentials, and the ban
-				"token:user of default-default denied denied", "token:user of default-default denied denied", "token:project-admin of other-one denied not_found",
+				// the list of credentials, and the ban
+				"token:project-admin of default-default done ", "token:project-admin of default-default done ",
+				"token:user of default-default denied denied", "token:user of default-default denied denied",
+				"token:project-admin of other-one denied not_found",
 			}, said)
 			require.NotContains(t, c.log.String(), "secret-in")
 		})
@@ -94,9 +97,12 @@ func TestWhatIsPassedOn(t *testing.T) {
 		h.Set("Set-Cookie", "early=1")
 		w.WriteHeader(http.StatusEarlyHints)
 		for k, v := range map[string]string{
-			"Set-Cookie": "a=b", "Server": "Cowboy", "Location": "/elsewhere", "WWW-Authenticate": "Basic", "Access-Control-Allow-Origin": "*",
-			"Strict-Transport-Security": "max-age=1", "X-Request-Id": "theirs", "Clear-Site-Data": `"*"`, "Trailer": "X-Late", "X-Accel-Redirect": "/etc",
-			"Content-Type": "text/html", "Content-Disposition": "attachment", "Etag": `"1"`, AnsweredBy: "ecp", "Cache-Control": "public",
+			"Set-Cookie": "a=b", "Server": "Cowboy", "Location": "/elsewhere", "WWW-Authenticate": "Basic",
+			"Access-Control-Allow-Origin": "*",
+			"Strict-Transport-Security":   "max-age=1", "X-Request-Id": "theirs", "Clear-Site-Data": `"*"`,
+			"Trailer": "X-Late", "X-Accel-Redirect": "/etc",
+			"Content-Type": "text/html", "Content-Disposition": "attachment", "Etag": `"1"`, AnsweredBy: "ecp",
+			"Cache-Control": "public",
 		} {
 			h.Set(k, v)
 		}
@@ -106,8 +112,11 @@ func TestWhatIsPassedOn(t *testing.T) {
 	})
 	r := c.request("PUT", "/api/v5/rules/rule%3A1/t%2Fx?a=b&a=c&q=%2F+%20", admin, strings.NewReader("the body"))
 	for k, v := range map[string]string{
-		"Cookie": "session=mine", "Proxy-Authorization": "Basic eDp5", "X-Forwarded-For": "10.0.0.9", "Forwarded": "for=10.0.0.9", "X-Real-Ip": "10.0.0.9", "Referer": "https://console/x", "Origin": "https://console",
-		"Connection": "X-Hop, Authorization", "X-Hop": "1", "Te": "trailers", "X-Emqx-Anything": "1", "Accept": "text/html", "Content-Type": "text/csv", "User-Agent": "curl", "Transfer-Encoding": "",
+		"Cookie": "session=mine", "Proxy-Authorization": "Basic eDp5", "X-Forwarded-For": "10.0.0.9",
+		"Forwarded": "for=10.0.0.9", "X-Real-Ip": "10.0.0.9", "Referer": "https://console/x",
+		"Origin":     "https://console",
+		"Connection": "X-Hop, Authorization", "X-Hop": "1", "Te": "trailers", "X-Emqx-Anything": "1",
+		"Accept": "text/html", "Content-Type": "text/csv", "User-Agent": "curl", "Transfer-Encoding": "",
 	} {
 		r.Header.Set(k, v)
 	}
@@ -123,11 +132,13 @@ func TestWhatIsPassedOn(t *testing.T) {
 	require.Equal(t, "text/csv", seen.Header.Get("Content-Type"))
 	require.Equal(t, "openecp", seen.Header.Get("User-Agent"))
 	for name := range seen.Header {
-		require.Contains(t, append(requestHeaders, "Authorization", "User-Agent", "Connection", "Content-Length"), name) // the last ones are the hop's own
+		// the last ones are the hop's own
+		require.Contains(t, append(requestHeaders, "Authorization", "User-Agent", "Connection", "Content-Length"), name)
 	}
 	require.Equal(t, "<script>", got.body)
 	for name := range got.header {
-		require.Contains(t, append(answerHeaders, AnsweredBy, "Date", "Cache-Control", "Content-Security-Policy", "X-Content-Type-Options"), name)
+		require.Contains(t, append(answerHeaders, AnsweredBy, "Date", "Cache-Control", "Content-Security-Policy",
+			"X-Content-Type-Options"), name)
 	}
 	require.Equal(t, []string{Broker}, got.header.Values(AnsweredBy))
 	require.Equal(t, "no-store", got.header.Get("Cache-Control"))
@@ -230,7 +241,8 @@ func TestBrokersThatFail(t *testing.T) {
 
 // Sockets can do more wrong than handlers.
 func TestSocketsThatFail(t *testing.T) {
-	c := newRig(t, image5).passthrough(Bounds{Idle: 150 * time.Millisecond, Total: 600 * time.Millisecond, Answer: 100_000})
+	c := newRig(t, image5).passthrough(Bounds{Idle: 150 * time.Millisecond, Total: 600 * time.Millisecond,
+		Answer: 100_000})
 	admin, _ := c.token(ecp.RoleProjectAdmin, "default/default")
 	flushed := func(w http.ResponseWriter, s string) {
 		_, _ = w.Write([]byte(s))
@@ -259,7 +271,8 @@ func TestSocketsThatFail(t *testing.T) {
 		"changes the protocol unasked": {func(w http.ResponseWriter, _ *http.Request) {
 			conn, rw, err := http.NewResponseController(w).Hijack()
 			if err == nil {
-				_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+				_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " +
+					"websocket\r\n\r\n")
 				_ = rw.Flush()
 				_ = conn.Close()
 			}
@@ -356,7 +369,8 @@ func TestBodyThatDoesNotCome(t *testing.T) {
 	conn, err := net.Dial("tcp", c.server.Listener.Addr().String())
 	require.NoError(t, err)
 	defer conn.Close()
-	_, err = fmt.Fprintf(conn, "POST /api/v5/publish HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 100\r\n\r\nhalf", admin)
+	_, err = fmt.Fprintf(conn, "POST /api/v5/publish HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+
+		"%s\r\nContent-Length: 100\r\n\r\nhalf", admin)
 	require.NoError(t, err)
 	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
 	b, err := io.ReadAll(conn)
@@ -372,7 +386,8 @@ func TestConnectionsGoOn(t *testing.T) {
 		require.Equal(t, 200, c.call("GET", "/api/v5/nodes", admin, "").status)
 		later := time.NewTimer(400 * time.Millisecond)
 		<-later.C
-		conn, err := c.client.Post(c.server.URL+"/api/v5/%2e", "text/plain", strings.NewReader("x")) // what is not sent again by itself
+		// what is not sent again by itself
+		conn, err := c.client.Post(c.server.URL+"/api/v5/%2e", "text/plain", strings.NewReader("x"))
 		require.NoError(t, err)
 		require.NoError(t, conn.Body.Close())
 		require.Equal(t, 400, conn.StatusCode)
@@ -386,7 +401,8 @@ func TestWaysThatAnswer(t *testing.T) {
 	admin, _ := c.token(ecp.RoleProjectAdmin, "default/default")
 	c.lead(nil)
 	c.detour.mu.Lock()
-	c.detour.to.Transport = failing{&ecp.Error{Code: ecp.CodeDenied, Op: "ask the broker beside agent a1", Message: "the agent is read-only"}}
+	c.detour.to.Transport = failing{&ecp.Error{Code: ecp.CodeDenied, Op: "ask the broker beside agent a1",
+		Message: "the agent is read-only"}}
 	c.detour.mu.Unlock()
 	got := c.call("POST", "/api/v5/publish", admin, "{}")
 	require.Equal(t, 403, got.status)

@@ -104,7 +104,8 @@ func TestPaths(t *testing.T) {
 		if row.code == "" {
 			require.Nil(t, refusal, row.raw)
 			require.Equal(t, row.raw, got.raw)
-			require.Equal(t, row.raw, (&url.URL{Path: got.plain, RawPath: got.raw}).EscapedPath(), "it is sent byte for byte")
+			require.Equal(t, row.raw, (&url.URL{Path: got.plain, RawPath: got.raw}).EscapedPath(),
+				"it is sent byte for byte")
 			continue
 		}
 		require.NotNil(t, refusal, row.raw)
@@ -156,7 +157,8 @@ func FuzzPath(f *testing.F) {
 			plain = next
 		}
 		if rightFor(http.MethodGet, got) == ecp.RightRead {
-			for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, "get", ""} {
+			for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, "get",
+				""} {
 				require.Equal(t, ecp.RightWrite, rightFor(method, got))
 			}
 		}

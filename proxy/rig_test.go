@@ -57,7 +57,8 @@ func (r *rig) lead(h http.HandlerFunc) *httptest.Server {
 	transport := &http.Transport{DisableKeepAlives: true}
 	r.detour.mu.Lock()
 	defer r.detour.mu.Unlock()
-	r.detour.to = &ecp.Endpoint{BaseURL: s.URL, Transport: transport, Credentials: ecp.Credentials{Username: "the-key", Password: "the-secret"}}
+	r.detour.to = &ecp.Endpoint{BaseURL: s.URL, Transport: transport,
+		Credentials: ecp.Credentials{Username: "the-key", Password: "the-secret"}}
 	return s
 }
 
@@ -73,7 +74,9 @@ func newRig(t *testing.T, image string) *rig {
 	require.NoError(t, err)
 	r := rigOf(t, m)
 	r.sim, r.detour = sim, way
-	info, _, err := r.manager.Create(system(t), fleet.CreateRequest{Mode: ecp.Hosted, Name: "one", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Image: image, Nodes: 1, Connections: 10}}})
+	info, _, err := r.manager.Create(system(t),
+		fleet.CreateRequest{Mode: ecp.Hosted, Name: "one",
+			Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Image: image, Nodes: 1, Connections: 10}}})
 	require.NoError(t, err)
 	r.id = info.ID
 	r.eventually("a node is ready", func() bool {
@@ -108,7 +111,9 @@ func (r *rig) eventually(what string, cond func() bool) {
 // token makes a token and gives its secret and id.
 func (r *rig) token(role ecp.Role, project string) (secret, id string) {
 	r.t.Helper()
-	made, err := r.manager.Accounts.CreateToken(system(r.t), tenancy.TokenRequest{Name: string(role) + " of " + strings.ReplaceAll(project, "/", "-"), Grant: ecp.Grant{Role: role, Project: project}})
+	made, err := r.manager.Accounts.CreateToken(system(r.t),
+		tenancy.TokenRequest{Name: string(role) + " of " + strings.ReplaceAll(project, "/", "-"),
+			Grant: ecp.Grant{Role: role, Project: project}})
 	require.NoError(r.t, err)
 	return made.Secret, made.ID
 }
@@ -124,7 +129,8 @@ func (r *rig) as(secret string) context.Context {
 // audit lists what was done to the cluster by way of this package, oldest last.
 func (r *rig) audit(action string) []change.AuditEntry {
 	r.t.Helper()
-	page, err := r.manager.Changes.Audit(system(r.t), change.AuditOptions{Kind: ecp.KindCluster, Key: string(r.id), Limit: 100})
+	page, err := r.manager.Changes.Audit(system(r.t),
+		change.AuditOptions{Kind: ecp.KindCluster, Key: string(r.id), Limit: 100})
 	require.NoError(r.t, err)
 	var out []change.AuditEntry
 	for _, e := range page.Items {
@@ -192,24 +198,29 @@ func (r *rig) passthrough(b Bounds) *calls {
 		Manager: r.manager, Logger: r.logger, Bounds: b,
 		Refuse: func(w http.ResponseWriter, _ *http.Request, err error) {
 			w.Header().Set("Content-Type", "application/problem+json")
-			status := map[ecp.Code]int{ecp.CodeDenied: 403, ecp.CodeNotFound: 404, ecp.CodeUnavailable: 503, ecp.CodeInvalid: 422, ecp.CodeThrottled: 429}[ecp.CodeOf(err)]
+			status := map[ecp.Code]int{ecp.CodeDenied: 403, ecp.CodeNotFound: 404, ecp.CodeUnavailable: 503,
+				ecp.CodeInvalid: 422, ecp.CodeThrottled: 429}[ecp.CodeOf(err)]
 			if f, ok := err.(*Refusal); ok && f.Status != 0 { //nolint:errorlint // as it is given
 				status = f.Status
 			}
 			w.WriteHeader(status)
-			_ = json.NewEncoder(w).Encode(map[string]string{"code": string(ecp.CodeOf(err)), "detail": ecp.MessageOf(err)})
+			_ = json.NewEncoder(w).Encode(map[string]string{"code": string(ecp.CodeOf(err)),
+				"detail": ecp.MessageOf(err)})
 		},
 	})
 	require.NoError(r.t, err)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		a, err := r.manager.Accounts.Authenticate(q.Context(), strings.TrimPrefix(q.Header.Get("Authorization"), "Bearer "))
+		a, err := r.manager.Accounts.Authenticate(q.Context(),
+			strings.TrimPrefix(q.Header.Get("Authorization"), "Bearer "))
 		if err == nil {
 			q = q.WithContext(ecp.WithActor(q.Context(), a))
 		}
 		p.Serve(w, q, r.id, q.URL.EscapedPath())
 	}))
 	r.t.Cleanup(s.Close)
-	return &calls{rig: r, server: s, limiter: p.calls, client: &http.Client{Transport: s.Client().Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &calls{rig: r, server: s, limiter: p.calls,
+		client: &http.Client{Transport: s.Client().Transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 func (c *calls) request(method, path, secret string, body io.Reader) *http.Request {

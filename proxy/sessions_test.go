@@ -50,12 +50,14 @@ func TestSessionsAreBounded(t *testing.T) {
 
 	b = newSessions()
 	for i := range 2 * maxSessionsPerActor {
-		_, ok := b.begin(ticket{cluster: "c", actor: ecp.Actor{Name: "ann", Credential: fmt.Sprint("session/", i)}}, "", now)
+		_, ok := b.begin(ticket{cluster: "c", actor: ecp.Actor{Name: "ann", Credential: fmt.Sprint("session/", i)}}, "",
+			now)
 		require.True(t, ok)
 	}
 	require.Len(t, b.open, maxSessionsPerActor, "who logs in again is nobody else")
 	for i := range 3 {
-		_, ok := b.begin(ticket{cluster: "c", actor: ecp.Actor{Name: "ann", Credential: fmt.Sprint("token/", i)}}, "", now)
+		_, ok := b.begin(ticket{cluster: "c", actor: ecp.Actor{Name: "ann", Credential: fmt.Sprint("token/", i)}}, "",
+			now)
 		require.True(t, ok)
 	}
 	require.Len(t, b.open, maxSessionsPerActor+3, "tokens of one name are")

@@ -38,7 +38,8 @@ var desks = []desk{
 	{
 		kind: "user",
 		create: func(m *fleet.Manager, ctx context.Context, name string) error {
-			_, err := m.Accounts.CreateUser(ctx, tenancy.UserRequest{Name: name, Password: "password of " + name, Grants: someGrant})
+			_, err := m.Accounts.CreateUser(ctx,
+				tenancy.UserRequest{Name: name, Password: "password of " + name, Grants: someGrant})
 			return err
 		},
 		change: func(m *fleet.Manager, ctx context.Context, name string) error {
@@ -67,7 +68,11 @@ var desks = []desk{
 			if _, err := m.Catalog.Sizes.Update(ctx, aSize(name, true), nil); err != nil {
 				return err
 			}
-			_, err := m.Catalog.Sizes.Update(ctx, ecp.Size{Name: "1C1G", CPU: ecp.Resource{Request: "1", Limit: "1"}, Memory: ecp.Resource{Request: "1Gi", Limit: "1Gi"}, Storage: ecp.Storage{Size: "10Gi"}, Default: true}, nil)
+			_, err := m.Catalog.Sizes.Update(ctx,
+				ecp.Size{Name: "1C1G", CPU: ecp.Resource{Request: "1", Limit: "1"},
+					Memory: ecp.Resource{Request: "1Gi", Limit: "1Gi"}, Storage: ecp.Storage{Size: "10Gi"},
+					Default: true},
+				nil)
 			return err
 		},
 		remove: func(m *fleet.Manager, ctx context.Context, name string) error {
@@ -81,12 +86,14 @@ var desks = []desk{
 	{
 		kind: "registry",
 		create: func(m *fleet.Manager, ctx context.Context, name string) error {
-			_, err := m.Catalog.Registries.Create(ctx, ecp.Registry{Name: name, Host: name + ".example.com", User: "u"}, "password")
+			_, err := m.Catalog.Registries.Create(ctx, ecp.Registry{Name: name, Host: name + ".example.com", User: "u"},
+				"password")
 			return err
 		},
 		change: func(m *fleet.Manager, ctx context.Context, name string) error {
 			word := ecp.Secret(strings.Repeat("x", 3000))
-			_, err := m.Catalog.Registries.Update(ctx, ecp.Registry{Name: name, Host: name + ".example.com", User: "v"}, &word)
+			_, err := m.Catalog.Registries.Update(ctx, ecp.Registry{Name: name, Host: name + ".example.com", User: "v"},
+				&word)
 			return err
 		},
 		remove: func(m *fleet.Manager, ctx context.Context, name string) error {
@@ -104,7 +111,8 @@ var desks = []desk{
 			return err
 		},
 		change: func(m *fleet.Manager, ctx context.Context, name string) error {
-			n, err := m.Accounts.CreateToken(ctx, tenancy.TokenRequest{Name: name, Grant: ecp.Grant{Role: ecp.RoleUser, Project: "default/" + name}})
+			n, err := m.Accounts.CreateToken(ctx,
+				tenancy.TokenRequest{Name: name, Grant: ecp.Grant{Role: ecp.RoleUser, Project: "default/" + name}})
 			if err != nil {
 				return err
 			}
@@ -124,7 +132,8 @@ var desks = []desk{
 }
 
 func aSize(name string, dflt bool) ecp.Size {
-	return ecp.Size{Name: name, CPU: ecp.Resource{Request: "1", Limit: "2"}, Memory: ecp.Resource{Request: "1Gi", Limit: "1Gi"}, Storage: ecp.Storage{Size: "1Gi"}, Default: dflt}
+	return ecp.Size{Name: name, CPU: ecp.Resource{Request: "1", Limit: "2"},
+		Memory: ecp.Resource{Request: "1Gi", Limit: "1Gi"}, Storage: ecp.Storage{Size: "1Gi"}, Default: dflt}
 }
 
 // quickHasher is no hash: the test is about what is stored, not how well.
@@ -140,7 +149,8 @@ func officeManager(ctx context.Context, s ecp.Store, keys ...ecp.Key) (*fleet.Ma
 	if err != nil {
 		return nil, err
 	}
-	return fleet.New(ctx, fleet.Config{Store: s, Hasher: quickHasher{}, Sealer: ring, Limits: fleet.Limits{ProjectsPerOrg: 1 << 20, Projects: 1 << 20}})
+	return fleet.New(ctx, fleet.Config{Store: s, Hasher: quickHasher{}, Sealer: ring,
+		Limits: fleet.Limits{ProjectsPerOrg: 1 << 20, Projects: 1 << 20}})
 }
 
 func officeKey(id string) ecp.Key { return ecp.Key{ID: id, Secret: bytes.Repeat([]byte(id[:1]), 32)} }
@@ -164,7 +174,8 @@ func administerUntilKilled(where string) int {
 	for i, d := range desks {
 		group.Go(func() {
 			for n := 0; ; n++ {
-				for verb, do := range []func(*fleet.Manager, context.Context, string) error{d.create, d.change, d.remove} {
+				for verb, do := range []func(*fleet.Manager, context.Context, string) error{d.create, d.change,
+					d.remove} {
 					n := n
 					if verb == 2 { // the last few stay
 						n -= 3

@@ -43,7 +43,8 @@ func Backup(ctx context.Context, dir, file string) (_ Copied, err error) {
 		return Copied{}, fault(backingUp, file, err)
 	}
 	if _, err := os.Stat(source); errors.Is(err, fs.ErrNotExist) {
-		return Copied{}, &ecp.Error{Code: ecp.CodeNotFound, Op: backingUp, Message: "there is no database in the data directory " + filepath.Dir(source)}
+		return Copied{}, &ecp.Error{Code: ecp.CodeNotFound, Op: backingUp,
+			Message: "there is no database in the data directory " + filepath.Dir(source)}
 	}
 	if err := ours(ctx, source); err != nil {
 		return Copied{}, err
@@ -52,7 +53,8 @@ func Backup(ctx context.Context, dir, file string) (_ Copied, err error) {
 		return Copied{}, fault(backingUp, file, err)
 	}
 	if _, err := os.Lstat(file); err == nil {
-		return Copied{}, &ecp.Error{Code: ecp.CodeConflict, Op: backingUp, Message: file + " is there already, and nothing is written over it; give another name"}
+		return Copied{}, &ecp.Error{Code: ecp.CodeConflict, Op: backingUp,
+			Message: file + " is there already, and nothing is written over it; give another name"}
 	}
 	partial, err := emptyFile(filepath.Dir(file))
 	if err != nil {
@@ -81,7 +83,8 @@ func Backup(ctx context.Context, dir, file string) (_ Copied, err error) {
 }
 
 func unwritable(file string, err error) error {
-	return &ecp.Error{Code: ecp.CodeUnavailable, Op: backingUp, Cause: err, Message: fmt.Sprintf("%s cannot be written: %v", file, err)}
+	return &ecp.Error{Code: ecp.CodeUnavailable, Op: backingUp, Cause: err,
+		Message: fmt.Sprintf("%s cannot be written: %v", file, err)}
 }
 
 // ours refuses what is no database of this program, unless a daemon's log still

@@ -238,7 +238,8 @@ func TestRefusedRestores(t *testing.T) {
 	refused(t, dir, ecp.ErrInvalid, "is no file")
 	refused(t, filepath.Join(dir, "ecpd.db"), ecp.ErrInvalid, "is the database itself")
 	other := t.TempDir()
-	s, err = sqlstore.Open(t.Context(), sqlstore.Config{Dir: other, Kinds: fleet.Kinds(), Platform: sqlstore.Kubernetes})
+	s, err = sqlstore.Open(t.Context(),
+		sqlstore.Config{Dir: other, Kinds: fleet.Kinds(), Platform: sqlstore.Kubernetes})
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
 	refused(t, filepath.Join(other, "ecpd.db"), ecp.ErrConflict, "holds clusters on Kubernetes")

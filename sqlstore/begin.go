@@ -20,7 +20,8 @@ func (s *Store) mayBegin() (isNew bool, err error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if rest && !s.owner.making {
-			return false, damaged("the database " + s.file + " is not there, but the log of its last changes is (" + s.file +
+			return false, damaged("the database " + s.file + " is not there, but the log of its last changes is (" +
+				s.file +
 				"-wal); put the database back beside it, or move the log away to begin anew")
 		}
 		return true, nil
@@ -31,7 +32,8 @@ func (s *Store) mayBegin() (isNew bool, err error) {
 	case info.Size() == 0 && s.owner.making: // the first start was cut short
 		return true, nil
 	case info.Size() == 0:
-		return false, damaged("the database " + s.file + " is empty (0 bytes): its content was lost, and nothing is written over it; put a backup in its place, or remove the file to begin anew")
+		return false, damaged("the database " + s.file + " is empty (0 bytes): its content was lost, and nothing is " +
+			"written over it; put a backup in its place, or remove the file to begin anew")
 	}
 	return s.owner.making, checkHeader(s.file, info.Size(), rest)
 }
@@ -62,7 +64,8 @@ func checkHeader(file string, size int64, hasLog bool) error {
 	pages := int64(binary.BigEndian.Uint32(head[28:]))
 	current := binary.BigEndian.Uint32(head[24:]) == binary.BigEndian.Uint32(head[92:])
 	if !hasLog && current && size < page*pages {
-		return damaged(fmt.Sprintf("the database %s is cut off: %d of %d bytes are there; put a backup in its place", file, size, page*pages))
+		return damaged(fmt.Sprintf("the database %s is cut off: %d of %d bytes are there; put a backup in its place",
+			file, size, page*pages))
 	}
 	return nil
 }

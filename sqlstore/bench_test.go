@@ -20,14 +20,19 @@ import (
 func record(i int) ecp.ClusterRecord {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	c := ecp.ClusterRecord{
-		ID: ecp.ID(fmt.Sprintf("emqx-%08x", i)), Name: fmt.Sprintf("cluster %d", i), Project: fmt.Sprintf("org/p%d", i%100), Mode: ecp.Hosted,
+		ID: ecp.ID(fmt.Sprintf("emqx-%08x", i)), Name: fmt.Sprintf("cluster %d", i),
+		Project: fmt.Sprintf("org/p%d", i%100), Mode: ecp.Hosted,
 		CreatedAt: at, UpdatedAt: at, Generation: 1, Revision: 1,
-		Spec:     ecp.Spec{Hosted: &ecp.HostedSpec{Image: "emqx-ee-5.8.9", Nodes: 3, Size: "1C1G", Connections: 1000, Config: map[string]string{"mqtt.max_packet_size": "1MB"}}},
+		Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Image: "emqx-ee-5.8.9", Nodes: 3, Size: "1C1G", Connections: 1000,
+			Config: map[string]string{"mqtt.max_packet_size": "1MB"}}},
 		Resolved: ecp.Resolved{Image: ecp.DefaultImages()[2], Size: ecp.DefaultSizes()[0]},
-		Status:   ecp.Status{State: ecp.Running, Since: at, Auth: "7d1c7c5e-0000", Volumes: map[int]string{0: "a", 1: "b", 2: "c"}},
+		Status: ecp.Status{State: ecp.Running, Since: at, Auth: "7d1c7c5e-0000",
+			Volumes: map[int]string{0: "a", 1: "b", 2: "c"}},
 	}
-	for _, t := range []ecp.ConditionType{ecp.CondAccepted, ecp.CondProvisioned, ecp.CondAvailable, ecp.CondReady, ecp.CondSettled, ecp.CondHealthy} {
-		c.Status.Conditions = append(c.Status.Conditions, ecp.Condition{Type: t, Status: ecp.True, Reason: ecp.ReasonByRequest, Since: at})
+	for _, t := range []ecp.ConditionType{ecp.CondAccepted, ecp.CondProvisioned, ecp.CondAvailable, ecp.CondReady,
+		ecp.CondSettled, ecp.CondHealthy} {
+		c.Status.Conditions = append(c.Status.Conditions,
+			ecp.Condition{Type: t, Status: ecp.True, Reason: ecp.ReasonByRequest, Since: at})
 	}
 	return c
 }
@@ -68,7 +73,8 @@ func BenchmarkWrite(b *testing.B) {
 func bareSQLite(b *testing.B, dir string) func(ecp.ClusterRecord) {
 	b.Helper()
 	require.NoError(b, sqlOnly(b, dir).Close())
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "ecpd.db")+"?_journal_mode=WAL&_synchronous=FULL&_txlock=immediate")
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "ecpd.db")+
+		"?_journal_mode=WAL&_synchronous=FULL&_txlock=immediate")
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, db.Close()) })
 	db.SetMaxOpenConns(1)
@@ -80,7 +86,8 @@ func bareSQLite(b *testing.B, dir string) func(ecp.ClusterRecord) {
 		require.NoError(b, err)
 		tx, err := db.BeginTx(ctx, nil)
 		require.NoError(b, err)
-		_, err = tx.ExecContext(ctx, "UPDATE records SET version = ?, at = ?, payload = ? WHERE kind = 'cluster' AND key = ?", seq, seq, string(payload), string(r.ID))
+		_, err = tx.ExecContext(ctx, "UPDATE records SET version = ?, at = ?, payload = ? WHERE kind = 'cluster' AND "+
+			"key = ?", seq, seq, string(payload), string(r.ID))
 		require.NoError(b, err)
 		_, err = tx.ExecContext(ctx, "INSERT INTO changes VALUES (?, ?, 'cluster', ?, ?, ?, '', ?, 0, ?)",
 			seq, seq, string(r.ID), r.Project, r.Name, string(r.Status.State), string(payload))

@@ -173,7 +173,8 @@ func (t *tx) keeps(after int64) error {
 	}
 	if after < kept || after > last {
 		return &ecp.Error{Code: ecp.CodeGone, Op: "read changes", Message: fmt.Sprintf(
-			"changes are kept from %d to %d, position %d is outside; list again and go on from there", kept, last, after)}
+			"changes are kept from %d to %d, position %d is outside; list again and go on from there", kept, last,
+			after)}
 	}
 	return nil
 }

@@ -17,7 +17,8 @@ func TestWatchersThatDoNotGoOnHoldLittle(t *testing.T) {
 	s := open(t)
 	for n := range changes {
 		require.NoError(t, s.Write(t.Context(), func(tx ecp.Tx) error {
-			return ecp.Put(tx, ecp.Org{Name: "large", Description: strings.Repeat("x", size), Revision: int64(n)}, ecp.AnyVersion)
+			return ecp.Put(tx, ecp.Org{Name: "large", Description: strings.Repeat("x", size), Revision: int64(n)},
+				ecp.AnyVersion)
 		}))
 	}
 	before := heap()

@@ -26,7 +26,8 @@ func (s *Store) checkpoints(ctx context.Context) {
 			return
 		}
 		if err := s.checkpoint(ctx); err != nil {
-			s.log.Warn("the database's log could not be taken over into its file; it is tried again after the next write", "file", s.file, "error", err)
+			s.log.Warn("the database's log could not be taken over into its file; it is tried again after the next "+
+				"write", "file", s.file, "error", err)
 		}
 	}
 }

@@ -170,10 +170,12 @@ func code(err error) int {
 // store is opened: nobody but the operator is there then.
 func fault(op, file string, err error) error {
 	var known *ecp.Error
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &known) {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.As(err, &known) {
 		return err
 	}
-	class, message, name := ecp.CodeInternal, "the database did not do as it was told; the cause is logged", "the database"
+	class, name := ecp.CodeInternal, "the database"
+	message := "the database did not do as it was told; the cause is logged"
 	cause := fmt.Errorf("%s: %w", file, err)
 	if op == opening {
 		name, cause = "the database "+file, err
@@ -181,13 +183,15 @@ func fault(op, file string, err error) error {
 	}
 	switch code(err) & 0xff { // the rest of the code is detail
 	case codes.SQLITE_FULL:
-		class, message = ecp.CodeUnavailable, "the disk that holds "+name+" is full; nothing was written, an operator has to free some space"
+		class, message = ecp.CodeUnavailable, "the disk that holds "+name+
+			" is full; nothing was written, an operator has to free some space"
 	case codes.SQLITE_NOTADB:
 		message = file + " is not an SQLite database; move it away to begin anew, or put a backup in its place"
 	case codes.SQLITE_CORRUPT:
 		message = name + " is damaged; put a backup in its place"
 	case codes.SQLITE_READONLY, codes.SQLITE_PERM, codes.SQLITE_CANTOPEN:
-		class, message = ecp.CodeUnavailable, name+" cannot be written; it and its folder must belong to the user this runs as"
+		class, message = ecp.CodeUnavailable, name+" cannot be written; it and its folder must belong to the user "+
+			"this runs as"
 	case codes.SQLITE_IOERR:
 		class, message = ecp.CodeUnavailable, "the disk that holds "+name+" reports an error"
 	case codes.SQLITE_BUSY, codes.SQLITE_LOCKED:

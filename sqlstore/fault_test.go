@@ -26,7 +26,10 @@ func big(id string) ecp.Image { return ecp.Image{ID: id, Reference: strings.Repe
 func fill(t *testing.T, s *Store, prefix string) (n int, err error) {
 	t.Helper()
 	for ; n < 150; n++ {
-		if err = s.Write(t.Context(), func(tx ecp.Tx) error { return ecp.Put(tx, big(fmt.Sprint(prefix, n)), 0) }); err != nil {
+		if err = s.Write(t.Context(), func(tx ecp.Tx) error {
+			return ecp.Put(tx, big(fmt.Sprint(prefix, n)),
+				0)
+		}); err != nil {
 			return n, err
 		}
 	}
@@ -48,13 +51,15 @@ func (s *Store) count(t *testing.T) (n int) {
 func TestFullDisk(t *testing.T) {
 	s := openHere(t)
 	limit := func(pages int) {
-		_, err := s.writer.ExecContext(context.WithoutCancel(t.Context()), fmt.Sprintf("PRAGMA max_page_count = %d", pages))
+		_, err := s.writer.ExecContext(context.WithoutCancel(t.Context()),
+			fmt.Sprintf("PRAGMA max_page_count = %d", pages))
 		require.NoError(t, err)
 	}
 	limit(80)
 	n, err := fill(t, s, "a")
 	require.ErrorIs(t, err, ecp.ErrUnavailable)
-	require.EqualError(t, err, "write: the disk that holds the database is full; nothing was written, an operator has to free some space")
+	require.EqualError(t, err, "write: the disk that holds the database is full; nothing was written, an operator "+
+		"has to free some space")
 	require.Positive(t, n)
 	require.Equal(t, n, s.count(t), "what was acknowledged is there, and nothing else")
 
@@ -93,7 +98,8 @@ func TestQueryPlans(t *testing.T) {
 			continue
 		}
 		index := map[statement]string{
-			listAll: "autoindex", listProject: "records_project", listParent: "records_parent", listBoth: "records_parent",
+			listAll: "autoindex", listProject: "records_project", listParent: "records_parent",
+			listBoth: "records_parent",
 		}[statement(n)]
 		for _, step := range s.plan(t, text) {
 			require.NotContains(t, step, "TEMP B-TREE", text)
@@ -129,7 +135,8 @@ func (s *Store) plan(t *testing.T, text string) (steps []string) {
 func TestSettings(t *testing.T) {
 	s := openHere(t)
 	for pragma, want := range map[string]string{
-		"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "5000", "application_id": fmt.Sprint(applicationID),
+		"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "5000",
+		"application_id": fmt.Sprint(applicationID),
 	} {
 		var got string
 		require.NoError(t, s.writer.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got))

@@ -45,7 +45,11 @@ func writeUntilKilled(dir string) int {
 		group.Go(func() {
 			for {
 				var n int
-				if err := s.Write(ctx, func(tx ecp.Tx) (err error) { n, err = countOn(tx, w); return err }); err != nil {
+				if err := s.Write(ctx, func(tx ecp.Tx) (err error) {
+					n,
+						err = countOn(tx, w)
+					return err
+				}); err != nil {
 					fmt.Fprintln(os.Stderr, err)
 					return
 				}

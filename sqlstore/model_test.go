@@ -79,20 +79,25 @@ var (
 	genPayload = rapid.Custom(func(t *rapid.T) ecp.Payload {
 		key, project, name := genKey.Draw(t, "key"), genProject.Draw(t, "project"), genName.Draw(t, "name")
 		if genKind.Draw(t, "kind") == ecp.KindOperation {
-			return ecp.Operation{ID: ecp.OperationID(key), Project: project, Cluster: ecp.ID(genKey.Draw(t, "parent")), Error: rapid.String().Draw(t, "error")}
+			return ecp.Operation{ID: ecp.OperationID(key), Project: project, Cluster: ecp.ID(genKey.Draw(t, "parent")),
+				Error: rapid.String().Draw(t, "error")}
 		}
-		return ecp.ClusterRecord{ID: ecp.ID(key), Project: project, Name: name, Description: rapid.String().Draw(t, "description")}
+		return ecp.ClusterRecord{ID: ecp.ID(key), Project: project, Name: name,
+			Description: rapid.String().Draw(t, "description")}
 	})
 	genOp = rapid.Custom(func(t *rapid.T) op {
 		o := op{Do: rapid.SampledFrom([]string{"put", "put", "put", "delete", "get", "list", "seq"}).Draw(t, "do")}
 		switch o.Do {
 		case "put":
 			o.Payload = genPayload.Draw(t, "payload")
-			o.IfVersion = rapid.SampledFrom([]int64{ecp.AnyVersion, ecp.AnyVersion, 0, 0, 1, 2, 3, 4, 5}).Draw(t, "ifVersion")
+			o.IfVersion = rapid.SampledFrom([]int64{ecp.AnyVersion, ecp.AnyVersion, 0, 0, 1, 2, 3, 4, 5}).Draw(t,
+				"ifVersion")
 		case "list":
 			o.Query = ecp.Query{
-				Kind: genKind.Draw(t, "kind"), Project: genProject.Draw(t, "project"), Parent: rapid.SampledFrom([]string{"", "", "a", "b"}).Draw(t, "parent"),
-				After: rapid.SampledFrom([]string{"", "", "a", "aa", "b"}).Draw(t, "after"), Limit: rapid.IntRange(0, 3).Draw(t, "limit"),
+				Kind: genKind.Draw(t, "kind"), Project: genProject.Draw(t, "project"),
+				Parent: rapid.SampledFrom([]string{"", "", "a", "b"}).Draw(t, "parent"),
+				After:  rapid.SampledFrom([]string{"", "", "a", "aa", "b"}).Draw(t, "after"),
+				Limit:  rapid.IntRange(0, 3).Draw(t, "limit"),
 			}
 		default:
 			o.Kind, o.Key = genKind.Draw(t, "kind"), genKey.Draw(t, "key")
@@ -105,7 +110,8 @@ var errAbort = errors.New("abort")
 
 // runOps runs calls in one transaction and gives every answer as text. Errors
 // of the calls do not end it.
-func runOps(ctx context.Context, in func(context.Context, func(ecp.Tx) error) error, ops []op, abort bool) (answers []string) {
+func runOps(ctx context.Context, in func(context.Context, func(ecp.Tx) error) error, ops []op,
+	abort bool) (answers []string) {
 	err := in(ctx, func(tx ecp.Tx) error {
 		answers = nil
 		for _, o := range ops {
@@ -163,14 +169,16 @@ func show(r ecp.Record) string {
 // changesNow gives the changes there are behind a position.
 func changesNow(ctx context.Context, s ecp.Store, after int64) (out []string) {
 	var last int64
-	if err := s.Read(ctx, func(tx ecp.Tx) (err error) { last, err = tx.Seq(); return err }); err != nil || after == last {
+	if err := s.Read(ctx, func(tx ecp.Tx) (err error) { last, err = tx.Seq(); return err }); err != nil ||
+		after == last {
 		return []string{says(err)}
 	}
 	for c, err := range s.Changes(ctx, after) {
 		if err != nil {
 			return append(out, says(err))
 		}
-		out = append(out, fmt.Sprint(c.Seq, c.Deleted, " ", show(ecp.Record{Kind: c.Kind, Key: c.Key, Index: c.Index, Payload: c.Payload})))
+		out = append(out, fmt.Sprint(c.Seq, c.Deleted, " ",
+			show(ecp.Record{Kind: c.Kind, Key: c.Key, Index: c.Index, Payload: c.Payload})))
 		if c.Seq >= last {
 			break
 		}

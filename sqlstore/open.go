@@ -45,7 +45,8 @@ type Config struct {
 // tables up to date. Whatever is wrong is said in one line, and then nothing is
 // held. It starts nothing that Close does not end.
 func Open(ctx context.Context, c Config) (_ *Store, err error) {
-	s := &Store{kinds: c.Kinds, log: c.Logger, now: c.Now, turn: make(chan struct{}, 1), closing: make(chan struct{}), replays: make(chan struct{}, replaysAtOnce), wrote: make(chan struct{}, 1)}
+	s := &Store{kinds: c.Kinds, log: c.Logger, now: c.Now, turn: make(chan struct{}, 1), closing: make(chan struct{}),
+		replays: make(chan struct{}, replaysAtOnce), wrote: make(chan struct{}, 1)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -53,10 +54,13 @@ func Open(ctx context.Context, c Config) (_ *Store, err error) {
 		s.now = time.Now
 	}
 	if c.Dir == "" {
-		return nil, &ecp.Error{Code: ecp.CodeInvalid, Op: opening, Message: "Config.Dir is missing: the folder to keep the database in"}
+		return nil, &ecp.Error{Code: ecp.CodeInvalid, Op: opening,
+			Message: "Config.Dir is missing: the folder to keep the database in"}
 	}
 	if c.Kinds == nil {
-		return nil, &ecp.Error{Code: ecp.CodeInvalid, Op: opening, Message: "Config.Kinds is missing: it knows the payloads of records, such as fleet.Kinds() for those of a Manager"}
+		return nil, &ecp.Error{Code: ecp.CodeInvalid, Op: opening,
+			Message: "Config.Kinds is missing: it knows the payloads of records, such as fleet.Kinds() for those of " +
+				"a Manager"}
 	}
 	dir, err := filepath.Abs(c.Dir)
 	if err != nil {
@@ -135,7 +139,8 @@ func held(dir string, f *os.File) error {
 		who = fmt.Sprintf("process %d", pid)
 	}
 	return &ecp.Error{Code: ecp.CodeConflict, Op: opening, Cause: errLocked,
-		Message: fmt.Sprintf("%s has the data directory %s already; end it, or choose another directory for this one", who, dir)}
+		Message: fmt.Sprintf("%s has the data directory %s already; end it, or choose another directory for this one",
+			who, dir)}
 }
 
 // unusable says what is wrong with the folder.
@@ -153,7 +158,8 @@ func (s *Store) connect(ctx context.Context, c Config) (err error) {
 	if theirs, err := foreign(ctx, s.file); err != nil {
 		return err
 	} else if theirs {
-		return &ecp.Error{Code: ecp.CodeConflict, Op: opening, Message: s.file + " is the database of another program; choose another directory"}
+		return &ecp.Error{Code: ecp.CodeConflict, Op: opening,
+			Message: s.file + " is the database of another program; choose another directory"}
 	}
 	if s.writer, err = openDB(s.file, writerOnly); err != nil {
 		return err
@@ -171,12 +177,14 @@ func (s *Store) connect(ctx context.Context, c Config) (err error) {
 	s.readers.SetMaxOpenConns(readers)
 	s.readers.SetMaxIdleConns(readers)
 	for n, text := range texts {
-		if s.forWriting[n], err = s.writer.PrepareContext(ctx, text); err != nil { //nolint:sqlclosecheck // closed with the database
+		//nolint:sqlclosecheck // closed with the database
+		if s.forWriting[n], err = s.writer.PrepareContext(ctx, text); err != nil {
 			return err
 		}
 	}
 	for _, n := range readFrom {
-		if s.forReading[n], err = s.readers.PrepareContext(ctx, texts[n]); err != nil { //nolint:sqlclosecheck // closed with the database
+		//nolint:sqlclosecheck // closed with the database
+		if s.forReading[n], err = s.readers.PrepareContext(ctx, texts[n]); err != nil {
 			return err
 		}
 	}
@@ -191,7 +199,8 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, s.writer, steps, goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	p, err := goose.NewProvider(goose.DialectSQLite3, s.writer, steps, goose.WithDisableGlobalRegistry(true),
+		goose.WithLogger(goose.NopLogger()))
 	if err != nil {
 		return err
 	}
@@ -203,7 +212,8 @@ func (s *Store) migrate(ctx context.Context) error {
 		return nil
 	case have > want:
 		return &ecp.Error{Code: ecp.CodeConflict, Op: opening, Message: fmt.Sprintf(
-			"the database %s is of version %d, this program knows versions up to %d only; run the newer program that wrote it, or put the backup from before the upgrade in its place",
+			"the database %s is of version %d, this program knows versions up to %d only; run the newer program that "+
+				"wrote it, or put the backup from before the upgrade in its place",
 			s.file, have, want)}
 	}
 	if _, err := p.Up(ctx); err != nil {

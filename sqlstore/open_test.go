@@ -56,7 +56,8 @@ func TestSecondProcessIsRefused(t *testing.T) {
 	s := openIn(t, dir)
 	err := tryOpen(t, dir)
 	require.ErrorIs(t, err, ecp.ErrConflict)
-	require.EqualError(t, err, fmt.Sprintf("open store: process %d has the data directory %s already; end it, or choose another directory for this one", os.Getpid(), dir))
+	require.EqualError(t, err, fmt.Sprintf("open store: process %d has the data directory %s already; end it, or "+
+		"choose another directory for this one", os.Getpid(), dir))
 	put(t, s, ecp.Image{ID: "a"}) // the first is not disturbed
 	require.NoError(t, s.Close())
 	require.NoError(t, tryOpen(t, dir))
@@ -100,7 +101,8 @@ var refusedDatabases = []struct {
 	}, ecp.ErrInternal, "is not an SQLite database; move it away to begin anew, or put a backup in its place"},
 	{"empty", func(t *testing.T, file string) {
 		require.NoError(t, os.WriteFile(file, nil, 0o600))
-	}, ecp.ErrInternal, "is empty (0 bytes): its content was lost, and nothing is written over it; put a backup in its place"},
+	}, ecp.ErrInternal, "is empty (0 bytes): its content was lost, and nothing is written over it; put a backup in " +
+		"its place"},
 	{"emptied", func(t *testing.T, file string) {
 		require.NoError(t, tryOpen(t, filepath.Dir(file)))
 		require.NoError(t, os.Truncate(file, 0))
@@ -121,7 +123,8 @@ var refusedDatabases = []struct {
 	{"of a newer version", func(t *testing.T, file string) {
 		require.NoError(t, tryOpen(t, filepath.Dir(file)))
 		execIn(t, file, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (900, 1)")
-	}, ecp.ErrConflict, "is of version 900, this program knows versions up to 2 only; run the newer program that wrote it, or put the backup from before the upgrade in its place"},
+	}, ecp.ErrConflict, "is of version 900, this program knows versions up to 2 only; run the newer program that " +
+		"wrote it, or put the backup from before the upgrade in its place"},
 	{"damaged", func(t *testing.T, file string) {
 		require.NoError(t, tryOpen(t, filepath.Dir(file)))
 		b, err := os.ReadFile(file)
@@ -260,10 +263,12 @@ func TestIncarnations(t *testing.T) {
 // A database for simulated clusters is not taken by a daemon for Kubernetes, nor
 // the other way round.
 func TestPlatforms(t *testing.T) {
-	for _, p := range [][2]sqlstore.Platform{{sqlstore.Simulated, sqlstore.Kubernetes}, {sqlstore.Kubernetes, sqlstore.Simulated}} {
+	for _, p := range [][2]sqlstore.Platform{{sqlstore.Simulated, sqlstore.Kubernetes},
+		{sqlstore.Kubernetes, sqlstore.Simulated}} {
 		dir := t.TempDir()
 		open := func(as, unmarked sqlstore.Platform) error {
-			s, err := sqlstore.Open(t.Context(), sqlstore.Config{Dir: dir, Kinds: fleet.Kinds(), Platform: as, Unmarked: unmarked})
+			s, err := sqlstore.Open(t.Context(),
+				sqlstore.Config{Dir: dir, Kinds: fleet.Kinds(), Platform: as, Unmarked: unmarked})
 			if err != nil {
 				return err
 			}

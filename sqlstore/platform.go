@@ -44,7 +44,8 @@ func (s *Store) settlePlatform(ctx context.Context, c Config) error {
 	}
 	if is != c.Platform {
 		return &ecp.Error{Code: ecp.CodeConflict, Op: opening, Message: fmt.Sprintf(
-			"the database %s holds %s, and this daemon was started for %s; start it as before, or give another --data-dir", s.file, platformWords[is], platformWords[c.Platform])}
+			"the database %s holds %s, and this daemon was started for %s; start it as before, or give another "+
+				"--data-dir", s.file, platformWords[is], platformWords[c.Platform])}
 	}
 	if known {
 		return nil

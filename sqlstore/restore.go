@@ -57,7 +57,8 @@ func Restore(ctx context.Context, file, dir string) (_ Copied, kept string, err 
 	if kept, err = putAside(ctx, target, time.Now()); err != nil {
 		return Copied{}, "", unusable(dir, err)
 	}
-	if err := errors.Join(asFolder(dir, filepath.Join(stage, fileName), lock.Name()), place(filepath.Join(stage, fileName), target)); err != nil {
+	if err := errors.Join(asFolder(dir, filepath.Join(stage, fileName), lock.Name()),
+		place(filepath.Join(stage, fileName), target)); err != nil {
 		return Copied{}, kept, unusable(dir, err)
 	}
 	c.File = target
@@ -95,7 +96,8 @@ func stageCopy(file, target, stage string) error {
 	case !info.Mode().IsRegular():
 		return &ecp.Error{Code: ecp.CodeInvalid, Op: restoring, Message: file + " is no file"}
 	case presentErr == nil && os.SameFile(info, present):
-		return &ecp.Error{Code: ecp.CodeInvalid, Op: restoring, Message: file + " is the database itself; give the file of a backup"}
+		return &ecp.Error{Code: ecp.CodeInvalid, Op: restoring,
+			Message: file + " is the database itself; give the file of a backup"}
 	}
 	for _, end := range []string{"", logSuffix} {
 		err := copyFile(filepath.Join(stage, fileName+end), file+end)
@@ -107,7 +109,8 @@ func stageCopy(file, target, stage string) error {
 }
 
 func unreadable(file string, err error) error {
-	return &ecp.Error{Code: ecp.CodeUnavailable, Op: restoring, Cause: err, Message: fmt.Sprintf("%s cannot be taken over: %v", file, err)}
+	return &ecp.Error{Code: ecp.CodeUnavailable, Op: restoring, Cause: err,
+		Message: fmt.Sprintf("%s cannot be taken over: %v", file, err)}
 }
 
 func copyFile(to, from string) (err error) {
@@ -129,7 +132,8 @@ func copyFile(to, from string) (err error) {
 func bringUpToDate(ctx context.Context, file, target, stage string) (Copied, error) {
 	staged := filepath.Join(stage, fileName)
 	if info, err := os.Stat(staged); err == nil && info.Size() == 0 {
-		return Copied{}, &ecp.Error{Code: ecp.CodeInternal, Op: restoring, Message: file + " is empty (0 bytes); nothing was restored, take another backup"}
+		return Copied{}, &ecp.Error{Code: ecp.CodeInternal, Op: restoring,
+			Message: file + " is empty (0 bytes); nothing was restored, take another backup"}
 	}
 	if err := ours(ctx, staged); err != nil {
 		return Copied{}, inWords(file, err)
@@ -160,7 +164,8 @@ const skipped int64 = 1 << 32
 // out: those between the backup and its restore stand for other content in
 // somebody's hands, as positions of watchers and as ETags.
 func (s *Store) beginAnew(ctx context.Context) error {
-	for _, text := range []string{"DELETE FROM changes", fmt.Sprintf("UPDATE sqlite_sequence SET seq = seq + %d WHERE name = 'changes'", skipped)} {
+	for _, text := range []string{"DELETE FROM changes",
+		fmt.Sprintf("UPDATE sqlite_sequence SET seq = seq + %d WHERE name = 'changes'", skipped)} {
 		if _, err := s.writer.ExecContext(ctx, text); err != nil {
 			return fault(restoring, s.file, err)
 		}
@@ -183,7 +188,8 @@ func samePlatform(ctx context.Context, file, staged, target string) (Platform, e
 		return is, nil
 	}
 	return "", &ecp.Error{Code: ecp.CodeConflict, Op: restoring, Message: fmt.Sprintf(
-		"%s holds %s, and the data directory %s is one for %s; give another --data-dir", file, platformWords[is], filepath.Dir(target), platformWords[was])}
+		"%s holds %s, and the data directory %s is one for %s; give another --data-dir", file, platformWords[is],
+		filepath.Dir(target), platformWords[was])}
 }
 
 func platformOf(ctx context.Context, file string) (_ Platform, err error) {
@@ -207,7 +213,8 @@ func inWords(file string, err error) error {
 	if code == ecp.CodeInternal { // damaged
 		advice = "nothing was restored, take another backup"
 	}
-	return &ecp.Error{Code: code, Op: restoring, Cause: err, Message: stagedName.ReplaceAllLiteralString(what, file) + "; " + advice}
+	return &ecp.Error{Code: code, Op: restoring, Cause: err, Message: stagedName.ReplaceAllLiteralString(what, file) +
+		"; " + advice}
 }
 
 var stagedName = regexp.MustCompile(`\S*/\.restore-\d+/` + regexp.QuoteMeta(fileName))

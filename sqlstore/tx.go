@@ -50,8 +50,10 @@ func (s *Store) begin(ctx context.Context, db *sql.DB, from *[statements]*sql.St
 	}
 	return &tx{
 		s: s, readOnly: readOnly, alive: ctx.Err,
-		query:   func(n statement, args ...any) (*sql.Rows, error) { return stmt(n).QueryContext(calm, args...) }, //nolint:sqlclosecheck // by rows
-		run:     func(n statement, args ...any) (sql.Result, error) { return stmt(n).ExecContext(calm, args...) }, //nolint:sqlclosecheck // with the transaction
+		//nolint:sqlclosecheck // by rows
+		query: func(n statement, args ...any) (*sql.Rows, error) { return stmt(n).QueryContext(calm, args...) },
+		//nolint:sqlclosecheck // with the transaction
+		run:     func(n statement, args ...any) (sql.Result, error) { return stmt(n).ExecContext(calm, args...) },
 		commit:  sqlTx.Commit,
 		discard: func() error { return errors.Join(sqlTx.Rollback(), conn.Close()) },
 	}, nil
@@ -122,7 +124,8 @@ type row struct {
 }
 
 func (r *row) scan(rows *sql.Rows) error {
-	return rows.Scan(&r.Kind, &r.Key, &r.Index.Project, &r.Index.Name, &r.Index.Parent, &r.Index.State, &r.Version, &r.at, &r.payload)
+	return rows.Scan(&r.Kind, &r.Key, &r.Index.Project, &r.Index.Name, &r.Index.Parent, &r.Index.State, &r.Version,
+		&r.at, &r.payload)
 }
 
 func (r *row) record(kinds ecp.Codec) (ecp.Record, error) {
@@ -235,7 +238,8 @@ func (t *tx) Put(r ecp.Record, ifVersion int64) error {
 	}
 	at := t.s.now().UnixNano()
 	i := r.Index
-	text, args := upsertRecord, []any{string(r.Kind), r.Key, i.Project, i.Name, i.Parent, i.State, t.seq + 1, at, string(payload)}
+	text, args := upsertRecord, []any{string(r.Kind), r.Key, i.Project, i.Name, i.Parent, i.State, t.seq + 1, at,
+		string(payload)}
 	switch ifVersion {
 	case ecp.AnyVersion:
 	case 0:
@@ -248,9 +252,11 @@ func (t *tx) Put(r ecp.Record, ifVersion int64) error {
 	case takenBy(err) == keyTaken:
 		return &ecp.Error{Code: ecp.CodeExists, Op: op, Message: fmt.Sprintf("%q is there already", r.Key)}
 	case takenBy(err) == nameTaken:
-		return &ecp.Error{Code: ecp.CodeExists, Op: op, Message: fmt.Sprintf("the name %q is taken in %q", i.Name, i.Project)}
+		return &ecp.Error{Code: ecp.CodeExists, Op: op,
+			Message: fmt.Sprintf("the name %q is taken in %q", i.Name, i.Project)}
 	case err == nil && n == 0:
-		return &ecp.Error{Code: ecp.CodeConflict, Op: op, Message: fmt.Sprintf("%q has changed since it was read", r.Key)}
+		return &ecp.Error{Code: ecp.CodeConflict, Op: op,
+			Message: fmt.Sprintf("%q has changed since it was read", r.Key)}
 	case err != nil:
 		return err
 	}
@@ -278,14 +284,16 @@ func (t *tx) Delete(kind ecp.Kind, key string) error {
 		return err
 	}
 	at := utc(t.s.now().UnixNano())
-	return t.change(ecp.Change{At: at, Kind: kind, Key: key, Index: record.Index, Deleted: true, Payload: record.Payload}, r.payload)
+	return t.change(ecp.Change{At: at, Kind: kind, Key: key, Index: record.Index, Deleted: true,
+		Payload: record.Payload}, r.payload)
 }
 
 // change numbers a change and writes it.
 func (t *tx) change(c ecp.Change, payload []byte) error {
 	c.Seq = t.seq + 1
 	i := c.Index
-	_, err := t.exec(insertChange, c.Seq, c.At.UnixNano(), string(c.Kind), c.Key, i.Project, i.Name, i.Parent, i.State, c.Deleted, string(payload))
+	_, err := t.exec(insertChange, c.Seq, c.At.UnixNano(), string(c.Kind), c.Key, i.Project, i.Name, i.Parent, i.State,
+		c.Deleted, string(payload))
 	if err != nil {
 		return t.fail("write", err) // no constraint can refuse a change
 	}
@@ -308,7 +316,8 @@ func (t *tx) Seq() (n int64, err error) {
 
 func (t *tx) usable() error {
 	if t.ended {
-		return misuse("use a transaction", "it has ended: Tx must not be used after the function it was given to returns")
+		return misuse("use a transaction",
+			"it has ended: Tx must not be used after the function it was given to returns")
 	}
 	return t.broken
 }
@@ -331,7 +340,8 @@ func misuse(op, message string) error {
 }
 
 func notFound(verb string, kind ecp.Kind, key string) error {
-	return &ecp.Error{Code: ecp.CodeNotFound, Op: verb + " " + string(kind), Message: fmt.Sprintf("there is no %s %q", kind, key)}
+	return &ecp.Error{Code: ecp.CodeNotFound, Op: verb + " " + string(kind),
+		Message: fmt.Sprintf("there is no %s %q", kind, key)}
 }
 
 // check refuses a record that could not be found, or read, again as it says.
@@ -340,7 +350,8 @@ func check(op string, r ecp.Record) error {
 		return &ecp.Error{Code: ecp.CodeInvalid, Op: op, Message: "a record needs a key and a payload"}
 	}
 	if kind, key, index := r.Payload.Describe(); kind != r.Kind || key != r.Key || index != r.Index {
-		return &ecp.Error{Code: ecp.CodeInvalid, Op: op, Message: "kind, key and index are not those of the payload; ecp.NewRecord makes them so"}
+		return &ecp.Error{Code: ecp.CodeInvalid, Op: op,
+			Message: "kind, key and index are not those of the payload; ecp.NewRecord makes them so"}
 	}
 	return nil
 }

@@ -22,7 +22,8 @@ func (s *Store) Writable() error {
 		return nil
 	}
 	if err := probe(filepath.Dir(s.file)); err != nil {
-		return &ecp.Error{Code: ecp.CodeUnavailable, Op: "write to " + s.file, Message: ecp.MessageOf(*failed), Cause: errors.Join(*failed, err)}
+		return &ecp.Error{Code: ecp.CodeUnavailable, Op: "write to " + s.file, Message: ecp.MessageOf(*failed),
+			Cause: errors.Join(*failed, err)}
 	}
 	return nil
 }

@@ -36,7 +36,8 @@ const bulkChunk = 64 << 10
 // originHandler is the HTTP service beside the agent, as a broker's API is.
 func originHandler() http.Handler {
 	mux := http.NewServeMux()
-	small := []byte(`{"data":[{"node":"emqx@10.0.0.1","node_status":"running","version":"5.8.6","uptime":86400000,"connections":1234}]}`)
+	small := []byte(
+		`{"data":[{"node":"emqx@10.0.0.1","node_status":"running","version":"5.8.6","uptime":86400000,"connections":1234}]}`)
 	mux.HandleFunc("GET /small", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(small)
@@ -105,7 +106,8 @@ func runAgents(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	direct, stopDirect, err := listenHTTP(ctx, &http.Server{Handler: reverseProxy(origin), TLSConfig: config, ErrorLog: silent()}, &group)
+	direct, stopDirect, err := listenHTTP(ctx,
+		&http.Server{Handler: reverseProxy(origin), TLSConfig: config, ErrorLog: silent()}, &group)
 	if err != nil {
 		return err
 	}

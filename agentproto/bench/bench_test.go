@@ -88,7 +88,8 @@ func TestEveryCandidate(t *testing.T) {
 		for _, l := range []linkSpec{{Name: "loopback"}, slow} {
 			t.Run(c.name+"/"+l.Name, func(t *testing.T) {
 				t.Parallel()
-				r, err := measure(t.Context(), job{Candidate: c.name, Link: l, For: 250 * time.Millisecond, Warm: 250 * time.Millisecond})
+				r, err := measure(t.Context(),
+					job{Candidate: c.name, Link: l, For: 250 * time.Millisecond, Warm: 250 * time.Millisecond})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -30,7 +30,8 @@ const (
 
 func limitUnsent(_, _ string, raw syscall.RawConn) error {
 	return raw.Control(func(fd uintptr) {
-		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotSentLowat, unsentBytes) // elsewhere it is not known
+		// elsewhere it is not known
+		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotSentLowat, unsentBytes)
 	})
 }
 
@@ -74,7 +75,8 @@ func dialWebSocket(ctx context.Context, env *agentEnv, id string) (net.Conn, err
 		below = &corkConn{Conn: conn}
 		return below, err
 	}}
-	ws, _, err := websocket.Dial(ctx, "wss://"+env.server+prototypePath, &websocket.DialOptions{ //nolint:bodyclose // Dial gives no body that has to be closed
+	//nolint:bodyclose // Dial gives no body that has to be closed
+	ws, _, err := websocket.Dial(ctx, "wss://"+env.server+prototypePath, &websocket.DialOptions{
 		HTTPClient: &http.Client{Transport: transport}, HTTPHeader: http.Header{idHeader: {id}},
 	})
 	if err != nil {

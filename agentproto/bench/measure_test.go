@@ -71,7 +71,8 @@ func startBulk(ctx context.Context, transport http.RoundTripper, streams int) *b
 }
 
 func (b *bulk) download(ctx context.Context, transport http.RoundTripper) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://agent/bulk?n="+strconv.Itoa(1<<40), http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://agent/bulk?n="+strconv.Itoa(1<<40),
+		http.NoBody)
 	if err != nil {
 		return err
 	}
@@ -201,7 +202,8 @@ func readMemory() memory {
 	debug.FreeOSMemory()
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
-	return memory{rss: residentKiB(), heap: int(stats.HeapInuse+stats.StackInuse) >> 10, goroutines: runtime.NumGoroutine()}
+	return memory{rss: residentKiB(), heap: int(stats.HeapInuse+stats.StackInuse) >> 10,
+		goroutines: runtime.NumGoroutine()}
 }
 
 func residentKiB() int {

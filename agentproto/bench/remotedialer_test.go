@@ -20,7 +20,8 @@ type remotedialerServer struct {
 func newRemotedialerServer(env *serverEnv) (carrierServer, error) {
 	logrus.SetOutput(io.Discard)
 	authorize := func(r *http.Request) (string, bool, error) { return r.Header.Get(idHeader), true, nil }
-	return &remotedialerServer{server: remotedialer.New(authorize, remotedialer.DefaultErrorWriter), origin: func() string { return env.origin }}, nil
+	return &remotedialerServer{server: remotedialer.New(authorize, remotedialer.DefaultErrorWriter),
+		origin: func() string { return env.origin }}, nil
 }
 
 func (s *remotedialerServer) configure(h *http.Server) {
@@ -46,7 +47,8 @@ func remotedialerAgent(ctx context.Context, env *agentEnv, id string) error {
 	config.NextProtos = []string{"http/1.1"}
 	dialer := &websocket.Dialer{TLSClientConfig: config, HandshakeTimeout: handshakeTimeout}
 	allow := func(proto, address string) bool { return proto == "tcp" && address == env.origin }
-	err := remotedialer.ConnectToProxy(ctx, "wss://"+env.server+prototypePath, http.Header{idHeader: {id}}, allow, dialer, nil)
+	err := remotedialer.ConnectToProxy(ctx, "wss://"+env.server+prototypePath, http.Header{idHeader: {id}}, allow,
+		dialer, nil)
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}

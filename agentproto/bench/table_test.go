@@ -45,12 +45,14 @@ func (rs results) median(of figure) float64 {
 func trafficTable(runs map[string]results) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "medians of %d\n", len(runs[reference]))
-	b.WriteString("| | 1 stream MiB/s | x tls | x remotedialer | 8 streams MiB/s | x tls | x remotedialer | CPU s/GiB | small p50 ms | p99 | during bulk p50 | p99 | x remotedialer | bulk meanwhile MiB/s |\n")
+	b.WriteString("| | 1 stream MiB/s | x tls | x remotedialer | 8 streams MiB/s | x tls | x remotedialer | CPU " +
+		"s/GiB | small p50 ms | p99 | during bulk p50 | p99 | x remotedialer | bulk meanwhile MiB/s |\n")
 	b.WriteString("|---|" + strings.Repeat("---:|", 13) + "\n")
 	for _, c := range candidates {
 		m := runs[c.name].median
 		times := func(of figure, other string) float64 { return m(of) / runs[other].median(of) }
-		fmt.Fprintf(&b, "| %s | %.1f | %.2f | %.2f | %.1f | %.2f | %.2f | %.2f | %.2f | %.2f | %.2f | %.2f | %.2f | %.1f |\n", c.name,
+		fmt.Fprintf(&b, "| %s | %.1f | %.2f | %.2f | %.1f | %.2f | %.2f | %.2f | %.2f | %.2f | %.2f | %.2f | %.2f | "+
+			"%.1f |\n", c.name,
 			m(one), times(one, reference), times(one, rival), m(eight), times(eight, reference), times(eight, rival),
 			m(cpu), m(aloneP50), m(aloneP99), m(busyP50), m(busyP99), times(busyP99, rival), m(meanwhile))
 	}
@@ -61,7 +63,8 @@ func trafficTable(runs map[string]results) string {
 func idleTable(runs map[string]results) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "medians of %d, %d agents\n", len(runs[reference]), idleAgents)
-	b.WriteString("| | RSS KiB per agent | x remotedialer | heap and stacks KiB | goroutines |\n|---|---:|---:|---:|---:|\n")
+	b.WriteString("| | RSS KiB per agent | x remotedialer | heap and stacks KiB | goroutines " +
+		"|\n|---|---:|---:|---:|---:|\n")
 	for _, c := range candidates {
 		m := runs[c.name].median
 		fmt.Fprintf(&b, "| %s | %.1f | %.2f | %.1f | %.1f |\n", c.name, m(rss), m(rss)/runs[rival].median(rss),

@@ -76,7 +76,8 @@ func (s *yamuxServer) connected() int {
 }
 
 // yamuxAgent returns an agent that serves the streams of a connection.
-func yamuxAgent(dial func(context.Context, *agentEnv, string) (net.Conn, error)) func(context.Context, *agentEnv, string) error {
+func yamuxAgent(dial func(context.Context, *agentEnv, string) (net.Conn, error)) func(context.Context, *agentEnv,
+	string) error {
 	return func(ctx context.Context, env *agentEnv, id string) error {
 		conn, err := dial(ctx, env, id)
 		if err != nil {

@@ -24,7 +24,8 @@ func TestAccessDocument(t *testing.T) {
 	require.Equal(t, []string{"192.0.2.7"}, addresses(filter, shown))
 	p.Logs(t, `msg="login refused"`)
 	require.Equal(t, []string{"127.0.0.1"}, addresses(filter, p.Stderr.String()), "one login was refused")
-	require.Regexp(t, `level=WARN msg="login refused" remote=127\.0\.0\.1 user=ann reason=denied attempts=1\n`, p.Stderr.String())
+	require.Regexp(t, `level=WARN msg="login refused" remote=127\.0\.0\.1 user=ann reason=denied attempts=1\n`,
+		p.Stderr.String())
 }
 
 // TestFail2banReadsJSON: the line is found in the other format, too, whoever writes
@@ -33,7 +34,8 @@ func TestFail2banReadsJSON(t *testing.T) {
 	t.Parallel()
 	d := dev(t, filepath.Join(t.TempDir(), "data"), "--log-format", "json")
 	const looks = `\ntime=x level=WARN msg=\"login refused\" remote=198.51.100.1 user=`
-	for _, name := range []string{"nobody", looks, `{\"time\":\"\",\"level\":\"WARN\",\"msg\":\"login refused\",\"remote\":\"198.51.100.1\",\"user\":\"`} {
+	for _, name := range []string{"nobody", looks,
+		`{\"time\":\"\",\"level\":\"WARN\",\"msg\":\"login refused\",\"remote\":\"198.51.100.1\",\"user\":\"`} {
 		a, err := d.try("POST", "/api/v1/login", fmt.Sprintf(`{"name":"%s","password":"a wrong password"}`, name))
 		require.NoError(t, err)
 		require.Equal(t, http.StatusUnauthorized, a.status, "%s", a.body)
@@ -41,7 +43,8 @@ func TestFail2banReadsJSON(t *testing.T) {
 	a, err := d.try("GET", `/api/v1/time=x%20level=WARN%20msg=%22login%20refused%22%20remote=198.51.100.1%20user=`, "")
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNotFound, a.status)
-	require.Eventually(t, func() bool { return strings.Count(d.Stderr.String(), `"msg":"login refused"`) == 3 }, time.Minute, 10*time.Millisecond, "%s", d.Stderr)
+	require.Eventually(t, func() bool { return strings.Count(d.Stderr.String(), `"msg":"login refused"`) == 3 },
+		time.Minute, 10*time.Millisecond, "%s", d.Stderr)
 	require.Equal(t, []string{"127.0.0.1", "127.0.0.1", "127.0.0.1"}, addresses(fail2banFilter(t), d.Stderr.String()))
 }
 

@@ -24,7 +24,8 @@ func ownHost(t *testing.T) []string {
 	if os.Geteuid() != 0 {
 		flags = append([]string{"-Ur"}, flags...)
 	}
-	if out, err := exec.Command("unshare", append(flags, "ip", "link", "set", "lo", "up")...).CombinedOutput(); err != nil {
+	if out, err := exec.Command("unshare",
+		append(flags, "ip", "link", "set", "lo", "up")...).CombinedOutput(); err != nil {
 		t.Skipf("no namespaces of our own: %v %s", err, out)
 	}
 	return flags
@@ -61,7 +62,8 @@ func onOwnHost(t *testing.T, args, script string) string {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "unshare", append(flags, "bash", "-u")...)
 	cmd.Dir, cmd.Stdin = t.TempDir(), strings.NewReader(hostSetup+script)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "ecpd=" + built(t), "agents=" + agents, "sim=" + sim, "args=" + args, "goarch=" + runtime.GOARCH, "self=" + self}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "ecpd=" + built(t), "agents=" + agents,
+		"sim=" + sim, "args=" + args, "goarch=" + runtime.GOARCH, "self=" + self}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.WaitDelay = 5 * time.Second
@@ -136,8 +138,10 @@ func TestAdopt(t *testing.T) {
 	printed := onOwnHost(t, "--tls-auto", adoptSession)
 	at := 0
 	for _, want := range []string{
-		"state created\n", "emqxee-agent: OK\n", "Registered as agent", "state running\n", `"node": "emqx@sim-1"`, `"connected": true`, `"carrier": "direct"`,
-		"state running\n", "HTTP 2 for people\n", "ended with 0 1\n", "connected again\n", "state running\n", "state created\n", "status 1\n", "deleted\n", "end\n",
+		"state created\n", "emqxee-agent: OK\n", "Registered as agent", "state running\n", `"node": "emqx@sim-1"`,
+		`"connected": true`, `"carrier": "direct"`,
+		"state running\n", "HTTP 2 for people\n", "ended with 0 1\n", "connected again\n", "state running\n",
+		"state created\n", "status 1\n", "deleted\n", "end\n",
 	} {
 		i := strings.Index(printed[at:], want)
 		require.GreaterOrEqual(t, i, 0, "%q does not come after\n%s", want, printed[:at])

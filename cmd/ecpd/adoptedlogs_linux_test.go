@@ -132,7 +132,8 @@ func (p *plant) takeAll(t *testing.T, stream *bufio.Reader) (next []int, gaps []
 
 // loadLine is a line as EMQX writes it.
 func loadLine(node, n int) string {
-	return fmt.Sprintf("%s [warning] load %d %06d clientid: c%d, peername: 192.0.2.1:%d, reason: a line as long as most\n",
+	return fmt.Sprintf("%s [warning] load %d %06d clientid: c%d, peername: 192.0.2.1:%d, reason: a line as long as "+
+		"most\n",
 		time.Now().UTC().Format("2006-01-02T15:04:05.000000Z07:00"), node, n, n%1000, 1024+n%60000)
 }
 
@@ -241,7 +242,8 @@ func newPlant(t *testing.T) *plant {
 	token, err := os.ReadFile(filepath.Join(data, "token"))
 	require.NoError(t, err)
 	p.daemon = client(t, d, address, strings.TrimSpace(string(token)))
-	p.http.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // it is the daemon that we have started
+	// it is the daemon that we have started
+	p.http.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	u, err := url.Parse(address)
 	require.NoError(t, err)
 	p.relay.leadTo(u.Host)
@@ -250,7 +252,8 @@ func newPlant(t *testing.T) *plant {
 	var made struct{ ID string }
 	p.call(t, "POST", "/api/v1/clusters", `{"mode":"adopted","name":"plant"}`, &made, 201)
 	p.id, p.path = made.ID, "/api/v1/clusters/"+made.ID+"/logs"
-	p.call(t, "POST", "/api/v1/clusters/"+p.id+"/setup", `{"method":"binary","arch":"`+runtime.GOARCH+`"}`, &p.guide, 201)
+	p.call(t, "POST", "/api/v1/clusters/"+p.id+"/setup", `{"method":"binary","arch":"`+runtime.GOARCH+`"}`, &p.guide,
+		201)
 	return p
 }
 
@@ -268,9 +271,12 @@ func (p *plant) node(t *testing.T, number int, tunnel string, how func(dir strin
 	w.turns = 0
 	t.Cleanup(func() { _ = w.file.Close() })
 	program, home := processtest.Agent(t, runtime.GOARCH), filepath.Join(t.TempDir(), "agent")
-	secret := []string{"EMQXEE_AGENT_REGISTRATION_TOKEN=" + p.guide.Token, "EMQXEE_AGENT_EMQX_DASHBOARD_PASSWORD=canary-word"}
-	register := launchProgram(t, program, t.TempDir(), secret, "register", "--home", home, "--url", "https://"+p.relay.Addr().String(), "--ca-sha256", p.guide.CASHA256,
-		"--tunnel", tunnel, "--emqx-dashboard-url", emqx.URL, "--emqx-dashboard-username", "op", "--emqx-log-collection-enabled", "--emqx-log-collection-dir", dir)
+	secret := []string{"EMQXEE_AGENT_REGISTRATION_TOKEN=" + p.guide.Token,
+		"EMQXEE_AGENT_EMQX_DASHBOARD_PASSWORD=canary-word"}
+	register := launchProgram(t, program, t.TempDir(), secret, "register", "--home", home, "--url",
+		"https://"+p.relay.Addr().String(), "--ca-sha256", p.guide.CASHA256,
+		"--tunnel", tunnel, "--emqx-dashboard-url", emqx.URL, "--emqx-dashboard-username", "op",
+		"--emqx-log-collection-enabled", "--emqx-log-collection-dir", dir)
 	require.Zero(t, register.Wait(t, time.Minute))
 	p.agents = append(p.agents, launchProgram(t, program, t.TempDir(), nil, "run", "--home", home))
 	return w

@@ -18,7 +18,8 @@ func TestAdoptedClustersNeedNoKubernetes(t *testing.T) {
 		t.Skip("this is a pod with a service account: here there is a Kubernetes")
 	}
 	data, token := filepath.Join(t.TempDir(), "data"), "0123456789abcdef0123456789abcdef"
-	args := []string{"serve", "--listen", "127.0.0.1:0", "--data-dir", data, "--cluster-agent", "https://ecp.example.com"}
+	args := []string{"serve", "--listen", "127.0.0.1:0", "--data-dir", data, "--cluster-agent",
+		"https://ecp.example.com"}
 	begin := func(more ...string) *daemon {
 		p := launch(t, t.TempDir(), []string{"ECPD_BOOTSTRAP_TOKEN=" + token}, append(args, more...)...)
 		return client(t, p, p.Line(t, readyLine), token)

@@ -42,7 +42,8 @@ func agentsWanted(b *testing.B) int {
 	require.NoError(b, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
 	limit.Cur = limit.Max
 	require.NoError(b, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
-	require.Greater(b, limit.Cur, uint64(2*n), "each agent is a connection, which is open here and there: raise the limit of open files")
+	require.Greater(b, limit.Cur, uint64(2*n),
+		"each agent is a connection, which is open here and there: raise the limit of open files")
 	return n
 }
 
@@ -55,7 +56,10 @@ func benchmarkAgents(b *testing.B, mode agentproto.TunnelMode) {
 		}
 	}
 	b.ReportMetric(0, "ns/op")
-	f.awaits("all report", func(m page) bool { return m.agents(mode) == n && m["openecp_agent_reports_total"] >= float64(n) })
+	f.awaits("all report", func(m page) bool {
+		return m.agents(mode) == n &&
+			m["openecp_agent_reports_total"] >= float64(n)
+	})
 	f.memory()
 	if os.Getenv("OPENECP_ONLY") == "memory" { // what an agent costs takes a minute, all else ten
 		return
@@ -142,7 +146,8 @@ func (f *agentFleet) idle() {
 	<-done
 	after := f.page()
 	f.b.ReportMetric(100*(f.cpu()-cpu).Seconds()/during.Seconds(), "cpu%-idle")
-	f.b.ReportMetric((after["openecp_agent_reports_total"]-before["openecp_agent_reports_total"])/during.Seconds(), "reports/s-idle")
+	f.b.ReportMetric((after["openecp_agent_reports_total"]-before["openecp_agent_reports_total"])/during.Seconds(),
+		"reports/s-idle")
 	f.b.ReportMetric(after.writes()-before.writes(), "writes-idle")
 	f.b.ReportMetric(after["openecp_passes_total"]-before["openecp_passes_total"], "passes-idle")
 }

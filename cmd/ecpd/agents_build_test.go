@@ -37,7 +37,8 @@ func TestAgentsAreReproducible(t *testing.T) {
 		for _, p := range program.Progs {
 			require.NotEqual(t, elf.PT_INTERP, p.Type, "%s is not static", arch)
 		}
-		require.Equal(t, map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm": elf.EM_ARM, "arm64": elf.EM_AARCH64}[arch], program.Machine)
+		require.Equal(t, map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm": elf.EM_ARM,
+			"arm64": elf.EM_AARCH64}[arch], program.Machine)
 		require.NoError(t, program.Close())
 		info, err := buildinfo.ReadFile(name)
 		require.NoError(t, err)

@@ -64,13 +64,16 @@ type fleetAgent struct {
 // newFleet starts a daemon with the clusters that agents are to register with.
 func newFleet(b *testing.B, mode agentproto.TunnelMode, n int) *agentFleet {
 	b.Helper()
-	f := &agentFleet{b: b, mode: mode, binary: hooked(b), dir: b.TempDir(), address: net.JoinHostPort("127.0.0.1", freePort(b))}
+	f := &agentFleet{b: b, mode: mode, binary: hooked(b), dir: b.TempDir(),
+		address: net.JoinHostPort("127.0.0.1", freePort(b))}
 	f.http = &http.Client{Timeout: time.Minute, Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, MaxIdleConnsPerHost: 16, // it is the daemon that we have started
+		// it is the daemon that we have started
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, MaxIdleConnsPerHost: 16,
 	}}
 	programs := filepath.Join(f.dir, "agents")
 	require.NoError(b, os.Mkdir(programs, 0o755))
-	require.NoError(b, os.WriteFile(filepath.Join(programs, "emqxee-agent-linux-amd64"), []byte("\x7fELF: guides tell its sum"), 0o755))
+	require.NoError(b, os.WriteFile(filepath.Join(programs, "emqxee-agent-linux-amd64"),
+		[]byte("\x7fELF: guides tell its sum"), 0o755))
 	b.Cleanup(func() { // its context has ended by then
 		f.work.Wait()
 		f.http.CloseIdleConnections()
@@ -85,7 +88,8 @@ func newFleet(b *testing.B, mode agentproto.TunnelMode, n int) *agentFleet {
 	})
 	for i := range f.agents {
 		t := tokens[i/agentsOfCluster]
-		f.agents[i] = &fleetAgent{cluster: t.ID, token: t.Token, ca: t.CASHA256, node: i % agentsOfCluster, reports: agentproto.NewReportLog(32)}
+		f.agents[i] = &fleetAgent{cluster: t.ID, token: t.Token, ca: t.CASHA256, node: i % agentsOfCluster,
+			reports: agentproto.NewReportLog(32)}
 	}
 	f.bare = f.holds()
 	return f
@@ -107,7 +111,8 @@ func hooked(b *testing.B) string {
 	here, err := os.Getwd()
 	require.NoError(b, err)
 	overlay := filepath.Join(b.TempDir(), "overlay.json")
-	text, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(here, "hook.go"): filepath.Join(here, "testdata", "hook.go.txt")}})
+	text, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(here,
+		"hook.go"): filepath.Join(here, "testdata", "hook.go.txt")}})
 	require.NoError(b, err)
 	require.NoError(b, os.WriteFile(overlay, text, 0o600))
 	return processtest.Program(b, "./cmd/ecpd", "-overlay", overlay)
@@ -117,8 +122,10 @@ func hooked(b *testing.B) string {
 func (f *agentFleet) start() {
 	f.b.Helper()
 	_ = os.Remove(f.socket())
-	f.process = launchProgram(f.b, f.binary, f.dir, []string{"ECPD_HOOK=" + f.socket(), "GODEBUG=" + os.Getenv("GODEBUG"), "GOGC=" + os.Getenv("GOGC")},
-		"serve", "--dev", "--tls-auto", "--listen", f.address, "--data-dir", filepath.Join(f.dir, "data"), "--agents-dir", filepath.Join(f.dir, "agents"), "--log-level", "warn")
+	f.process = launchProgram(f.b, f.binary, f.dir,
+		[]string{"ECPD_HOOK=" + f.socket(), "GODEBUG=" + os.Getenv("GODEBUG"), "GOGC=" + os.Getenv("GOGC")},
+		"serve", "--dev", "--tls-auto", "--listen", f.address, "--data-dir", filepath.Join(f.dir,
+			"data"), "--agents-dir", filepath.Join(f.dir, "agents"), "--log-level", "warn")
 	f.Line(f.b, readyLine)
 	token, err := os.ReadFile(filepath.Join(f.dir, "data", "token"))
 	require.NoError(f.b, err)
@@ -152,8 +159,10 @@ func (a *fleetAgent) registered() bool { return a.started.Load() }
 // register redeems the token, and then the agent runs until the fleet ends.
 func (a *fleetAgent) register(f *agentFleet) {
 	a.started.Store(true)
-	hello := agentproto.Hello{Version: "1.0.0", OS: "linux", Arch: "amd64", Hostname: fmt.Sprintf("%s-%d", a.cluster, a.node)}
-	id, err := agentproto.Register(f.b.Context(), agentproto.RegisterConfig{URL: "https://" + f.address, Token: a.token, CASHA256: []string{a.ca}, Hello: hello})
+	hello := agentproto.Hello{Version: "1.0.0", OS: "linux", Arch: "amd64",
+		Hostname: fmt.Sprintf("%s-%d", a.cluster, a.node)}
+	id, err := agentproto.Register(f.b.Context(),
+		agentproto.RegisterConfig{URL: "https://" + f.address, Token: a.token, CASHA256: []string{a.ca}, Hello: hello})
 	if err != nil {
 		f.b.Errorf("register: %v", err)
 		return
@@ -199,7 +208,8 @@ func (a *fleetAgent) report(down bool) {
 		Connections: 3000 + rand.N(100), Limit: 10000, LimitCall: true, LicenseType: 1, Dashboard: true,
 	}
 	for i := range agentsOfCluster {
-		m := agentproto.Member{Name: a.nodeName(i), Status: agentproto.MemberRunning, Role: "core", Version: "5.8.9", UptimeMS: at.UnixMilli() & 0xffffff, Connections: 1000 + rand.N(30)}
+		m := agentproto.Member{Name: a.nodeName(i), Status: agentproto.MemberRunning, Role: "core", Version: "5.8.9",
+			UptimeMS: at.UnixMilli() & 0xffffff, Connections: 1000 + rand.N(30)}
 		if down && i == agentsOfCluster-1 {
 			m.Status = agentproto.MemberStopped
 		}
@@ -225,7 +235,8 @@ func (f *agentFleet) send(client *http.Client, url, method, body string, status 
 	require.NoError(f.b, err)
 	req.Header.Set("Authorization", "Bearer "+f.token)
 	if body != "" {
-		req.Header.Set("Content-Type", map[bool]string{true: "application/merge-patch+json", false: "application/json"}[method == "PATCH"])
+		req.Header.Set("Content-Type",
+			map[bool]string{true: "application/merge-patch+json", false: "application/json"}[method == "PATCH"])
 	}
 	res, err := client.Do(req)
 	require.NoError(f.b, err)
@@ -245,7 +256,8 @@ type arrival struct {
 // running follows the events of the daemon, and tells when clusters run.
 func (f *agentFleet) running() <-chan arrival {
 	f.b.Helper()
-	req, err := http.NewRequestWithContext(f.b.Context(), http.MethodGet, "https://"+f.address+"/api/v1/events", http.NoBody)
+	req, err := http.NewRequestWithContext(f.b.Context(), http.MethodGet, "https://"+f.address+"/api/v1/events",
+		http.NoBody)
 	require.NoError(f.b, err)
 	req.Header.Set("Authorization", "Bearer "+f.token)
 	res, err := (&http.Client{Transport: f.http.Transport}).Do(req)
@@ -261,7 +273,8 @@ func (f *agentFleet) running() <-chan arrival {
 				return
 			}
 			var e struct{ Kind, Key, State string }
-			if text, ok := strings.CutPrefix(line, "data: "); ok && json.Unmarshal([]byte(text), &e) == nil && e.Kind == "cluster" && e.State == "running" {
+			if text, ok := strings.CutPrefix(line, "data: "); ok && json.Unmarshal([]byte(text), &e) == nil &&
+				e.Kind == "cluster" && e.State == "running" {
 				select {
 				case out <- arrival{e.Key, time.Now()}:
 				default:

@@ -60,9 +60,10 @@ func (f *agentFleet) socket() string { return filepath.Join(f.dir, "hook") }
 // hook asks what testdata/hook.go.txt adds to the daemon.
 func (f *agentFleet) hook(path string) []byte {
 	f.b.Helper()
-	t := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", f.socket())
-	}}
+	t := &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", f.socket())
+		}}
 	return f.send(&http.Client{Transport: t}, "http://hook"+path, "GET", "", 200)
 }
 

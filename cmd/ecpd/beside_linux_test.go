@@ -42,7 +42,8 @@ func (d *daemon) runBeside(t *testing.T, node *emqxsim.Node) (id string, b *besi
 	var made struct{ ID string }
 	d.call(t, "POST", "/api/v1/clusters", `{"mode":"adopted","name":"plant"}`, &made, 201)
 	var guide struct{ Token string }
-	d.call(t, "POST", "/api/v1/clusters/"+made.ID+"/setup", `{"method":"binary","arch":"`+runtime.GOARCH+`"}`, &guide, 201)
+	d.call(t, "POST", "/api/v1/clusters/"+made.ID+"/setup", `{"method":"binary","arch":"`+runtime.GOARCH+`"}`, &guide,
+		201)
 	secret := []string{"EMQXEE_AGENT_REGISTRATION_TOKEN=" + guide.Token, "EMQXEE_AGENT_EMQX_DASHBOARD_PASSWORD=public"}
 	register := launchProgram(t, b.program, t.TempDir(), secret, "register", "--home", string(b.home), "--url", d.url,
 		"--emqx-dashboard-url", emqx.URL, "--emqx-api-url", emqx.URL, "--emqx-dashboard-username", "admin")

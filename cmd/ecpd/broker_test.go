@@ -20,7 +20,9 @@ func TestAskABroker(t *testing.T) {
 	d := dev(t, filepath.Join(t.TempDir(), "data"))
 	for i, image := range []string{"emqx-ee-5.8.9", "emqx-ee-4.4.24"} {
 		var c cluster
-		d.call(t, "POST", "/api/v1/clusters", fmt.Sprintf(`{"mode":"hosted","name":"c%d","spec":{"nodes":2,"connections":100,"image":%q}}`, i, image), &c, 202)
+		d.call(t, "POST", "/api/v1/clusters",
+			fmt.Sprintf(`{"mode":"hosted","name":"c%d","spec":{"nodes":2,"connections":100,"image":%q}}`, i,
+				image), &c, 202)
 		path := "/api/v1/clusters/" + c.ID
 		d.call(t, "GET", path+"/stats", "", nil, 409) // it is being made
 		d.reaches(t, c.ID, "running")

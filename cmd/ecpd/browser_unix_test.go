@@ -119,7 +119,8 @@ func (b *chromium) open(t *testing.T, url string) {
 // run returns the value of an expression in the page, as text; "null" for none.
 func (b *chromium) run(t *testing.T, expression string) string {
 	t.Helper()
-	got := b.call(t, "Runtime.evaluate", map[string]any{"expression": expression, "returnByValue": true, "awaitPromise": true})
+	got := b.call(t, "Runtime.evaluate",
+		map[string]any{"expression": expression, "returnByValue": true, "awaitPromise": true})
 	result, _ := got["result"].(map[string]any)
 	require.Nil(t, got["exceptionDetails"], "%s: %v", expression, result["description"])
 	if result["value"] == nil {
@@ -135,7 +136,8 @@ func (b *chromium) becomes(t *testing.T, expression string) {
 	deadline := time.Now().Add(time.Minute)
 	for b.run(t, "Boolean("+expression+")") != "true" {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s does not become true; shown is: %s", expression, b.run(t, "location.href + ' ' + document.body.innerText"))
+			t.Fatalf("%s does not become true; shown is: %s", expression,
+				b.run(t, "location.href + ' ' + document.body.innerText"))
 		}
 		b.run(t, "new Promise((done) => setTimeout(done, 50))")
 	}

@@ -116,7 +116,9 @@ func TestCanaries(t *testing.T) {
 	}
 	t.Parallel()
 	printed := onOwnHost(t, "--tls-auto", canarySession)
-	for _, want := range []string{"state abnormal\n", "state running\n", "the token's hash is stored\n", "agent unregister : 0\n", "upgraded: /usr/local/bin/emqxee-agent\n", "told that the token expired\n", "state created\n", "\nend\n"} {
+	for _, want := range []string{"state abnormal\n", "state running\n", "the token's hash is stored\n",
+		"agent unregister : 0\n", "upgraded: /usr/local/bin/emqxee-agent\n", "told that the token expired\n",
+		"state created\n", "\nend\n"} {
 		require.Contains(t, printed, want)
 	}
 	stored := map[string]string{ // what may be where
@@ -146,28 +148,29 @@ func TestCanaryProxy(t *testing.T) {
 	require.NoError(t, err)
 	_, _ = os.Stdout.WriteString("listening\n")
 	want := "Basic " + base64.StdEncoding.EncodeToString([]byte("agent:canary-proxy-password"))
-	s := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Proxy-Authorization") != want {
-			w.WriteHeader(http.StatusProxyAuthRequired)
-			return
-		}
-		far, err := (&net.Dialer{}).DialContext(r.Context(), "tcp", r.Host)
-		if err != nil {
-			w.WriteHeader(http.StatusBadGateway)
-			return
-		}
-		defer far.Close()
-		w.WriteHeader(http.StatusOK)
-		near, buffered, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			return
-		}
-		defer near.Close()
-		var both sync.WaitGroup
-		both.Go(func() { _, _ = io.Copy(far, buffered); far.Close() })
-		both.Go(func() { _, _ = io.Copy(near, far); near.Close() })
-		both.Wait()
-	})}
+	s := &http.Server{ReadHeaderTimeout: 10 * time.Second,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Proxy-Authorization") != want {
+				w.WriteHeader(http.StatusProxyAuthRequired)
+				return
+			}
+			far, err := (&net.Dialer{}).DialContext(r.Context(), "tcp", r.Host)
+			if err != nil {
+				w.WriteHeader(http.StatusBadGateway)
+				return
+			}
+			defer far.Close()
+			w.WriteHeader(http.StatusOK)
+			near, buffered, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				return
+			}
+			defer near.Close()
+			var both sync.WaitGroup
+			both.Go(func() { _, _ = io.Copy(far, buffered); far.Close() })
+			both.Go(func() { _, _ = io.Copy(near, far); near.Close() })
+			both.Wait()
+		})}
 	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		t.Error(err)
 	}

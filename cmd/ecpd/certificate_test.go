@@ -23,12 +23,14 @@ func writePair(t *testing.T, certFile, keyFile string, serial int64) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(serial), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(serial), NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	require.NoError(t, err)
 	keyDER, err := x509.MarshalECPrivateKey(key)
 	require.NoError(t, err)
-	for name, b := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: der}, keyFile: {Type: "EC PRIVATE KEY", Bytes: keyDER}} {
+	for name, b := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: der},
+		keyFile: {Type: "EC PRIVATE KEY", Bytes: keyDER}} {
 		if name != "" {
 			require.NoError(t, os.WriteFile(name, pem.EncodeToMemory(b), 0o600))
 		}
@@ -80,7 +82,8 @@ func TestRenew(t *testing.T) {
 
 	// Every attempt is counted, and no look without one.
 	var attempts []error
-	r := reloader{certificate: c, log: slog.New(slog.DiscardHandler), done: func(err error) { attempts = append(attempts, err) }}
+	r := reloader{certificate: c, log: slog.New(slog.DiscardHandler),
+		done: func(err error) { attempts = append(attempts, err) }}
 	r.poll(t.Context())
 	require.Empty(t, attempts)
 	writePair(t, certFile, keyFile, 5)
@@ -111,7 +114,8 @@ func TestOutOfTime(t *testing.T) {
 		require.Equal(t, c.want, outOfTime(leaf, now))
 		var log bytes.Buffer
 		held := &certificate{log: slog.New(slog.NewTextHandler(&log, nil))}
-		held.pair.Store(&tls.Certificate{Leaf: &x509.Certificate{NotBefore: time.Now().Add(c.from), NotAfter: time.Now().Add(c.to)}})
+		held.pair.Store(&tls.Certificate{Leaf: &x509.Certificate{NotBefore: time.Now().Add(c.from),
+			NotAfter: time.Now().Add(c.to)}})
 		held.warn(t.Context())
 		require.Equal(t, c.want != "", log.Len() > 0)
 	}

@@ -27,7 +27,8 @@ type daemon struct {
 // dev starts the daemon with simulated clusters on a data directory.
 func dev(t *testing.T, dataDir string, args ...string) *daemon {
 	t.Helper()
-	p := launch(t, t.TempDir(), nil, append([]string{"serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir", dataDir}, args...)...)
+	p := launch(t, t.TempDir(), nil,
+		append([]string{"serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir", dataDir}, args...)...)
 	url := p.Line(t, readyLine)
 	token, err := os.ReadFile(filepath.Join(dataDir, "token"))
 	require.NoError(t, err)
@@ -37,7 +38,8 @@ func dev(t *testing.T, dataDir string, args ...string) *daemon {
 // client speaks to a daemon that runs.
 func client(t *testing.T, p *process, url, token string) *daemon {
 	t.Helper()
-	d := &daemon{process: p, url: url, token: token, http: &http.Client{Timeout: 45 * time.Second, Transport: &http.Transport{}}}
+	d := &daemon{process: p, url: url, token: token,
+		http: &http.Client{Timeout: 45 * time.Second, Transport: &http.Transport{}}}
 	t.Cleanup(func() {
 		d.http.CloseIdleConnections()
 		d.Kill()
@@ -130,7 +132,8 @@ func (d *daemon) pool(t *testing.T) pool {
 }
 
 func request(name string, nodes int) string {
-	return fmt.Sprintf(`{"mode":"hosted","project":"default/default","name":%q,"spec":{"nodes":%d,"connections":1000}}`, name, nodes)
+	return fmt.Sprintf(`{"mode":"hosted","project":"default/default","name":%q,"spec":{"nodes":%d,"connections":1000}}`,
+		name, nodes)
 }
 
 // create asks for a cluster and gives its id.
@@ -149,7 +152,9 @@ func (d *daemon) reaches(t *testing.T, id, state string) cluster {
 	var c cluster
 	processtest.Eventually(t, time.Minute, func() (bool, string) {
 		c = d.cluster(t, id)
-		return c.Status.State == state && (state != "running" || c.Status.ReadyNodes > 0), fmt.Sprintf("%s is %s (%s: %s), not yet %s", id, c.Status.State, c.Status.Reason, c.Status.Message, state)
+		return c.Status.State == state &&
+				(state != "running" || c.Status.ReadyNodes > 0), fmt.Sprintf("%s is %s (%s: %s), not yet %s", id,
+				c.Status.State, c.Status.Reason, c.Status.Message, state)
 	})
 	return c
 }

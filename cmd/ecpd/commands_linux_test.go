@@ -13,19 +13,28 @@ import (
 
 // documented are the commands that the documents show, each with what replaces
 // the words that stand for something of the reader's own.
-var documented = map[string]*strings.Replacer{
-	"bin/ecpd serve --data-dir /var/lib/ecpd --kubeconfig ecpd.kubeconfig":                                    strings.NewReplacer(),
-	"ecpd serve --listen :18180 --tls-auto --cluster-agent https://ecp.example.com:18180":                     strings.NewReplacer("ecpd ", "bin/ecpd "),
-	"ecpd serve --listen 127.0.0.1:18180 --trusted-proxies 127.0.0.1 --cluster-agent https://ecp.example.com": strings.NewReplacer("ecpd ", "bin/ecpd "),
-	"bin/ecpd token create --role system":                                                                     strings.NewReplacer(),
-	"bin/ecpd config check":                                                                                   strings.NewReplacer(),
-	"ecpd config check --config FILE":                                                                         strings.NewReplacer("ecpd ", "bin/ecpd ", "FILE", "ecpd.yaml"),
-	"ecpd serve --config FILE":                                                                                strings.NewReplacer("ecpd ", "bin/ecpd ", "FILE", "ecpd.yaml --kubeconfig ecpd.kubeconfig"),
-	"bin/ecpd backup /var/backups/ecpd.db":                                                                    strings.NewReplacer(),
-	"bin/ecpd restore /var/backups/ecpd.db":                                                                   strings.NewReplacer(),
+var documented = map[string][]string{
+	"bin/ecpd serve --data-dir /var/lib/ecpd --kubeconfig ecpd.kubeconfig": {},
+	"ecpd serve --listen :18180 --tls-auto --cluster-agent https://ecp.example.com:18180": {
+		"ecpd ", "bin/ecpd ",
+	},
+	"ecpd serve --listen 127.0.0.1:18180 --trusted-proxies 127.0.0.1 --cluster-agent https://ecp.example.com": {
+		"ecpd ", "bin/ecpd ",
+	},
+	"bin/ecpd token create --role system": {},
+	"bin/ecpd config check":               {},
+	"ecpd config check --config FILE": {
+		"ecpd ", "bin/ecpd ", "FILE", "ecpd.yaml",
+	},
+	"ecpd serve --config FILE": {
+		"ecpd ", "bin/ecpd ", "FILE", "ecpd.yaml --kubeconfig ecpd.kubeconfig",
+	},
+	"bin/ecpd backup /var/backups/ecpd.db":  {},
+	"bin/ecpd restore /var/backups/ecpd.db": {},
 }
 
-var commandForm = regexp.MustCompile("(?m)(?:bin/)?ecpd (?:serve|token create|config check|version|backup|restore)(?: [^`,\n]*)?")
+var commandForm = regexp.MustCompile("(?m)(?:bin/)?ecpd " +
+	"(?:serve|token create|config check|version|backup|restore)(?: [^`,\n]*)?")
 
 // nowhere leads to an API server that does not answer: commands have to work all
 // the same.
@@ -49,16 +58,18 @@ func TestDocumentedCommands(t *testing.T) {
 	for _, command := range commandsOfTheDocs(t) {
 		with, ok := documented[command]
 		require.True(t, ok, "%q stands in the documents and is run by no test", command)
-		line := with.Replace(command)
+		line := strings.NewReplacer(with...).Replace(command)
 		if strings.Contains(line, " serve ") {
 			script += "rm -f out; " + line + " >out 2>err & pid=$!\n" + // what the one before said is not this one's
-				"n=0; until grep -q '^ecpd ready on ' out 2>/dev/null; do n=$((n+1)); if [ $n -gt 300 ] || ! kill -0 $pid; then cat err >&2; exit 1; fi; sleep 0.1; done\n" +
+				"n=0; until grep -q '^ecpd ready on ' out 2>/dev/null; do n=$((n+1)); if [ $n -gt 300 ] || ! kill -0 " +
+				"$pid; then cat err >&2; exit 1; fi; sleep 0.1; done\n" +
 				"kill $pid; wait $pid\n"
 			continue
 		}
 		script += line + "\n"
 	}
-	p := launchProgram(t, "unshare", dir, []string{"ECPD_BOOTSTRAP_TOKEN=0123456789abcdef"}, append(own, "sh", "-c", script)...)
+	p := launchProgram(t, "unshare", dir, []string{"ECPD_BOOTSTRAP_TOKEN=0123456789abcdef"},
+		append(own, "sh", "-c", script)...)
 	require.Zero(t, p.Wait(t, 2*time.Minute), "%s", p.Stderr)
 	require.Regexp(t, `(?m)^ecpt_[0-9a-f]{64}$`, p.Stdout.String())
 }
@@ -70,7 +81,8 @@ func commandsOfTheDocs(t *testing.T) (first []string) {
 	require.NoError(t, err)
 	seen := map[string]bool{}
 	var others []string
-	for _, name := range append(files, "../../README.md", "../../deploy/ecpd.yaml", "../../deploy/kubernetes/README.md") {
+	for _, name := range append(files, "../../README.md", "../../deploy/ecpd.yaml",
+		"../../deploy/kubernetes/README.md") {
 		b, err := os.ReadFile(name)
 		require.NoError(t, err)
 		for _, c := range commandForm.FindAllString(string(b), -1) {

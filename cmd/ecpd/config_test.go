@@ -153,8 +153,10 @@ func TestUnknownVariables(t *testing.T) {
 const someKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 func TestCheck(t *testing.T) {
-	good := config{listen: "127.0.0.1:0", logLevel: "info", logFormat: "text", dev: true, workers: 1, tlsCheck: time.Second,
-		sessionLife: time.Hour, auditKept: 24 * time.Hour, operationsKept: 24 * time.Hour, operations: 1, projectsPerOrg: 1, projects: 1,
+	good := config{listen: "127.0.0.1:0", logLevel: "info", logFormat: "text", dev: true, workers: 1,
+		tlsCheck:    time.Second,
+		sessionLife: time.Hour, auditKept: 24 * time.Hour, operationsKept: 24 * time.Hour, operations: 1,
+		projectsPerOrg: 1, projects: 1,
 		streams: 1, actorStreams: 1}
 	c := good
 	require.NoError(t, c.check())
@@ -179,7 +181,10 @@ func TestCheck(t *testing.T) {
 		{"dev on localhost", func(c *config) { c.listen = "localhost:0" }, ""},
 		{"all addresses", func(c *config) { c.listen, c.dev = ":18180", false }, ""},
 		{"dev metrics on all addresses", func(c *config) { c.metricsListen = ":9090" }, "--metrics-listen"},
-		{"metrics where the API is", func(c *config) { c.listen, c.metricsListen = "127.0.0.1:18180", "127.0.0.1:18180" }, "--metrics-listen is the address of the API"},
+		{"metrics where the API is", func(c *config) {
+			c.listen, c.metricsListen = "127.0.0.1:18180",
+				"127.0.0.1:18180"
+		}, "--metrics-listen is the address of the API"},
 		{"both on any port", func(c *config) { c.listen, c.metricsListen = "127.0.0.1:0", "127.0.0.1:0" }, ""},
 		{"no worker", func(c *config) { c.workers = 0 }, "--workers is 0"},
 		{"too many workers", func(c *config) { c.workers = 1001 }, "1 to 1000"},
@@ -202,7 +207,8 @@ func TestCheck(t *testing.T) {
 		{"domain with a star", func(c *config) { c.dashDomain = "*.example.com" }, "--dashboard-domain is"},
 		{"domain of numbers", func(c *config) { c.dashDomain = "10.0.0.1" }, "--dashboard-domain is"},
 		{"domain of another scheme", func(c *config) { c.dashDomain = "ftp://x" }, "--dashboard-domain is"},
-		{"domain and ports", func(c *config) { c.dashDomain, c.dashListen = "x.example", "127.0.0.1:0" }, "exclude one another"},
+		{"domain and ports", func(c *config) { c.dashDomain, c.dashListen = "x.example", "127.0.0.1:0" },
+			"exclude one another"},
 		{"ports", func(c *config) { c.dashListen = "127.0.0.1:1-65535" }, ""},
 		{"one port", func(c *config) { c.dashListen = "[::1]:18200" }, ""},
 		{"ports backwards", func(c *config) { c.dashListen = "127.0.0.1:20-10" }, "--dashboard-listen is"},
@@ -210,12 +216,16 @@ func TestCheck(t *testing.T) {
 		{"ports too high", func(c *config) { c.dashListen = "127.0.0.1:1-65536" }, "--dashboard-listen is"},
 		{"no ports", func(c *config) { c.dashListen = "127.0.0.1" }, "--dashboard-listen is"},
 		{"dev ports elsewhere", func(c *config) { c.dashListen, c.dashHost = "0.0.0.0:0", "x" }, "loopback"},
-		{"ports everywhere", func(c *config) { c.dev, c.dashListen = false, "0.0.0.0:18200-18299" }, "--dashboard-host"},
-		{"ports everywhere, unnamed", func(c *config) { c.dev, c.dashListen = false, ":18200-18299" }, "--dashboard-host"},
-		{"ports everywhere under a name", func(c *config) { c.dev, c.dashListen, c.dashHost = false, ":18200-18299", "ecp.example.com" }, ""},
+		{"ports everywhere", func(c *config) { c.dev, c.dashListen = false, "0.0.0.0:18200-18299" },
+			"--dashboard-host"},
+		{"ports everywhere, unnamed", func(c *config) { c.dev, c.dashListen = false, ":18200-18299" },
+			"--dashboard-host"},
+		{"ports everywhere under a name",
+			func(c *config) { c.dev, c.dashListen, c.dashHost = false, ":18200-18299", "ecp.example.com" }, ""},
 		{"host with a port", func(c *config) { c.dashHost = "ecp.example.com:80" }, "--dashboard-host is"},
 		{"keys", func(c *config) { c.secretsKey = secret("b:" + someKey + "\na:" + someKey) }, ""},
-		{"half a key", func(c *config) { c.secretsKey = secret("a:" + someKey + ",b:" + someKey[:8]) }, "ECPD_SECRETS_KEY: key 2 is not well-formed"},
+		{"half a key", func(c *config) { c.secretsKey = secret("a:" + someKey + ",b:" + someKey[:8]) },
+			"ECPD_SECRETS_KEY: key 2 is not well-formed"},
 		{"a key without id", func(c *config) { c.secretsKey = someKey }, "ID:KEY"},
 		{"two keys of one id", func(c *config) { c.secretsKey = "a:" + someKey + ",a:" + someKey }, `two keys "a"`},
 		{"no key", func(c *config) { c.secretsKey = " " }, "holds no key"},
@@ -224,7 +234,8 @@ func TestCheck(t *testing.T) {
 		{"dev and kubeconfig", func(c *config) { c.kubeconfig = "x" }, "--kubeconfig"},
 		{"reach", func(c *config) { c.reach = "proxy" }, "--kubernetes-reach"},
 		{"domain of Kubernetes", func(c *config) { c.clusterDomain = "k8s.example" }, ""},
-		{"domain of Kubernetes with a dot", func(c *config) { c.clusterDomain = "k8s.example." }, "--kubernetes-cluster-domain"},
+		{"domain of Kubernetes with a dot", func(c *config) { c.clusterDomain = "k8s.example." },
+			"--kubernetes-cluster-domain"},
 		{"family", func(c *config) { c.ipFamily = "ipv6" }, "--kubernetes-ip-family is"},
 		{"policy", func(c *config) { c.ipFamily, c.ipPolicy = "IPv6", "DualStack" }, "--kubernetes-ip-family-policy"},
 		{"level", func(c *config) { c.logLevel = "trace" }, "--log-level"},
@@ -234,14 +245,20 @@ func TestCheck(t *testing.T) {
 		{"token with a line end", func(c *config) { c.token = "1234567890123456\n" }, "line end"},
 		{"certificate alone", func(c *config) { c.tlsCert = "x" }, "belong together"},
 		{"key alone", func(c *config) { c.tlsKey = "x" }, "belong together"},
-		{"own certificate and another", func(c *config) { c.tlsAuto, c.tlsCert, c.tlsKey = true, "x", "x" }, "--tls-auto excludes"},
+		{"own certificate and another", func(c *config) { c.tlsAuto, c.tlsCert, c.tlsKey = true, "x", "x" },
+			"--tls-auto excludes"},
 		{"address for agents", func(c *config) { c.clusterAgent = "https://ecp.example.com:18180" }, ""},
-		{"address for agents as the product prints it", func(c *config) { c.clusterAgent = "https://ecp.example.com/api" }, ""},
+		{"address for agents as the product prints it",
+			func(c *config) { c.clusterAgent = "https://ecp.example.com/api" }, ""},
 		{"address for agents on loopback", func(c *config) { c.clusterAgent = "http://127.0.0.1:18180" }, ""},
-		{"address for agents in the clear", func(c *config) { c.clusterAgent = "http://ecp.example.com" }, "--cluster-agent cannot be used"},
-		{"address for agents without scheme", func(c *config) { c.clusterAgent = "ecp.example.com:18180" }, "--cluster-agent cannot be used"},
-		{"address for agents everywhere", func(c *config) { c.clusterAgent = "https://0.0.0.0:18180" }, "every address"},
-		{"address for agents with a query", func(c *config) { c.clusterAgent = "https://ecp.example.com?a=b" }, "--cluster-agent cannot be used"},
+		{"address for agents in the clear", func(c *config) { c.clusterAgent = "http://ecp.example.com" },
+			"--cluster-agent cannot be used"},
+		{"address for agents without scheme", func(c *config) { c.clusterAgent = "ecp.example.com:18180" },
+			"--cluster-agent cannot be used"},
+		{"address for agents everywhere", func(c *config) { c.clusterAgent = "https://0.0.0.0:18180" },
+			"every address"},
+		{"address for agents with a query", func(c *config) { c.clusterAgent = "https://ecp.example.com?a=b" },
+			"--cluster-agent cannot be used"},
 		{"no folder of agents", func(c *config) { c.agentsDir = "/nowhere/agents" }, "--agents-dir is"},
 		{"no authorities", func(c *config) { c.agentsCAFile = "/nowhere/ca.pem" }, "--agents-ca-file cannot be used"},
 		{"no certificate there", func(c *config) { c.tlsCert, c.tlsKey = "/nowhere/c", "/nowhere/k" }, "/nowhere/c"},
@@ -325,5 +342,6 @@ func TestSecretDoesNotPrint(t *testing.T) {
 		assert.Contains(t, out.String(), "[redacted]")
 		assert.NotContains(t, out.String(), "hidden")
 	}
-	assert.NotContains(t, fmt.Sprintf("%v %+v %#v %s", secret("hidden"), secret("hidden"), secret("hidden"), secret("hidden")), "hidden")
+	assert.NotContains(t, fmt.Sprintf("%v %+v %#v %s", secret("hidden"), secret("hidden"), secret("hidden"),
+		secret("hidden")), "hidden")
 }

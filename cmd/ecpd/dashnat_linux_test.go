@@ -33,7 +33,8 @@ func TestDashboardsInABrowserThroughNAT(t *testing.T) {
 	openChromium(t) // or skip
 	t.Parallel()
 	flags := ownHost(t)
-	if out, err := exec.Command("unshare", "-n", "iptables", "-t", "nat", "-A", "POSTROUTING", "-j", "MASQUERADE").CombinedOutput(); err != nil {
+	if out, err := exec.Command("unshare", "-n", "iptables", "-t", "nat", "-A", "POSTROUTING", "-j",
+		"MASQUERADE").CombinedOutput(); err != nil {
 		t.Skipf("NAT needs iptables (apt-get install iptables): %v %s", err, out)
 	}
 	agents, sim := processtest.Agents(t), processtest.Program(t, "./emqxsim/cmd/emqxsim")
@@ -45,7 +46,8 @@ func TestDashboardsInABrowserThroughNAT(t *testing.T) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "unshare", append(flags, "bash", "-u", filepath.Join(here, "dash.sh"))...)
 	cmd.Dir = t.TempDir()
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "ecpd=" + built(t), "agents=" + agents, "sim=" + sim, "way=" + self, "here=" + here, "program=" + runtime.GOARCH, "ECP_NETWORK=" + cmd.Dir}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "ecpd=" + built(t), "agents=" + agents,
+		"sim=" + sim, "way=" + self, "here=" + here, "program=" + runtime.GOARCH, "ECP_NETWORK=" + cmd.Dir}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &out, 5*time.Second
 	if err := cmd.Run(); err != nil {
@@ -63,7 +65,8 @@ type person struct {
 // ask calls the API, and reads the answer into out unless that is nil.
 func (p person) ask(t *testing.T, method, path, body string, out any, status int) string {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, os.Getenv("SERVER")+"/api/v1"+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(t.Context(), method, os.Getenv("SERVER")+"/api/v1"+path,
+		strings.NewReader(body))
 	require.NoError(t, err)
 	r.Header.Set("Authorization", "Bearer "+p.token)
 	if body != "" {
@@ -95,7 +98,8 @@ func (p person) link(t *testing.T, id string) string {
 func (p person) with(t *testing.T, name, role, project string) (_ person, id string) {
 	t.Helper()
 	var made struct{ ID, Token string }
-	p.ask(t, "POST", "/tokens", `{"name":"`+name+`","role":"`+role+`","project":"`+project+`"}`, &made, http.StatusCreated)
+	p.ask(t, "POST", "/tokens", `{"name":"`+name+`","role":"`+role+`","project":"`+project+`"}`, &made,
+		http.StatusCreated)
 	require.NotEmpty(t, made.ID)
 	return person{made.Token, p.http}, made.ID
 }
@@ -107,7 +111,8 @@ func TestDashboardsThroughNAT(t *testing.T) {
 	if dir == "" {
 		t.Skip("TestDashboardsInABrowserThroughNAT runs this one")
 	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // it is the test's own server
+	//nolint:gosec // it is the test's own server
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	t.Cleanup(transport.CloseIdleConnections)
 	admin := person{os.Getenv("ECPD_BOOTSTRAP_TOKEN"), &http.Client{Transport: transport, Timeout: 30 * time.Second}}
 	ids := map[string]string{}
@@ -159,7 +164,8 @@ func TestDashboardsThroughNAT(t *testing.T) {
 	b.open(t, at("plant5")+"/")
 	b.shows(t, "emqx@sim-1")
 	admin.ask(t, "DELETE", "/tokens/"+readersToken, "", nil, http.StatusNoContent)
-	require.Equal(t, "403", b.soon(t, "fetch('./', {cache: 'no-store'}).then((r) => r.status)"), "with the token the session ends")
+	require.Equal(t, "403", b.soon(t, "fetch('./', {cache: 'no-store'}).then((r) => r.status)"),
+		"with the token the session ends")
 	b.open(t, late)
 	b.shows(t, "Your login has ended")
 	said := admin.ask(t, "GET", "/audit?kind=cluster&key="+ids["plant5"], "", nil, http.StatusOK)
@@ -187,7 +193,9 @@ func (b *chromium) movesCookie(t *testing.T, from, to string) {
 		c, _ := c.(map[string]any)
 		if c["name"] == "__Host-ecp-"+from {
 			moved++
-			b.call(t, "Network.setCookie", map[string]any{"name": "__Host-ecp-" + to, "value": c["value"], "url": at(to), "path": "/", "secure": true, "httpOnly": true})
+			b.call(t, "Network.setCookie",
+				map[string]any{"name": "__Host-ecp-" + to, "value": c["value"], "url": at(to), "path": "/",
+					"secure": true, "httpOnly": true})
 		}
 	}
 	require.Equal(t, 1, moved)
@@ -199,7 +207,9 @@ func (b *chromium) comesIn(t *testing.T, link string, major majorPage) {
 	b.open(t, link)
 	b.becomes(t, "document.querySelector('form input[type=password]')")
 	require.Equal(t, "null", b.run(t, major.stored), "nobody is logged in by the link")
-	require.Equal(t, "true", b.run(t, "[...document.styleSheets].length > 0 && [...document.scripts].every((s) => s.src.startsWith(location.origin))"))
+	require.Equal(t, "true", b.run(t,
+		"[...document.styleSheets].length > 0 && [...document.scripts].every((s) => "+
+			"s.src.startsWith(location.origin))"))
 	b.fill(t, map[string]string{"username": "admin", "password": "wrong"})
 	b.becomes(t, "document.querySelector('.error')?.textContent")
 	b.fill(t, map[string]string{"username": "admin", "password": "public"})
@@ -207,11 +217,14 @@ func (b *chromium) comesIn(t *testing.T, link string, major majorPage) {
 	b.run(t, "location.hash = '"+major.clients+"'")
 	b.becomes(t, "!document.body?.innerText.includes('emqx@sim-1') || document.querySelector('table')")
 	b.call(t, "Page.reload", nil)
-	b.becomes(t, "document.readyState === 'complete' && location.hash === '"+major.clients+"' && document.querySelector('table')")
+	b.becomes(t, "document.readyState === 'complete' && location.hash === '"+major.clients+
+		"' && document.querySelector('table')")
 	header := b.run(t, strings.ReplaceAll(major.header, "STORED", major.stored))
 	api := map[bool]string{true: "api/v4/nodes", false: "api/v5/nodes"}[strings.Contains(major.stored, "'uK')")]
-	require.Equal(t, "200", b.soon(t, "fetch('"+api+"', {headers: {Authorization: '"+header+"'}}).then((r) => r.status)"))
-	require.Equal(t, "401", b.soon(t, "fetch('"+api+"').then((r) => r.status)"), "and the browser asks nobody by a box of its own")
+	require.Equal(t, "200", b.soon(t, "fetch('"+api+"', {headers: {Authorization: '"+header+
+		"'}}).then((r) => r.status)"))
+	require.Equal(t, "401", b.soon(t, "fetch('"+api+"').then((r) => r.status)"),
+		"and the browser asks nobody by a box of its own")
 }
 
 // socket sends a word by a WebSocket and waits for it.
@@ -233,13 +246,20 @@ func (b *chromium) seesItAll(t *testing.T, name string) {
 	t.Helper()
 	require.Equal(t, "hello", b.soon(t, socket))
 	asset := func(headers string) string {
-		return b.soon(t, "fetch('t/asset.js', {cache: 'no-store', headers: "+headers+"}).then(async (r) => [r.status, (await r.text()).length, r.headers.get('etag'), r.headers.get('content-range')].join(' '))")
+		return b.soon(t, "fetch('t/asset.js', {cache: 'no-store', headers: "+headers+
+			"}).then(async (r) => [r.status, (await r.text()).length, r.headers.get('etag'), "+
+			"r.headers.get('content-range')].join(' '))")
 	}
 	require.Equal(t, `200 110000 "of-`+name+`" `, asset("{}"), "packed, and unpacked by the browser")
 	require.Equal(t, `206 100 "of-`+name+`" bytes 100-199/110000`, asset("{Range: 'bytes=100-199'}"))
 	require.Equal(t, `304 0 "of-`+name+`" `, asset(`{'If-None-Match': '"of-`+name+`"'}`))
-	require.Equal(t, "/t/seen 200", b.soon(t, "fetch('t/redirect').then((r) => r.url.replace(location.origin, '') + ' ' + r.status)"), "a redirect to the broker's own address stays here")
-	require.Equal(t, "012", b.soon(t, "new Promise((done) => { let all = ''; const s = new EventSource('t/events'); s.onmessage = (m) => { all += m.data; if (all.length === 3) { s.close(); done(all); } }; })"))
+	require.Equal(t, "/t/seen 200",
+		b.soon(t,
+			"fetch('t/redirect').then((r) => r.url.replace(location.origin, '') + ' ' + r.status)"),
+		"a redirect to the broker's own address stays here")
+	require.Equal(t, "012", b.soon(t,
+		"new Promise((done) => { let all = ''; const s = new EventSource('t/events'); s.onmessage = (m) => { all += "+
+			"m.data; if (all.length === 3) { s.close(); done(all); } }; })"))
 	b.soon(t, "fetch('t/cookie')")
 	b.becomes(t, "document.cookie.endsWith('-theme=dark')")
 	var seen struct {
@@ -247,7 +267,9 @@ func (b *chromium) seesItAll(t *testing.T, name string) {
 		Bytes      int
 		Header     http.Header
 	}
-	require.NoError(t, json.Unmarshal([]byte(b.soon(t, "fetch('/t/seen', {method: 'POST', body: new Blob([new Uint8Array(20 << 20)])}).then((r) => r.text())")), &seen))
+	require.NoError(t, json.Unmarshal(
+		[]byte(b.soon(t, "fetch('/t/seen', {method: 'POST', body: new Blob([new Uint8Array(20 << 20)])}).then((r) => "+
+			"r.text())")), &seen))
 	require.Equal(t, 20<<20, seen.Bytes)
 	require.Equal(t, "127.0.0.1:18083", seen.Host, "the broker is called by its own address")
 	require.Equal(t, "theme=dark", seen.Header.Get("Cookie"), "its own cookies, and none of ours")

@@ -36,7 +36,8 @@ func TestFullDisk(t *testing.T) {
 	own := ownMounts(t)
 	data := t.TempDir()
 	const mount = `mount -t tmpfs -o size=3m none "$0" && exec "$@"`
-	args := append(own, "sh", "-c", mount, data, built(t), "serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir", data)
+	args := append(own, "sh", "-c", mount, data, built(t), "serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir",
+		data)
 	p := launchProgram(t, "unshare", t.TempDir(), []string{"ECPD_BOOTSTRAP_TOKEN=0123456789abcdef"}, args...)
 	d := client(t, p, p.Line(t, readyLine), "0123456789abcdef")
 	d.call(t, http.MethodGet, "/readyz", "", nil, http.StatusOK)
@@ -72,7 +73,8 @@ func TestFullDisk(t *testing.T) {
 // TestFewFiles starts the daemon with a limit that it cannot work with for long.
 func TestFewFiles(t *testing.T) {
 	t.Parallel()
-	p := launchProgram(t, "sh", t.TempDir(), nil, "-c", `ulimit -n 64 && exec "$@"`, "sh", built(t), "serve", "--dev", "--listen", "127.0.0.1:0")
+	p := launchProgram(t, "sh", t.TempDir(), nil, "-c", `ulimit -n 64 && exec "$@"`, "sh", built(t), "serve", "--dev",
+		"--listen", "127.0.0.1:0")
 	p.Line(t, readyLine)
 	p.Logs(t, "few files may be open at once")
 }

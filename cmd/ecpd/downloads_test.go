@@ -64,7 +64,8 @@ func TestDownloads(t *testing.T) {
 		require.Equal(t, 200, w.Code)
 		require.Equal(t, hexOf(program)+"  emqxee-agent-linux-arm64\n", w.Body.String())
 	}
-	require.Equal(t, hexOf(program)+"  emqxee-agent-linux-arm64\n", fetchFrom(h, "GET", "/dl/SHA256SUMS").Body.String(), "of the files, not of what stands beside them")
+	require.Equal(t, hexOf(program)+"  emqxee-agent-linux-arm64\n", fetchFrom(h, "GET", "/dl/SHA256SUMS").Body.String(),
+		"of the files, not of what stands beside them")
 	require.Equal(t, map[string]string{"arm64": hexOf(program)}, d.checksums())
 
 	// A program that was replaced has another checksum.
@@ -72,7 +73,8 @@ func TestDownloads(t *testing.T) {
 	require.NoError(t, os.Chtimes(file, time.Now(), time.Now().Add(time.Minute)))
 	require.Equal(t, map[string]string{"arm64": hexOf([]byte("newer"))}, d.checksums())
 
-	for _, path := range []string{"/dl/", "/dl", "/dl/secret", "/dl/../secret", "/dl/emqxee-agent-linux-arm64/", "/dl/emqxee-agent-linux-s390x", "/dl/emqx/agents/binaries/", "/dl/%2e%2e/secret"} {
+	for _, path := range []string{"/dl/", "/dl", "/dl/secret", "/dl/../secret", "/dl/emqxee-agent-linux-arm64/",
+		"/dl/emqxee-agent-linux-s390x", "/dl/emqx/agents/binaries/", "/dl/%2e%2e/secret"} {
 		w := fetchFrom(h, "GET", path)
 		require.NotEqual(t, 200, w.Code, path)
 		require.NotContains(t, w.Body.String(), "href", "no list of the folder")
@@ -83,11 +85,13 @@ func TestDownloads(t *testing.T) {
 
 	// What could be there and is not says what to do; what is no file is not read.
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "emqxee-agent-linux-arm"), 0o755))
-	for _, path := range []string{"/dl/emqxee-agent-linux-amd64", "/dl/emqxee-agent-linux-amd64.sha256", "/dl/emqxee-agent-linux-arm"} {
+	for _, path := range []string{"/dl/emqxee-agent-linux-amd64", "/dl/emqxee-agent-linux-amd64.sha256",
+		"/dl/emqxee-agent-linux-arm"} {
 		w := fetchFrom(h, "GET", path)
 		require.Equal(t, 404, w.Code)
 		require.Contains(t, w.Body.String(), "make agents")
 		require.NotContains(t, w.Body.String(), dir)
 	}
-	require.Equal(t, 404, fetchFrom(newDownloads(filepath.Join(dir, "nowhere"), discard()).handler(), "GET", "/dl/SHA256SUMS").Code)
+	require.Equal(t, 404, fetchFrom(newDownloads(filepath.Join(dir, "nowhere"), discard()).handler(), "GET",
+		"/dl/SHA256SUMS").Code)
 }

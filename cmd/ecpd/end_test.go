@@ -46,7 +46,8 @@ func TestTerm(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	d := dev(t, dir, "--drain", "2s", "--streams", "1")
 	stream := d.stream(t, "")
-	assert.Contains(t, string(d.call(t, "GET", "/api/v1/events", "", nil, 429).body), "which is the limit of this server")
+	assert.Contains(t, string(d.call(t, "GET", "/api/v1/events", "", nil, 429).body),
+		"which is the limit of this server")
 	var created struct{ ID string }
 	d.call(t, "POST", "/api/v1/clusters", request("cut short", 7), &created, 202)
 	for stream.Scan() && !strings.Contains(stream.Text(), "cut short") { // until the event arrives
@@ -91,7 +92,8 @@ func TestEndsInTimeWithStuckClients(t *testing.T) {
 	d := dev(t, filepath.Join(t.TempDir(), "data"))
 	for _, request := range []string{
 		"GET /api/v1/events?since=0 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + d.token + "\r\n\r\n",
-		"POST /api/v1/clusters HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + d.token + "\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+		"POST /api/v1/clusters HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + d.token +
+			"\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
 		"GET /healthz HTTP/1.1\r\nHost: ", // a head that is never complete
 	} {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(d.url, "http://"))

@@ -30,11 +30,14 @@ func TestWrongFiles(t *testing.T) {
 		{"unknown key", "\nlissten: x\n", "FILE:2: the key lissten is not known; did you mean listen?"},
 		{"spelled as the flag", "data-dir: x\n", "FILE:1: the key data-dir is not known; did you mean dataDir?"},
 		{"flag of a section", "log-level: info\n", "did you mean log.level?"},
-		{"in a section", "log:\n  # fine\n  lvel: info\n", "FILE:3: the key log.lvel is not known; did you mean log.level?"},
-		{"nothing near", "tls:\n  ciphers: x\n", "FILE:2: the key tls.ciphers is not known; known here are cert, key, auto, check"},
+		{"in a section", "log:\n  # fine\n  lvel: info\n",
+			"FILE:3: the key log.lvel is not known; did you mean log.level?"},
+		{"nothing near", "tls:\n  ciphers: x\n",
+			"FILE:2: the key tls.ciphers is not known; known here are cert, key, auto, check"},
 		{"nothing near at the root", "colour: x\n", "known here are listen, dataDir, dev"},
 		{"other case", "Listen: x\n", "did you mean listen?"},
-		{"number for text", "listen: 18180\n", `FILE:1: listen is "18180", which YAML does not take as text; put it in quotes`},
+		{"number for text", "listen: 18180\n",
+			`FILE:1: listen is "18180", which YAML does not take as text; put it in quotes`},
 		{"text for truth", "dev: yes\n", `FILE:1: dev is "yes"; true or false is wanted`},
 		{"truth in quotes", "dev: \"true\"\n", `true or false is wanted, without them`},
 		{"text for number", "workers: many\n", `FILE:1: workers is "many"; a whole number is wanted`},
@@ -57,7 +60,8 @@ func TestWrongFiles(t *testing.T) {
 		{"control character", "dev: true\nlisten: \x01\n", "FILE:2: control characters are not allowed"},
 		{"not UTF-8", "dev: true\n\nlisten: \xff\n", "FILE:3: invalid leading UTF-8 octet"},
 		{"unclosed", "listen: [::1]:0\n", "FILE:"},
-		{"secret of a wrong kind", "bootstrapToken: 12345678901234567890\n", "bootstrapToken is [redacted], which YAML does not take as text"},
+		{"secret of a wrong kind", "bootstrapToken: 12345678901234567890\n",
+			"bootstrapToken is [redacted], which YAML does not take as text"},
 		{"huge", strings.Repeat("# a comment\n", 100_000), "FILE is larger than 1 MiB"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -71,7 +75,8 @@ func TestWrongFiles(t *testing.T) {
 }
 
 func TestFilesThatAreFine(t *testing.T) {
-	for _, content := range []string{"", "# only a comment\n", "---\n", "{}\n", "log:\n", "log:\n  # level: debug\n", "log: {}\n"} {
+	for _, content := range []string{"", "# only a comment\n", "---\n", "{}\n", "log:\n", "log:\n  # level: debug\n",
+		"log: {}\n"} {
 		found, err := readSettings(settingsFile(t, content))
 		require.NoError(t, err, content)
 		require.Empty(t, found)
@@ -102,7 +107,8 @@ func FuzzReadSettings(f *testing.F) {
 func TestConfigCheckSaysEverything(t *testing.T) {
 	name := settingsFile(t, "listen: nowhere\nlog:\n  level: loud\n  colour: true\ntls: {cert: x}\n")
 	var stdout, stderr bytes.Buffer
-	code := run(t.Context(), []string{"config", "check", "--config", name, "--drain", "1h"}, &stdout, &stderr, []string{"ECPD_WORKERS=0", "ECPD_LOG_FORMATT=x"})
+	code := run(t.Context(), []string{"config", "check", "--config", name, "--drain", "1h"}, &stdout, &stderr,
+		[]string{"ECPD_WORKERS=0", "ECPD_LOG_FORMATT=x"})
 	require.Equal(t, exitFailed, code)
 	require.Empty(t, stdout.String())
 	lines := strings.Split(strings.TrimSuffix(stderr.String(), "\n"), "\n")
@@ -146,7 +152,8 @@ func TestConfigWarnsOfSecretsOthersCanRead(t *testing.T) {
 		for mode, others := range map[os.FileMode]bool{0o600: false, 0o644: true} {
 			require.NoError(t, os.Chmod(name, mode))
 			var stdout, stderr bytes.Buffer
-			require.Equal(t, exitDone, run(t.Context(), []string{"config", "check", "--dev", "--config", name}, &stdout, &stderr, row.environ), stderr.String())
+			require.Equal(t, exitDone, run(t.Context(), []string{"config", "check", "--dev", "--config", name}, &stdout,
+				&stderr, row.environ), stderr.String())
 			want := ""
 			if others && row.warns {
 				want = "ecpd: warning: " + name + " holds a secret and others may read it: chmod 600 it\n"
@@ -158,7 +165,8 @@ func TestConfigWarnsOfSecretsOthersCanRead(t *testing.T) {
 
 // What config check prints is a file itself, with the same settings.
 func TestConfigCheckPrintsWhatIsInEffect(t *testing.T) {
-	name := settingsFile(t, "listen: \"[::1]:0\"\nlog:\n  level: warn\n  format: json\nbootstrapToken: not-to-be-seen-by-others\n")
+	name := settingsFile(t, "listen: \"[::1]:0\"\nlog:\n  level: warn\n  format: json\nbootstrapToken: "+
+		"not-to-be-seen-by-others\n")
 	require.NoError(t, os.Chmod(name, 0o644))
 	args := []string{"config", "check", "--dev", "--config", name, "--log-format", "text"}
 	var stdout, stderr bytes.Buffer
@@ -167,7 +175,8 @@ func TestConfigCheckPrintsWhatIsInEffect(t *testing.T) {
 	printed := stdout.String()
 	require.NotContains(t, printed, "not-to-be-seen")
 	for _, want := range []string{
-		`listen: '[::1]:0' # ` + name + ":1", "dataDir: .cache/dev # default", "dev: true # --dev", "drain: 0s # ECPD_DRAIN",
+		`listen: '[::1]:0' # ` + name + ":1", "dataDir: .cache/dev # default", "dev: true # --dev",
+		"drain: 0s # ECPD_DRAIN",
 		"level: warn # " + name + ":3", "format: text # --log-format", "bootstrapToken: '[redacted]' # " + name + ":5",
 	} {
 		assert.Contains(t, strings.Join(strings.Fields(printed), " "), want)
@@ -213,7 +222,8 @@ func TestExampleFile(t *testing.T) {
 	explained(t, "", document.Content[0])
 	for _, o := range new(config).settings() {
 		if o.reload {
-			assert.Regexp(t, fmt.Sprintf(`(?m)^# SIGHUP .*\b%s\b`, o.key), string(content), "it says what can be changed without a restart")
+			assert.Regexp(t, fmt.Sprintf(`(?m)^# SIGHUP .*\b%s\b`, o.key), string(content),
+				"it says what can be changed without a restart")
 		}
 	}
 }
@@ -234,8 +244,9 @@ func explained(t *testing.T, prefix string, n *yaml.Node) {
 func TestNearest(t *testing.T) {
 	names := []string{"listen", "dataDir", "log.level", "log.format"}
 	for name, want := range map[string]string{
-		"listen": "listen", "lsten": "listen", "Listen": "listen", "data_dir": "dataDir", "loglevel": "log.level", "log.lvel": "log.level",
-		"x": "", "": "", "directory": "", "listeningPort": "",
+		"listen": "listen", "lsten": "listen", "Listen": "listen", "data_dir": "dataDir", "loglevel": "log.level",
+		"log.lvel": "log.level",
+		"x":        "", "": "", "directory": "", "listeningPort": "",
 	} {
 		assert.Equal(t, want, nearest(name, names), name)
 	}

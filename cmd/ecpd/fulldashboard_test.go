@@ -30,7 +30,8 @@ func fullDashboard() error {
 	mux.HandleFunc("GET /t/asset.js", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Etag", `"of-`+os.Getenv("WAY_NAME")+`"`)
 		w.Header().Set("Content-Type", "application/javascript")
-		if r.Header.Get("Range") == "" && r.Header.Get("If-None-Match") == "" && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		if r.Header.Get("Range") == "" && r.Header.Get("If-None-Match") == "" &&
+			strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 			w.Header().Set("Content-Encoding", "gzip")
 			z := gzip.NewWriter(w)
 			_, _ = io.WriteString(z, script)
@@ -48,7 +49,8 @@ func fullDashboard() error {
 	})
 	mux.HandleFunc("/t/seen", func(w http.ResponseWriter, r *http.Request) {
 		n, _ := io.Copy(io.Discard, r.Body)
-		_ = json.NewEncoder(w).Encode(map[string]any{"path": r.URL.EscapedPath(), "host": r.Host, "bytes": n, "header": r.Header})
+		_ = json.NewEncoder(w).Encode(map[string]any{"path": r.URL.EscapedPath(), "host": r.Host, "bytes": n,
+			"header": r.Header})
 	})
 	mux.HandleFunc("GET /t/events", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -74,8 +76,10 @@ func echoSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer conn.Close()
-	sum := sha1.Sum([]byte(r.Header.Get("Sec-Websocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // as above
-	_, _ = fmt.Fprintf(rw, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n", base64.StdEncoding.EncodeToString(sum[:]))
+	//nolint:gosec // as above
+	sum := sha1.Sum([]byte(r.Header.Get("Sec-Websocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	_, _ = fmt.Fprintf(rw, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "+
+		"websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n", base64.StdEncoding.EncodeToString(sum[:]))
 	_ = rw.Flush()
 	for {
 		var head [6]byte // and the mask

@@ -21,7 +21,8 @@ func TestDataDirectoryOfEveryCommand(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, row.want, c.dataDir)
 	}
-	code, _, stderr := runs(t, "token", "create", "--role", "system", "--config", settingsFile(t, "dataDir: "+t.TempDir()+"\n"))
+	code, _, stderr := runs(t, "token", "create", "--role", "system", "--config",
+		settingsFile(t, "dataDir: "+t.TempDir()+"\n"))
 	require.Equal(t, exitFailed, code)
 	require.NotContains(t, stderr, "directory  yet")
 }
@@ -53,7 +54,8 @@ func TestVersionFlag(t *testing.T) {
 // The help of a command has the flags that it takes and no others.
 func TestHelpListsOwnFlags(t *testing.T) {
 	_, help, _ := runs(t, "token", "create", "--help")
-	for _, flag := range []string{"--role", "--org", "--project", "--expires", "--name", "--data-dir", "--config", "--dev"} {
+	for _, flag := range []string{"--role", "--org", "--project", "--expires", "--name", "--data-dir", "--config",
+		"--dev"} {
 		require.Contains(t, help, flag+" ")
 	}
 	require.NotContains(t, help, "--tls-cert")

@@ -30,25 +30,40 @@ type guideHost struct {
 
 var guideHosts = []guideHost{
 	{name: "v5", prints: []string{
-		"closed from outside", "emqxee-agent: OK", "nothing starts it after a reboot", "waits to be registered", "Registered as agent", "The agent is connected (direct).", "state running",
-		`"node":"emqx@sim-1" "connected":true "carrier":"direct"`, "The agent is stopped.", "does not run", "The agent does not run.", "The agent runs as process", `"connected":true`, "state created", "end",
+		"closed from outside", "emqxee-agent: OK", "nothing starts it after a reboot", "waits to be registered",
+		"Registered as agent", "The agent is connected (direct).", "state running",
+		`"node":"emqx@sim-1" "connected":true "carrier":"direct"`, "The agent is stopped.", "does not run",
+		"The agent does not run.", "The agent runs as process", `"connected":true`, "state created", "end",
 	}},
-	{name: "v44", prints: []string{"read /opt/emqx/etc/plugins/emqx_dashboard.conf", "Registered as agent", "state running", `"connected":true`, "4.4.24", "end"}},
+	{name: "v44", prints: []string{"read /opt/emqx/etc/plugins/emqx_dashboard.conf", "Registered as agent",
+		"state running", `"connected":true`, "4.4.24", "end"}},
 	{name: "short", prints: []string{
-		"is signed by nobody that this host trusts", "--ca-sha256 that the cluster's setup page shows", "the user that EMQX comes with", "Registered as agent", "The agent is connected (direct).", "state running", "end",
+		"is signed by nobody that this host trusts", "--ca-sha256 that the cluster's setup page shows",
+		"the user that EMQX comes with", "Registered as agent", "The agent is connected (direct).", "state running",
+		"end",
 	}},
-	{name: "container", prints: []string{"emqxee-agent: OK", "The agent runs as process", "Registered as agent", "state running", `"connected":true`, "/opt/emqx/data/emqxee-agent", "The agent runs as process", `"connected":true`, "end"}},
-	{name: "nocurl", prints: []string{"emqxee-agent: OK", "Registered as agent", "state running", `"connected":true`, "end"}},
+	{name: "container", prints: []string{"emqxee-agent: OK", "The agent runs as process", "Registered as agent",
+		"state running", `"connected":true`, "/opt/emqx/data/emqxee-agent", "The agent runs as process",
+		`"connected":true`, "end"}},
+	{name: "nocurl", prints: []string{"emqxee-agent: OK", "Registered as agent", "state running", `"connected":true`,
+		"end"}},
 	{name: "site", alone: true, prints: []string{
-		"unreachable", "The proxy of this shell's environment is kept", "Registered as agent", "state running", `"connected":true`, "--proxy", "Registered as agent", "connected by --proxy", "settings 600", "settings 600",
+		"unreachable", "The proxy of this shell's environment is kept", "Registered as agent", "state running",
+		`"connected":true`, "--proxy", "Registered as agent", "connected by --proxy", "settings 600",
+		"settings 600",
 		"It does not accept the user and password", "It wants a user and a password", "end",
 	}},
 	{name: "front", prints: []string{
-		"Registered as agent", "The agent is connected (websocket).", "state running", `"carrier":"websocket"`, "websocket, because TLS did not select openecp/1: something between agent and server ends TLS",
+		"Registered as agent", "The agent is connected (websocket).", "state running", `"carrier":"websocket"`,
+		"websocket, because TLS did not select openecp/1: something between agent and server ends TLS",
 		"FAIL  alpn", "end",
 	}},
-	{name: "arm", script: "emulated", emulator: "qemu-arm", prints: []string{"emqxee-agent: OK", "linux/arm", "Registered as agent", "state running", `"connected":true`, "end"}},
-	{name: "arm64", script: "emulated", emulator: "qemu-aarch64", prints: []string{"emqxee-agent: OK", "linux/arm64", "Registered as agent", "state running", `"connected":true`, "end"}},
+	{name: "arm", script: "emulated", emulator: "qemu-arm",
+		prints: []string{"emqxee-agent: OK", "linux/arm", "Registered as agent", "state running", `"connected":true`,
+			"end"}},
+	{name: "arm64", script: "emulated", emulator: "qemu-aarch64",
+		prints: []string{"emqxee-agent: OK", "linux/arm64", "Registered as agent", "state running", `"connected":true`,
+			"end"}},
 }
 
 // available reports whether a host's agent can run here.
@@ -84,7 +99,8 @@ func TestGuideOnEveryHost(t *testing.T) {
 	}
 	t.Parallel()
 	flags := ownHost(t)
-	if out, err := exec.Command("unshare", "-n", "iptables", "-A", "INPUT", "-m", "conntrack", "--ctstate", "ESTABLISHED", "-j", "ACCEPT").CombinedOutput(); err != nil {
+	if out, err := exec.Command("unshare", "-n", "iptables", "-A", "INPUT", "-m", "conntrack", "--ctstate",
+		"ESTABLISHED", "-j", "ACCEPT").CombinedOutput(); err != nil {
 		t.Skipf("hosts that let nothing in need iptables (apt-get install iptables) and its conntrack: %v %s", err, out)
 	}
 	agents, sim := processtest.Agents(t), processtest.Program(t, "./emqxsim/cmd/emqxsim")
@@ -105,7 +121,8 @@ func TestGuideOnEveryHost(t *testing.T) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "unshare", append(flags, "bash", "-u")...)
 	cmd.Dir, cmd.Stdin = t.TempDir(), strings.NewReader(networkOf(hosts))
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "ecpd=" + built(t), "agents=" + agents, "sim=" + sim, "way=" + self, "here=" + here, "program=" + runtime.GOARCH}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "ecpd=" + built(t), "agents=" + agents,
+		"sim=" + sim, "way=" + self, "here=" + here, "program=" + runtime.GOARCH}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &out, 5*time.Second
 	if err := cmd.Run(); err != nil {

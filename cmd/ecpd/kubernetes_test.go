@@ -20,7 +20,8 @@ func onKubernetes(t *testing.T, kubeconfig, dataDir string, args ...string) *dae
 	t.Helper()
 	const token = "only-for-tests-0123456789abcdef"
 	p := launch(t, t.TempDir(), []string{"ECPD_BOOTSTRAP_TOKEN=" + token},
-		append([]string{"serve", "--listen", "127.0.0.1:0", "--data-dir", dataDir, "--kubeconfig", kubeconfig}, args...)...)
+		append([]string{"serve", "--listen", "127.0.0.1:0", "--data-dir", dataDir, "--kubeconfig", kubeconfig},
+			args...)...)
 	return client(t, p, p.Line(t, readyLine), token)
 }
 
@@ -33,7 +34,8 @@ func TestKubernetes(t *testing.T) {
 	kubeconfig, dir := labtest.Shipped(t, lab), filepath.Join(t.TempDir(), "data")
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	k := &killer{start: func() *daemon { return onKubernetes(t, kubeconfig, dir) }, random: rand.New(rand.NewPCG(seed, 0))}
+	k := &killer{start: func() *daemon { return onKubernetes(t, kubeconfig, dir) },
+		random: rand.New(rand.NewPCG(seed, 0))}
 	k.d = k.start()
 	kubectl := func(args ...string) string {
 		out, err := lab.Kubectl(t.Context(), "", args...)
@@ -41,7 +43,8 @@ func TestKubernetes(t *testing.T) {
 		return out
 	}
 	for _, image := range []string{"emqx-ee-4.4.24", "emqx-ee-5.8.9"} {
-		body := fmt.Sprintf(`{"mode":"hosted","name":"killed","spec":{"image":%q,"nodes":3,"connections":1000,"network":{"type":"NodePort"}}}`, image)
+		body := fmt.Sprintf(
+			`{"mode":"hosted","name":"killed","spec":{"image":%q,"nodes":3,"connections":1000,"network":{"type":"NodePort"}}}`, image)
 		k.during(t, "POST", "/api/v1/clusters", body)
 		id := k.only(t, "killed")
 		path := "/api/v1/clusters/" + id
@@ -64,7 +67,8 @@ func TestKubernetes(t *testing.T) {
 		k.during(t, "POST", path+"/start", "")
 		k.d.reaches(t, id, "running")
 		require.Equal(t, volumes, kubectl("get", "pvc", "-n", id, "-o", "jsonpath={.items[*].metadata.uid}"))
-		require.Equal(t, ports, kubectl("get", "service", "-n", id, "-o", "jsonpath={.items[*].spec.ports[*].nodePort}"), "addresses once given stay")
+		require.Equal(t, ports, kubectl("get", "service", "-n", id, "-o",
+			"jsonpath={.items[*].spec.ports[*].nodePort}"), "addresses once given stay")
 
 		k.during(t, "DELETE", path, "")
 		k.d.goes(t, id)

@@ -104,12 +104,16 @@ func TestConnectionLimit(t *testing.T) {
 	printed := onOwnHost(t, "", limitSession)
 	at := 0
 	for _, want := range []string{
-		"succeeded \n", "set: emqx 500, booked 500\n", `"connections":{"current":0,"limit":500,"enforcedBy":"license"}`, "succeeded \n", "changed: emqx 300, booked 300\n",
-		"succeeded \n", "killed: emqx 410, booked 410\n", "succeeded \n", "killed: emqx 420, booked 420\n", "succeeded \n", "killed: emqx 430, booked 430\n",
+		"succeeded \n", "set: emqx 500, booked 500\n", `"connections":{"current":0,"limit":500,"enforcedBy":"license"}`,
+		"succeeded \n", "changed: emqx 300, booked 300\n",
+		"succeeded \n", "killed: emqx 410, booked 410\n", "succeeded \n", "killed: emqx 420, booked 420\n",
+		"succeeded \n", "killed: emqx 430, booked 430\n",
 		"booked while it hangs\n", "succeeded \n", "hung: emqx 600, booked 600\n",
-		"failed ", "the agent is read-only", "refused: emqx 600, booked 600\n", "succeeded \n", "released: emqx 25, booked 0\n", "succeeded \n",
+		"failed ", "the agent is read-only", "refused: emqx 600, booked 600\n", "succeeded \n",
+		"released: emqx 25, booked 0\n", "succeeded \n",
 		"abnormal\n200\n", "succeeded \n", "deleted: emqx 25, booked 0\n",
-		"succeeded \n", "EMQX may keep the limit of 250 connections that was set from here; before the first change it was 25", "forced: emqx 250, booked 0\n", "set it there by hand\n", "end\n",
+		"succeeded \n", "EMQX may keep the limit of 250 connections that was set from here; before the first change " +
+			"it was 25", "forced: emqx 250, booked 0\n", "set it there by hand\n", "end\n",
 	} {
 		i := strings.Index(printed[at:], want)
 		require.GreaterOrEqual(t, i, 0, "%q does not come after\n%s", want, printed[:at])

@@ -19,10 +19,12 @@ type majorPage struct {
 var majorPages = map[string]majorPage{
 	"v4": {
 		"emqx-ee-4.4.24", "#/", "#/clients", "localStorage.getItem('uK') || sessionStorage.getItem('uK')",
-		"'Basic ' + btoa(['username', 'password'].map((k) => JSON.parse(decodeURIComponent(atob(STORED)))[k]).join(':'))",
+		"'Basic ' + btoa(['username', 'password'].map((k) => " +
+			"JSON.parse(decodeURIComponent(atob(STORED)))[k]).join(':'))",
 	},
 	"v5": {
-		"emqx-ee-5.8.9", "#/dashboard/overview", "#/clients", "localStorage.getItem('uKV5')", "'Bearer ' + JSON.parse(STORED).token",
+		"emqx-ee-5.8.9", "#/dashboard/overview", "#/clients", "localStorage.getItem('uKV5')",
+		"'Bearer ' + JSON.parse(STORED).token",
 	},
 }
 
@@ -37,7 +39,8 @@ func TestLoginInABrowser(t *testing.T) {
 	for name, major := range majorPages {
 		t.Run(name, func(t *testing.T) {
 			var c cluster
-			d.call(t, "POST", "/api/v1/clusters", `{"mode":"hosted","name":"`+name+`","spec":{"image":"`+major.image+`","nodes":1,"connections":10}}`, &c, 202)
+			d.call(t, "POST", "/api/v1/clusters", `{"mode":"hosted","name":"`+name+`","spec":{"image":"`+major.image+
+				`","nodes":1,"connections":10}}`, &c, 202)
 			d.reaches(t, c.ID, "running")
 			var link struct{ URL string }
 			d.call(t, "POST", "/api/v1/clusters/"+c.ID+"/dashboard", "", &link, 201)
@@ -61,7 +64,8 @@ func TestLoginInABrowser(t *testing.T) {
 			b.becomes(t, "document.querySelector('form input[type=password]')")
 			require.Equal(t, "null", b.run(t, major.stored))
 			if name == "v5" { // 4.4 has no logins that could end
-				b.becomes(t, "fetch('api/v5/nodes', {headers: {Authorization: '"+header+"'}}).then((r) => r.status === 401)")
+				b.becomes(t, "fetch('api/v5/nodes', {headers: {Authorization: '"+header+
+					"'}}).then((r) => r.status === 401)")
 			}
 		})
 	}

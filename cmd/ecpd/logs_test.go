@@ -48,7 +48,8 @@ func TestLogsOfACluster(t *testing.T) {
 	d.call(t, "POST", "/api/v1/clusters/"+id+"/stop", "", nil, 202)
 	d.reaches(t, id, "stopped")
 	d.call(t, "POST", "/api/v1/clusters/"+id+"/start", "", nil, 202)
-	for stream.Scan() && !strings.Contains(stream.Text(), `"node":"`+node+`","level":"","message":"EMQX 5.8.9 is running now!"`) {
+	for stream.Scan() && !strings.Contains(stream.Text(),
+		`"node":"`+node+`","level":"","message":"EMQX 5.8.9 is running now!"`) {
 	}
 	require.NoError(t, stream.Err(), "until the node has come back")
 	began := time.Now()

@@ -45,7 +45,8 @@ func TestReloaderEnds(t *testing.T) {
 	require.NoError(t, err)
 	c.tlsCheck = time.Millisecond
 	hangups, attempts := make(chan os.Signal, 1), make(chan error, 100)
-	r := &reloader{config: c, level: new(slog.LevelVar), certificate: pair, hangups: hangups, log: logger, done: func(err error) { attempts <- err }}
+	r := &reloader{config: c, level: new(slog.LevelVar), certificate: pair, hangups: hangups, log: logger,
+		done: func(err error) { attempts <- err }}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {

@@ -16,10 +16,13 @@ import (
 // nothing but what is most restricted, and has nothing to remark on.
 func TestAgentManifest(t *testing.T) {
 	lab := labtest.Start(t)
-	namespace := labtest.Namespace(t, lab, "pod-security.kubernetes.io/enforce", "restricted", "pod-security.kubernetes.io/warn", "restricted")
+	namespace := labtest.Namespace(t, lab, "pod-security.kubernetes.io/enforce", "restricted",
+		"pod-security.kubernetes.io/warn", "restricted")
 	guide, err := adopt.NewGuide(adopt.GuideRequest{
-		URL: "https://ecp.example.com:8443", CASHA256: strings.Repeat("a", 64), Token: "0123456789abcdef0123456789abcdef", ExpiresAt: time.Now().Add(time.Hour),
-		Method: adopt.MethodKubernetes, Cluster: "emqx-01234567", Checksums: map[string]string{"amd64": strings.Repeat("1", 64), "arm64": strings.Repeat("2", 64)},
+		URL: "https://ecp.example.com:8443", CASHA256: strings.Repeat("a", 64),
+		Token: "0123456789abcdef0123456789abcdef", ExpiresAt: time.Now().Add(time.Hour),
+		Method: adopt.MethodKubernetes, Cluster: "emqx-01234567",
+		Checksums: map[string]string{"amd64": strings.Repeat("1", 64), "arm64": strings.Repeat("2", 64)},
 	})
 	require.NoError(t, err)
 	apply := func(how ...string) string {

@@ -191,7 +191,8 @@ func TestMetricsDocument(t *testing.T) {
 	}
 	got, err := os.ReadFile(metricsDoc)
 	require.NoError(t, err)
-	require.Equal(t, want, string(got), "docs/metrics.md is out of date; if the change is meant: go generate ./cmd/ecpd")
+	require.Equal(t, want, string(got),
+		"docs/metrics.md is out of date; if the change is meant: go generate ./cmd/ecpd")
 }
 
 func metricsDocument(all map[string]*family) string {
@@ -214,10 +215,13 @@ when the daemon starts. While the database does not answer, what it would have t
 		fmt.Fprintf(&b, "\n## %s\n\n| metric | type | labels | what it says |\n|---|---|---|---|\n", part.title)
 		for _, name := range slices.Sorted(maps.Keys(all)) {
 			if f := all[name]; strings.HasPrefix(name, part.prefix) {
-				fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", name, f.kind, strings.Join(slices.Sorted(maps.Keys(f.labels)), ", "), f.help)
+				fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", name, f.kind,
+					strings.Join(slices.Sorted(maps.Keys(f.labels)), ", "), f.help)
 			}
 		}
 	}
-	b.WriteString("\n`ecpmetrics` gives the first table to every program with a Manager. Beside both, `go_…` and `process_…` tell of the Go\nruntime and the process, as in every program that uses Prometheus' client for Go.\n")
+	b.WriteString("\n`ecpmetrics` gives the first table to every program with a Manager. Beside both, `go_…` and " +
+		"`process_…` tell of the Go\nruntime and the process, as in every program that uses Prometheus' client for " +
+		"Go.\n")
 	return b.String()
 }

@@ -122,7 +122,8 @@ func (m *monitored) scraped(t *testing.T, version string) {
 	assert.Equal(t, "default/default", labels["project"])
 	assert.Equal(t, "adopted", labels["__meta_openecp_mode"])
 	assert.Equal(t, version, labels["__meta_openecp_version"])
-	require.Equal(t, []string{m.url}, []string{labels["__scheme__"] + "://" + targets[0].Targets[0]}, "where this daemon is reached")
+	require.Equal(t, []string{m.url}, []string{labels["__scheme__"] + "://" + targets[0].Targets[0]},
+		"where this daemon is reached")
 	query := url.Values{}
 	for label, name := range map[string]string{"__param_scope": "scope", "__param_node": "node"} {
 		if labels[label] != "" {

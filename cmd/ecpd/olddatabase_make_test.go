@@ -25,7 +25,8 @@ func makeDatabase(t *testing.T, folder string) {
 	const key = "fixture:b25lIGtleSBmb3IgYSBmaXh0dXJlLCAzMiBieXRlcyE=\n"
 	require.NoError(t, os.WriteFile(filepath.Join(data, "secrets.key"), []byte(key), 0o600))
 	programs := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(programs, "emqxee-agent-linux-amd64"), []byte("\x7fELF: guides tell its sum"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(programs, "emqxee-agent-linux-amd64"),
+		[]byte("\x7fELF: guides tell its sum"), 0o755))
 
 	d := dev(t, data, "--agents-dir", programs)
 	d.makeTenants(t)
@@ -35,12 +36,14 @@ func makeDatabase(t *testing.T, folder string) {
 	d.makeAdopted(t)
 	code, _ := d.Terminate(t)
 	require.Zero(t, code)
-	require.NoError(t, os.Remove(filepath.Join(data, "sim", lost+".json")), "somebody removes what is there of a cluster")
+	require.NoError(t, os.Remove(filepath.Join(data, "sim", lost+".json")),
+		"somebody removes what is there of a cluster")
 
 	d = dev(t, data)
 	d.reaches(t, lost, "abnormal")
 	var begun cluster
-	d.call(t, "POST", "/api/v1/clusters", hostedAs("default/default", "begun", `"nodes":3,"connections":1000`), &begun, 202)
+	d.call(t, "POST", "/api/v1/clusters", hostedAs("default/default", "begun", `"nodes":3,"connections":1000`), &begun,
+		202)
 	processtest.Eventually(t, 10*time.Second, func() (bool, string) {
 		_, err := os.Stat(filepath.Join(data, "sim", begun.ID+".json"))
 		return err == nil, fmt.Sprint(err)
@@ -97,24 +100,30 @@ type logins struct {
 func (d *daemon) makeLogins(t *testing.T) logins {
 	t.Helper()
 	known := logins{User: "ann", Password: "a long password"}
-	d.call(t, "POST", "/api/v1/users", `{"name":"ann","displayName":"Ann","password":"a long password","grants":[{"role":"project-admin","project":"default/shops"},{"role":"user","project":"acme/plant"}]}`, nil, 201)
-	d.call(t, "POST", "/api/v1/users", `{"name":"boss","password":"a longer password","grants":[{"role":"org-admin","org":"acme"}]}`, nil, 201)
-	d.call(t, "POST", "/api/v1/users", `{"name":"former","password":"another password","grants":[{"role":"user","project":"acme/plant"}]}`, nil, 201)
+	d.call(t, "POST", "/api/v1/users",
+		`{"name":"ann","displayName":"Ann","password":"a long password","grants":[{"role":"project-admin","project":"default/shops"},{"role":"user","project":"acme/plant"}]}`, nil, 201)
+	d.call(t, "POST", "/api/v1/users",
+		`{"name":"boss","password":"a longer password","grants":[{"role":"org-admin","org":"acme"}]}`, nil, 201)
+	d.call(t, "POST", "/api/v1/users",
+		`{"name":"former","password":"another password","grants":[{"role":"user","project":"acme/plant"}]}`, nil, 201)
 	d.call(t, "PATCH", "/api/v1/users/former", `{"disabled":true}`, nil, 200)
 	var made struct{ Token string }
-	d.call(t, "POST", "/api/v1/tokens", `{"name":"deployer","role":"project-admin","project":"default/shops","expiresAt":"2099-01-01T00:00:00Z"}`, &made, 201)
+	d.call(t, "POST", "/api/v1/tokens",
+		`{"name":"deployer","role":"project-admin","project":"default/shops","expiresAt":"2099-01-01T00:00:00Z"}`, &made, 201)
 	known.Token = made.Token
 	d.call(t, "POST", "/api/v1/login", `{"name":"ann","password":"a wrong password"}`, nil, 401)
 	d.call(t, "POST", "/api/v1/login", `{"name":"ann","password":"a long password"}`, &made, 200)
 	known.Session = made.Token
 
 	reader := d.asUser(t)
-	reader.call(t, "POST", "/api/v1/images", `{"id":"mine","version":"5.8.8","reference":"registry.example.com/mine:5.8.8"}`, nil, 403)
+	reader.call(t, "POST", "/api/v1/images",
+		`{"id":"mine","version":"5.8.8","reference":"registry.example.com/mine:5.8.8"}`, nil, 403)
 	return known
 }
 
 func hostedAs(project, name, spec string) string {
-	return fmt.Sprintf(`{"mode":"hosted","project":%q,"name":%q,"description":"of the fixture","spec":{%s}}`, project, name, spec)
+	return fmt.Sprintf(`{"mode":"hosted","project":%q,"name":%q,"description":"of the fixture","spec":{%s}}`, project,
+		name, spec)
 }
 
 // makeHosted makes hosted clusters in several states, with operations that ended in
@@ -123,9 +132,10 @@ func (d *daemon) makeHosted(t *testing.T) (lost string) {
 	t.Helper()
 	made := map[string]string{}
 	for name, body := range map[string]string{
-		"orders": hostedAs("default/shops", "orders", `"nodes":2,"connections":1000,"config":{"mqtt.max_packet_size":"2MB","exhook.servers":"[]"},`+
-			`"network":{"type":"NodePort","annotations":{"example.com/team":"shops"},"listeners":[{"protocol":"mqtt","port":1883}]},`+
-			`"evacuation":{"rate":1000,"deadline":300,"onDeadline":"stop"},"placement":{"nodeSelector":{"disk":"ssd"},"tolerations":[{"key":"mqtt","operator":"Exists","effect":"NoSchedule"}]}`),
+		"orders": hostedAs("default/shops", "orders",
+			`"nodes":2,"connections":1000,"config":{"mqtt.max_packet_size":"2MB","exhook.servers":"[]"},`+
+				`"network":{"type":"NodePort","annotations":{"example.com/team":"shops"},"listeners":[{"protocol":"mqtt","port":1883}]},`+
+				`"evacuation":{"rate":1000,"deadline":300,"onDeadline":"stop"},"placement":{"nodeSelector":{"disk":"ssd"},"tolerations":[{"key":"mqtt","operator":"Exists","effect":"NoSchedule"}]}`),
 		"older":   hostedAs("default/default", "older", `"image":"emqx-ee-4.4.24","nodes":1,"connections":10`),
 		"large":   hostedAs("acme/plant", "large", `"nodes":1,"connections":20000,"network":{"type":"LoadBalancer"}`),
 		"resting": hostedAs("default/default", "resting", `"nodes":1,"connections":100`),
@@ -162,14 +172,18 @@ func (d *daemon) makeHosted(t *testing.T) (lost string) {
 // agent came from.
 func (d *daemon) makeAdopted(t *testing.T) {
 	t.Helper()
-	emqx := emqxsim.NewCluster(emqxsim.ClusterConfig{License: &emqxsim.License{CustomerType: emqxsim.BusinessCriticalCustomer, Limit: 1000, Expiry: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)}})
+	emqx := emqxsim.NewCluster(
+		emqxsim.ClusterConfig{License: &emqxsim.License{CustomerType: emqxsim.BusinessCriticalCustomer, Limit: 1000,
+			Expiry: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)}})
 	node, other := emqx.Join("emqx@10.0.0.1"), emqx.Join("emqx@10.0.0.2")
 	server := httptest.NewServer(node.Dashboard())
 	t.Cleanup(server.Close)
 	adopting := &tunnelled{daemon: d}
-	id := adopting.adopt(t, "adopted", agent.BrokerSettings{DashboardURL: server.URL, APIURL: server.URL, Username: "admin", Password: "public"})
+	id := adopting.adopt(t, "adopted",
+		agent.BrokerSettings{DashboardURL: server.URL, APIURL: server.URL, Username: "admin", Password: "public"})
 	d.operation(t, "POST", "/api/v1/clusters/"+id+"/connections", `{"connections":500}`)
-	d.call(t, "PATCH", "/api/v1/clusters/"+id, `{"spec":{"serviceAddress":"https://emqx.example.com:18083"}}`, nil, 200, 202)
+	d.call(t, "PATCH", "/api/v1/clusters/"+id, `{"spec":{"serviceAddress":"https://emqx.example.com:18083"}}`, nil, 200,
+		202)
 	node.RaiseAlarm("too_many_processes", "process usage is high", nil)
 	other.Kill()
 	processtest.Eventually(t, time.Minute, func() (bool, string) {

@@ -54,7 +54,8 @@ func keepDatabase(t *testing.T, data, folder string, made time.Time, known login
 	db, err := sql.Open("sqlite", filepath.Join(data, "ecpd.db"))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
-	_, err = db.ExecContext(t.Context(), "DELETE FROM changes WHERE seq <= (SELECT max(seq) FROM changes) - ?", changesInFixture)
+	_, err = db.ExecContext(t.Context(), "DELETE FROM changes WHERE seq <= (SELECT max(seq) FROM changes) - ?",
+		changesInFixture)
 	require.NoError(t, err)
 	out := fmt.Sprintf(databaseHead, made.UTC().Format(time.RFC3339)) + dump(t, db)
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "ecpd.sql"), []byte(out), 0o644))
@@ -69,10 +70,13 @@ func dump(t *testing.T, db *sql.DB) string {
 			fmt.Fprintf(&b, "PRAGMA %s = %d;\n", name, row[0])
 		}
 	}
-	for _, row := range rowsOf(t, db, "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid") {
+	for _, row := range rowsOf(t, db,
+		"SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY "+
+			"rowid") {
 		fmt.Fprintf(&b, "%s;\n", row[0])
 	}
-	for _, row := range rowsOf(t, db, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name = 'sqlite_sequence', name") {
+	for _, row := range rowsOf(t, db,
+		"SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name = 'sqlite_sequence', name") {
 		table := row[0].(string)
 		if table == "sqlite_sequence" { // it counts what was inserted, too
 			b.WriteString("DELETE FROM sqlite_sequence;\n")
@@ -156,7 +160,8 @@ func restoreDatabase(t *testing.T, folder string) (data string) {
 	for _, table := range []string{"records", "changes"} {
 		for _, row := range rowsOf(t, db, "SELECT rowid, kind, key, at, payload FROM "+table) {
 			key, payload := move.key(row[1].(string), row[2].(string), move.text(row[4].(string)))
-			_, err = db.ExecContext(t.Context(), "UPDATE "+table+" SET key = ?, at = ?, payload = ? WHERE rowid = ?", key, row[3].(int64)+int64(move.by), payload, row[0])
+			_, err = db.ExecContext(t.Context(), "UPDATE "+table+" SET key = ?, at = ?, payload = ? WHERE rowid = ?",
+				key, row[3].(int64)+int64(move.by), payload, row[0])
 			require.NoError(t, err)
 		}
 	}

@@ -118,7 +118,8 @@ func (d *daemon) answersAs(t *testing.T, file string) {
 	require.NoError(t, err)
 	processtest.Eventually(t, 30*time.Second, func() (bool, string) {
 		got := d.readAll(t)
-		return bytes.Equal(want, got), differs(string(want), string(got)) + "\nwhere that is meant: go test ./cmd/ecpd -run TestDatabaseOfBefore -update"
+		return bytes.Equal(want, got), differs(string(want), string(got)) +
+			"\nwhere that is meant: go test ./cmd/ecpd -run TestDatabaseOfBefore -update"
 	})
 }
 

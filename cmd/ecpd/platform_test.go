@@ -26,11 +26,13 @@ func kubernetesNamed(t *testing.T, uid string) (kubeconfig string) {
 			return
 		}
 		w.WriteHeader(http.StatusForbidden)
-		fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"not here"}`)
+		fmt.Fprint(w,
+			`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"not here"}`)
 	}))
 	t.Cleanup(s.Close)
 	kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
-	ca := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
+	ca := base64.StdEncoding.EncodeToString(
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
 	require.NoError(t, os.WriteFile(kubeconfig, fmt.Appendf(nil, `{"apiVersion":"v1","kind":"Config","current-context":"c",
 		"contexts":[{"name":"c","context":{"cluster":"t","user":"u"}}],"users":[{"name":"u","user":{"token":"x"}}],
 		"clusters":[{"name":"t","cluster":{"server":%q,"certificate-authority-data":%q}}]}`, s.URL, ca), 0o600))
@@ -58,7 +60,8 @@ func TestAnotherPlatform(t *testing.T) {
 		}
 	}
 	refused([]string{"holds clusters on Kubernetes", "give another --data-dir"}, "--dev")
-	refused([]string{"(uid-two)", "(uid-one, known since", "--kubernetes-identity", "docs/operations.md"}, "--kubeconfig", two)
+	refused([]string{"(uid-two)", "(uid-one, known since", "--kubernetes-identity", "docs/operations.md"},
+		"--kubeconfig", two)
 	refused([]string{"--kubernetes-identity", "uid-two"}, "--kubeconfig", two, "--kubernetes-identity", "uid-three")
 	d = onKubernetes(t, one, dir)
 	require.Len(t, d.clusters(t), 1, "nothing has changed")

@@ -46,7 +46,9 @@ func TestPoolIsExactOverAKill(t *testing.T) {
 	ids := make([]string, each)
 	for i := range ids {
 		var c struct{ ID string }
-		d.call(t, "POST", "/api/v1/clusters", fmt.Sprintf(`{"mode":"hosted","name":"held %d","spec":{"nodes":1,"connections":1,"power":"off"}}`, i), &c, 202)
+		d.call(t, "POST", "/api/v1/clusters",
+			fmt.Sprintf(`{"mode":"hosted","name":"held %d","spec":{"nodes":1,"connections":1,"power":"off"}}`,
+				i), &c, 202)
 		ids[i] = c.ID
 	}
 	d.call(t, "PATCH", "/api/v1/pool", fmt.Sprintf(`{"connections":%d}`, each+room), nil, 200)
@@ -66,7 +68,8 @@ func TestPoolIsExactOverAKill(t *testing.T) {
 		}
 		for i, id := range ids {
 			group.Go(func() {
-				ask("/api/v1/clusters", fmt.Sprintf(`{"mode":"hosted","name":"new %d","spec":{"nodes":1,"connections":1,"power":"off"}}`, i))
+				ask("/api/v1/clusters", fmt.Sprintf(
+					`{"mode":"hosted","name":"new %d","spec":{"nodes":1,"connections":1,"power":"off"}}`, i))
 			})
 			group.Go(func() { ask("/api/v1/clusters/"+id+"/connections", `{"connections":2}`) })
 		}

@@ -60,7 +60,8 @@ func runSession(t *testing.T, document string) (printed string, readyAt time.Tim
 
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), "bash", "-u")
-	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = dir, strings.NewReader(strings.ReplaceAll(session, address, url)), &stdout, &stderr
+	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = dir, strings.NewReader(
+		strings.ReplaceAll(session, address, url)), &stdout, &stderr
 	err := cmd.Run()
 	t.Logf("%s%s", &stdout, &stderr)
 	require.NoError(t, err)

@@ -48,7 +48,8 @@ func (s *systemd) hears(t *testing.T) string {
 func TestSystemdIsTold(t *testing.T) {
 	t.Parallel()
 	s := newSystemd(t)
-	p := launch(t, t.TempDir(), []string{"NOTIFY_SOCKET=" + s.name}, "serve", "--dev", "--listen", "127.0.0.1:0", "--drain", "0s")
+	p := launch(t, t.TempDir(), []string{"NOTIFY_SOCKET=" + s.name}, "serve", "--dev", "--listen", "127.0.0.1:0",
+		"--drain", "0s")
 	assert.Regexp(t, `^READY=1\nSTATUS=serving on http://127\.0\.0\.1:\d+\n$`, s.hears(t))
 	url := p.Line(t, readyLine)
 	assert.NotEmpty(t, url)
@@ -60,7 +61,8 @@ func TestSystemdIsTold(t *testing.T) {
 	assert.Regexp(t, `^STOPPING=1\n`, s.hears(t))
 
 	// A socket that is not there stops nothing.
-	p = launch(t, t.TempDir(), []string{"NOTIFY_SOCKET=" + s.name + "-gone"}, "serve", "--dev", "--listen", "127.0.0.1:0", "--drain", "0s")
+	p = launch(t, t.TempDir(), []string{"NOTIFY_SOCKET=" + s.name + "-gone"}, "serve", "--dev", "--listen",
+		"127.0.0.1:0", "--drain", "0s")
 	p.Line(t, readyLine)
 	code, _ = p.Terminate(t)
 	assert.Zero(t, code)

@@ -40,7 +40,9 @@ func olderDatabase(t *testing.T, k *killer, dir string, kubectl func(args ...str
 	versions := func() string {
 		var out []string
 		for _, id := range []string{first, second, third} {
-			out = append(out, kubectl("get", "statefulsets,services,configmaps,poddisruptionbudgets,networkpolicies,persistentvolumeclaims,pods", "-n", id,
+			out = append(out, kubectl("get",
+				"statefulsets,services,configmaps,poddisruptionbudgets,networkpolicies,persistentvolumeclaims,pods",
+				"-n", id,
 				"-o", `jsonpath={range .items[*]}{.kind}/{.metadata.name}={.metadata.resourceVersion}{"\n"}{end}`), kubectl("get", "namespace", id, "-o", "jsonpath={.metadata.resourceVersion}"))
 		}
 		return strings.Join(out, "\n")
@@ -62,14 +64,16 @@ func olderDatabase(t *testing.T, k *killer, dir string, kubectl func(args ...str
 
 	var plan struct{ Notes []string }
 	k.d.call(t, "POST", "/api/v1/clusters/"+second+"/put-back?dryRun=true", "", &plan, 200)
-	require.Contains(t, strings.Join(plan.Notes, "\n"), "volumes are deleted with what they hold: data-"+second+"-emqx-1")
+	require.Contains(t, strings.Join(plan.Notes, "\n"), "volumes are deleted with what they hold: data-"+second+
+		"-emqx-1")
 	k.d.operation(t, "POST", "/api/v1/clusters/"+first+"/take-over", "")
 	k.d.operation(t, "POST", "/api/v1/clusters/"+second+"/put-back", "")
 	for id, nodes := range map[string]int{first: 2, second: 1} {
 		require.Len(t, k.d.reaches(t, id, "running").Status.Nodes, nodes)
 		require.Len(t, strings.Fields(kubectl("get", "pods", "-n", id, "-o", "name")), nodes)
 	}
-	require.Equal(t, "ClusterIP", kubectl("get", "service", "-n", second, second+"-emqx", "-o", "jsonpath={.spec.type}"))
+	require.Equal(t, "ClusterIP", kubectl("get", "service", "-n", second, second+"-emqx", "-o",
+		"jsonpath={.spec.type}"))
 	processtest.Eventually(t, time.Minute, func() (bool, string) {
 		claims := kubectl("get", "pvc", "-n", second, "-o", "name")
 		return len(strings.Fields(claims)) == 1, claims

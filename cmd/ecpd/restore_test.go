@@ -55,7 +55,8 @@ func TestOlderDatabaseIsPutBack(t *testing.T) {
 	assert.Equal(t, simulated, snapshot(t, dir), "nothing is written")
 	processtest.Eventually(t, 20*time.Second, func() (bool, string) {
 		log := d.Stderr.String()
-		return strings.Count(log, "no record knows") == 1 && strings.Count(log, "the record is older than what is found") == 2, log
+		return strings.Count(log, "no record knows") == 1 &&
+			strings.Count(log, "the record is older than what is found") == 2, log
 	})
 
 	var plan struct{ Notes []string }

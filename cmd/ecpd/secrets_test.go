@@ -41,7 +41,8 @@ func TestDevKey(t *testing.T) {
 // machine is refused with the field's name.
 func TestTargetsOfKubeconfigs(t *testing.T) {
 	target := newTargets(config{}, k8sprovisioner.Config{}, slog.New(slog.DiscardHandler))
-	_, err := target(t.Context(), ecp.TargetConfig{Name: "far", Kubeconfig: "users: [{name: u, user: {exec: {command: /bin/sh, apiVersion: v1}}}]"})
+	_, err := target(t.Context(), ecp.TargetConfig{Name: "far",
+		Kubeconfig: "users: [{name: u, user: {exec: {command: /bin/sh, apiVersion: v1}}}]"})
 	require.ErrorContains(t, err, "kubeconfig: ")
 	require.ErrorContains(t, err, "exec")
 	require.Equal(t, ecp.CodeInvalid, ecp.CodeOf(err))

@@ -21,10 +21,12 @@ func TestSecretsOutliveARestart(t *testing.T) {
 		require.NoError(t, os.WriteFile(keys, []byte(content), 0o600))
 		return dev(t, dir, "--secrets-key-file", keys)
 	}
-	const older, newer = "a:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "b:MDEzMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+	const older = "a:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+	const newer = "b:MDEzMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 	d := start(older)
-	d.call(t, http.MethodPost, "/api/v1/registries", `{"name":"ours","host":"registry.example.com","user":"u","password":"`+hush+`"}`, nil, http.StatusCreated)
+	d.call(t, http.MethodPost, "/api/v1/registries",
+		`{"name":"ours","host":"registry.example.com","user":"u","password":"`+hush+`"}`, nil, http.StatusCreated)
 	code, _ := d.Terminate(t)
 	require.Zero(t, code)
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
@@ -44,7 +46,8 @@ func TestSecretsOutliveARestart(t *testing.T) {
 	require.Zero(t, code)
 
 	d = start(newer)
-	d.call(t, http.MethodPost, "/api/v1/kubernetes-targets", `{"name":"far","kubeconfig":"any text will do for a simulated one"}`, nil, http.StatusCreated)
+	d.call(t, http.MethodPost, "/api/v1/kubernetes-targets",
+		`{"name":"far","kubeconfig":"any text will do for a simulated one"}`, nil, http.StatusCreated)
 	code, _ = d.Terminate(t)
 	require.Zero(t, code)
 	require.NotContains(t, d.Stderr.String(), "could not all be encrypted")

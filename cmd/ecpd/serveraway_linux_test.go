@@ -45,7 +45,8 @@ func TestWhileTheServerIsAway(t *testing.T) {
 		t.Skip("builds the agent; run without -short")
 	}
 	t.Parallel()
-	for version, down := range map[string]string{"5.8.9": "stopped", "4.4.24": ""} { // 4.4 does not list a node that is down
+	// 4.4 does not list a node that is down
+	for version, down := range map[string]string{"5.8.9": "stopped", "4.4.24": ""} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			sim := emqxsim.NewCluster(emqxsim.ClusterConfig{Version: version})
@@ -80,7 +81,8 @@ func TestWhileTheServerIsAway(t *testing.T) {
 			d = dev(t, data, "--listen", address, "--agents-dir", processtest.Agents(t))
 			d.reaches(t, id, "running")
 			d.toldOf(t, id, times, []string{
-				"alarm too_many_processes  active", "alarm too_many_processes active over", "member emqx@10.0.0.2 running " + down,
+				"alarm too_many_processes  active", "alarm too_many_processes active over",
+				"member emqx@10.0.0.2 running " + down,
 				"gap   not_running", "member emqx@10.0.0.2 " + down + " running",
 			})
 		})

@@ -86,7 +86,8 @@ func (c *config) settings() []setting {
 		{name: "kubernetes-ip-family-policy", key: "kubernetes.ipFamilyPolicy", at: &c.ipPolicy,
 			usage: "`policy` of Services: SingleStack, PreferDualStack or RequireDualStack (default Kubernetes' own)"},
 		{name: "metrics-listen", key: "metrics.listen", at: &c.metricsListen,
-			usage: "`address` of a listener that serves only /metrics, without a token (default: on --listen, with one)"},
+			usage: "`address` of a listener that serves only /metrics, without a token (default: on --listen, with " +
+				"one)"},
 		{name: "tls-cert", key: "tls.cert", at: &c.tlsCert,
 			usage: "`file` with the certificate chain; the API is then served over HTTPS"},
 		{name: "tls-key", key: "tls.key", at: &c.tlsKey,
@@ -101,12 +102,15 @@ func (c *config) settings() []setting {
 			usage: "`domain` below which each cluster's dashboard has a name, ID.DOMAIN; " +
 				"https://DOMAIN where TLS ends in front of the daemon"},
 		{name: "dashboard-listen", key: "dashboard.listen", at: &c.dashListen,
-			usage: "`address` HOST:FIRST-LAST with the ports of dashboards, one for each cluster; port 0 means any free ones " +
+			usage: "`address` HOST:FIRST-LAST with the ports of dashboards, one for each cluster; port 0 means any " +
+				"free ones " +
 				"(default none; with --dev 127.0.0.1:0)"},
 		{name: "dashboard-host", key: "dashboard.host", at: &c.dashHost,
-			usage: "`name` or address under which browsers reach the ports of --dashboard-listen (default the one there)"},
+			usage: "`name` or address under which browsers reach the ports of --dashboard-listen (default the one " +
+				"there)"},
 		{name: "cluster-agent", key: "cluster.agent", at: &c.clusterAgent,
-			usage: "`URL` that agents of adopted clusters dial, https://HOST[:PORT]; without it no agent can be set up " +
+			usage: "`URL` that agents of adopted clusters dial, https://HOST[:PORT]; without it no agent can be set " +
+				"up " +
 				"(default none; with --dev the API's own address)"},
 		{name: "allow-local-service-addresses", key: "cluster.localServiceAddresses",
 			at: &c.localServiceAddresses, value: "false",
@@ -116,12 +120,15 @@ func (c *config) settings() []setting {
 			usage: "`URL` under which programs such as Prometheus reach the API, https://HOST[:PORT] " +
 				"(default that of --cluster-agent, else --listen where that is one address)"},
 		{name: "agents-dir", key: "agents.dir", at: &c.agentsDir,
-			usage: "`folder` with the agents to download, as make agents fills it (default agents, beside the program)"},
+			usage: "`folder` with the agents to download, as make agents fills it (default agents, beside the " +
+				"program)"},
 		{name: "agents-ca-file", key: "agents.caFile", at: &c.agentsCAFile,
-			usage: "`file` with the certificates, in PEM, that agents trust from now on; the SHA-256 of the first one is " +
+			usage: "`file` with the certificates, in PEM, that agents trust from now on; the SHA-256 of the first " +
+				"one is " +
 				"part of the guide (default the authority of --tls-auto)"},
 		{name: "secrets-key-file", key: "secrets.keyFile", at: &c.secretsKeyFile,
-			usage: "`file` with the keys that encrypt kubeconfigs, licenses and passwords of registries in the database"},
+			usage: "`file` with the keys that encrypt kubeconfigs, licenses and passwords of registries in the " +
+				"database"},
 		{name: "secrets-key", key: "secrets.key", at: (*string)(&c.secretsKey), hidden: true,
 			usage: "the keys of --secrets-key-file themselves; wins over it"},
 		{name: "session-life", key: "sessionLife", at: &c.sessionLife,

@@ -67,8 +67,11 @@ func (d *tunnelled) agentProcess(t *testing.T) *process {
 	var guide struct{ Token string }
 	d.call(t, "POST", "/api/v1/clusters/"+made.ID+"/setup", `{"method":"binary","arch":"amd64"}`, &guide, 201)
 	dir := filepath.Join(t.TempDir(), "agent")
-	register := processtest.Run(t, exec.Command(binary, "register", "--home", dir, "--url", d.url, "--registration-token", guide.Token, "--emqx-dashboard-url", d.witness.URL,
-		"--emqx-api-url", d.witness.URL, "--emqx-dashboard-username", "admin", "--emqx-dashboard-password", "public"))
+	register := processtest.Run(t,
+		exec.Command(binary, "register", "--home", dir, "--url", d.url, "--registration-token", guide.Token,
+			"--emqx-dashboard-url", d.witness.URL,
+			"--emqx-api-url", d.witness.URL, "--emqx-dashboard-username", "admin", "--emqx-dashboard-password",
+			"public"))
 	require.Zero(t, register.Code, "%s", register)
 	p := launchProgram(t, binary, t.TempDir(), nil, "run", "--home", dir)
 	d.id = made.ID
@@ -84,8 +87,10 @@ func TestSlowOnes(t *testing.T) {
 		t.Skip("takes a minute; run with OPENECP_LONG=1")
 	}
 	programs := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(programs, "emqxee-agent-linux-amd64"), []byte("\x7fELF: guides tell its sum"), 0o755))
-	d := &tunnelled{daemon: dev(t, filepath.Join(t.TempDir(), "data"), "--agents-dir", programs), witness: newWitness(t, "5.8.9", slow)}
+	require.NoError(t, os.WriteFile(filepath.Join(programs, "emqxee-agent-linux-amd64"),
+		[]byte("\x7fELF: guides tell its sum"), 0o755))
+	d := &tunnelled{daemon: dev(t, filepath.Join(t.TempDir(), "data"), "--agents-dir", programs),
+		witness: newWitness(t, "5.8.9", slow)}
 	a := d.agentProcess(t)
 	before := [2]int{residentMiB(t, d.PID()), residentMiB(t, a.PID())}
 	small := *d.asUser(t)
@@ -114,7 +119,8 @@ func TestSlowOnes(t *testing.T) {
 	}()
 	figures := func(what string) {
 		t.Helper()
-		t.Logf("%s: peak of ecpd %d MiB (%d before), of the agent %d MiB (%d before)", what, peak[0], before[0], peak[1], before[1])
+		t.Logf("%s: peak of ecpd %d MiB (%d before), of the agent %d MiB (%d before)", what, peak[0], before[0],
+			peak[1], before[1])
 	}
 
 	host, cookie := d.dashboard(t)
@@ -129,7 +135,8 @@ func TestSlowOnes(t *testing.T) {
 	require.NoError(t, res.Body.Close())
 	require.EqualValues(t, gib, n)
 	t.Logf("1 GiB through the dashboard's way in %s", time.Since(began).Round(time.Millisecond))
-	require.Contains(t, string(d.call(t, "GET", d.calls()+"/api/v5/own/large", "", nil, 502).body), "larger than 256 MiB")
+	require.Contains(t, string(d.call(t, "GET", d.calls()+"/api/v5/own/large", "", nil, 502).body),
+		"larger than 256 MiB")
 	cut, err := d.try("GET", d.calls()+"/api/v5/own/endless", "")
 	require.Error(t, err, "an answer that is cut off does not end")
 	require.Len(t, cut.body, 256<<20)
@@ -148,7 +155,8 @@ func TestSlowOnes(t *testing.T) {
 	}
 	api := strings.TrimPrefix(d.url, "http://")
 	for _, what := range []string{"endless", "trickle"} {
-		open(api, "GET "+d.calls()+"/api/v5/own/"+what+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+d.token+"\r\n\r\n", 60)
+		open(api, "GET "+d.calls()+"/api/v5/own/"+what+" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+d.token+
+			"\r\n\r\n", 60)
 		open(host, "GET /own/"+what+" HTTP/1.1\r\nHost: "+host+"\r\nCookie: "+cookie+"\r\n\r\n", 60)
 	}
 	<-time.After(15 * time.Second) // some are moved on, and the others are ended
@@ -188,8 +196,10 @@ func TestSlowOnes(t *testing.T) {
 		_ = conn.Close()
 	}
 	slices.Sort(took)
-	t.Logf("%d small calls meanwhile: p50 %s, p99 %s, longest %s; %d not answered; %d of 1200 pages not shown", len(took),
-		took[len(took)/2].Round(10*time.Microsecond), took[len(took)*99/100].Round(10*time.Microsecond), took[len(took)-1].Round(10*time.Microsecond), refused.Load(), failed.Load())
+	t.Logf("%d small calls meanwhile: p50 %s, p99 %s, longest %s; %d not answered; %d of 1200 pages not shown",
+		len(took),
+		took[len(took)/2].Round(10*time.Microsecond), took[len(took)*99/100].Round(
+			10*time.Microsecond), took[len(took)-1].Round(10*time.Microsecond), refused.Load(), failed.Load())
 	require.Zero(t, refused.Load())
 	require.Zero(t, failed.Load())
 	require.Less(t, peak[0], 1024, "MiB of ecpd")

@@ -55,7 +55,8 @@ func TestHelpNamesFlagsAndVariables(t *testing.T) {
 	t.Parallel()
 	p := launch(t, t.TempDir(), nil, "serve", "--help")
 	require.Zero(t, p.Wait(t, 20*time.Second))
-	for _, want := range []string{"--listen", "127.0.0.1:18180", "--kubernetes-reach", "ECPD_DATA_DIR", "ECPD_BOOTSTRAP_TOKEN"} {
+	for _, want := range []string{"--listen", "127.0.0.1:18180", "--kubernetes-reach", "ECPD_DATA_DIR",
+		"ECPD_BOOTSTRAP_TOKEN"} {
 		assert.Contains(t, p.Stdout.String(), want)
 	}
 }
@@ -108,7 +109,8 @@ func TestOccupiedPort(t *testing.T) {
 	assert.NoFileExists(t, filepath.Join(data, "token"), "a start that fails mints no token")
 
 	d := dev(t, data) // nothing is left behind that hinders the next one
-	line = refuses(t, 1, nil, "--dev", "--data-dir", filepath.Join(t.TempDir(), "x"), "--listen", "127.0.0.1:0", "--metrics-listen", strings.TrimPrefix(d.url, "http://"))
+	line = refuses(t, 1, nil, "--dev", "--data-dir", filepath.Join(t.TempDir(), "x"), "--listen", "127.0.0.1:0",
+		"--metrics-listen", strings.TrimPrefix(d.url, "http://"))
 	assert.Contains(t, line, "--metrics-listen")
 }
 
@@ -125,8 +127,10 @@ func TestBootstrapToken(t *testing.T) {
 	const given, other = "given-by-the-environment", "given-at-the-second-start"
 	data := filepath.Join(t.TempDir(), "data")
 	for i, token := range []string{given, other} {
-		p := launch(t, t.TempDir(), []string{"ECPD_BOOTSTRAP_TOKEN=" + token}, "--dev", "--data-dir", data, "--listen", "127.0.0.1:0")
-		d := &daemon{process: p, url: p.Line(t, readyLine), http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, token: given}
+		p := launch(t, t.TempDir(), []string{"ECPD_BOOTSTRAP_TOKEN=" + token}, "--dev", "--data-dir", data, "--listen",
+			"127.0.0.1:0")
+		d := &daemon{process: p, url: p.Line(t, readyLine),
+			http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, token: given}
 		d.call(t, "GET", "/api/v1/clusters", "", nil, 200)
 		d.token = other
 		d.call(t, "GET", "/api/v1/clusters", "", nil, 401)
@@ -143,7 +147,8 @@ func TestBootstrapToken(t *testing.T) {
 
 func TestUnknownVariableIsAWarning(t *testing.T) {
 	t.Parallel()
-	p := launch(t, t.TempDir(), []string{"ECPD_LISTENN=127.0.0.1:1", "ECPD_LOG_FORMAT=json"}, "--dev", "--listen", "127.0.0.1:0")
+	p := launch(t, t.TempDir(), []string{"ECPD_LISTENN=127.0.0.1:1", "ECPD_LOG_FORMAT=json"}, "--dev", "--listen",
+		"127.0.0.1:0")
 	p.Line(t, readyLine)
 	p.Logs(t, "the variable ECPD_LISTENN is not known")
 }

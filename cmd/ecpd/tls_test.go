@@ -53,7 +53,8 @@ func TestTLS(t *testing.T) {
 func TestCertificateIsRenewed(t *testing.T) {
 	t.Parallel()
 	certFile, keyFile, _ := certificate(t)
-	p := launch(t, t.TempDir(), nil, "--dev", "--listen", "127.0.0.1:0", "--tls-cert", certFile, "--tls-key", keyFile, "--tls-check", "1s")
+	p := launch(t, t.TempDir(), nil, "--dev", "--listen", "127.0.0.1:0", "--tls-cert", certFile, "--tls-key", keyFile,
+		"--tls-check", "1s")
 	address := strings.TrimPrefix(p.Line(t, readyLine), "https://")
 	first := shown(t, address)
 
@@ -94,7 +95,8 @@ func TestOwnAuthority(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(agents, "emqxee-agent-linux-arm"), []byte("program"), 0o755))
 	var authority []byte
 	for range 2 {
-		p := launch(t, t.TempDir(), []string{"ECPD_BOOTSTRAP_TOKEN=0123456789abcdef"}, "--dev", "--listen", "127.0.0.1:0", "--data-dir", data,
+		p := launch(t, t.TempDir(), []string{"ECPD_BOOTSTRAP_TOKEN=0123456789abcdef"}, "--dev", "--listen",
+			"127.0.0.1:0", "--data-dir", data,
 			"--tls-auto", "--cluster-agent", "https://ecp.example.com:8443/api", "--agents-dir", agents)
 		url := p.Line(t, readyLine)
 		content, err := os.ReadFile(filepath.Join(data, "tls", "ca.pem"))
@@ -107,10 +109,12 @@ func TestOwnAuthority(t *testing.T) {
 		require.True(t, pool.AppendCertsFromPEM(authority))
 		for _, name := range []string{"", "localhost", "ecp.example.com", "127.0.0.1", "::1"} {
 			d := &daemon{process: p, url: url, token: "0123456789abcdef", http: &http.Client{Transport: &http.Transport{
-				TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: name}, DisableKeepAlives: true, ForceAttemptHTTP2: true,
+				TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: name}, DisableKeepAlives: true,
+				ForceAttemptHTTP2: true,
 			}}}
 			d.call(t, http.MethodGet, "/api/v1/clusters", "", nil, 200)
-			require.Equal(t, "program", string(d.call(t, http.MethodGet, "/dl/emqxee-agent-linux-arm", "", nil, 200).body))
+			require.Equal(t, "program", string(d.call(t, http.MethodGet, "/dl/emqxee-agent-linux-arm", "", nil,
+				200).body))
 			d.call(t, http.MethodGet, "/dl/emqxee-agent-linux-amd64", "", nil, 404)
 		}
 		code, _ := p.Terminate(t)
@@ -124,7 +128,8 @@ func TestOwnAuthority(t *testing.T) {
 // shown gives the certificate that a new connection is shown, in DER.
 func shown(t *testing.T, address string) []byte {
 	t.Helper()
-	conn, err := (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(t.Context(), "tcp", address) // which one it is, is the question
+	// which one it is, is the question
+	conn, err := (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(t.Context(), "tcp", address)
 	require.NoError(t, err)
 	defer func() { _ = conn.Close() }()
 	return conn.(*tls.Conn).ConnectionState().PeerCertificates[0].Raw

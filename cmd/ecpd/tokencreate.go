@@ -103,10 +103,12 @@ func createToken(ctx context.Context, c config, r tokenRequest, stdout, stderr i
 		return err
 	}
 	if database, _ := sqlstore.Files(c.dataDir); !isThere(database) {
-		return fmt.Errorf("there is no database in the data directory %s yet; start ecpd on it once, or give --data-dir",
+		return fmt.Errorf("there is no database in the data directory %s yet; start ecpd on it once, or give "+
+			"--data-dir",
 			c.dataDir)
 	}
-	store, err := sqlstore.Open(ctx, sqlstore.Config{Dir: c.dataDir, Kinds: fleet.Kinds(), Logger: slog.New(slog.DiscardHandler)})
+	store, err := sqlstore.Open(ctx,
+		sqlstore.Config{Dir: c.dataDir, Kinds: fleet.Kinds(), Logger: slog.New(slog.DiscardHandler)})
 	if errors.Is(err, ecp.ErrConflict) {
 		return fmt.Errorf("a daemon runs on the data directory %s; let its API make the token: POST /api/v1/tokens",
 			c.dataDir)

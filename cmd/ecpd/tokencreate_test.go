@@ -46,7 +46,8 @@ func TestTokenCreate(t *testing.T) {
 		{1, "role", []string{"--role", "king"}},
 		{1, "project", []string{"--role", "user"}},
 		{1, "does not belong to this role", []string{"--role", "system", "--project", "default/default"}},
-		{1, `--project there is no project "default/nowhere"`, []string{"--role", "user", "--project", "default/nowhere"}},
+		{1, `--project there is no project "default/nowhere"`,
+			[]string{"--role", "user", "--project", "default/nowhere"}},
 		{2, "no argument", []string{"--role", "system", "extra"}},
 	} {
 		require.Contains(t, refuses(t, c.code, nil, append(create, c.args...)...), c.says, c.args)

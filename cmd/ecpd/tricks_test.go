@@ -79,22 +79,33 @@ var tricks = []trick{
 	{"raw space", "/api/v5/own/a b", "", "", 400, 400},
 	{"raw 8-bit", "/api/v5/own/\xff", "", "", 400, 400},
 
-	{"hop by hop", "/api/v5/own", "Connection: Authorization, X-Evil, Cookie\r\nX-Evil: evil\r\nKeep-Alive: evil\r\nTE: trailers, evil\r\nProxy-Connection: evil\r\n", "", 200, 200},
-	{"proxy credentials", "/api/v5/own", "Proxy-Authorization: Basic evil\r\nProxy-Authenticate: evil\r\n", "", 200, 200},
-	{"where it comes from", "/api/v5/own", "X-Forwarded-For: evil\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Proto: evil\r\nX-Forwarded-Port: evil\r\nForwarded: for=evil\r\nX-Real-IP: evil\r\nVia: evil\r\n", "", 200, 200},
-	{"another method", "/api/v5/own", "X-HTTP-Method-Override: DELETE\r\nX-HTTP-Method: DELETE\r\nX-Method-Override: DELETE\r\n", "", 200, 200},
+	{"hop by hop", "/api/v5/own", "Connection: Authorization, X-Evil, Cookie\r\nX-Evil: evil\r\nKeep-Alive: " +
+		"evil\r\nTE: trailers, evil\r\nProxy-Connection: evil\r\n", "", 200, 200},
+	{"proxy credentials", "/api/v5/own", "Proxy-Authorization: Basic evil\r\nProxy-Authenticate: evil\r\n", "", 200,
+		200},
+	{"where it comes from", "/api/v5/own",
+		"X-Forwarded-For: evil\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Proto: evil\r\nX-Forwarded-Port: " +
+			"evil\r\nForwarded: for=evil\r\nX-Real-IP: evil\r\nVia: evil\r\n", "", 200, 200},
+	{"another method", "/api/v5/own",
+		"X-HTTP-Method-Override: DELETE\r\nX-HTTP-Method: DELETE\r\nX-Method-Override: DELETE\r\n", "", 200, 200},
 	{"two hosts", "/api/v5/own", "Host: evil.test\r\n", "", 400, 400},
 	{"continue", "/api/v5/own", "Expect: 100-continue\r\n", "", 417, 200},
 	{"other expectation", "/api/v5/own", "Expect: evil\r\n", "", 417, 417},
-	{"trailers", "/api/v5/own", "Trailer: X-Evil\r\nTransfer-Encoding: chunked\r\n", "0\r\nX-Evil: evil\r\n\r\n", 200, 200},
-	{"chunked and a length", "/api/v5/own", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n" + smuggled, 200, 200},
-	{"a length and chunked", "/api/v5/own", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n" + smuggled, 200, 200},
+	{"trailers", "/api/v5/own", "Trailer: X-Evil\r\nTransfer-Encoding: chunked\r\n", "0\r\nX-Evil: evil\r\n\r\n", 200,
+		200},
+	{"chunked and a length", "/api/v5/own", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+		"0\r\n\r\n" + smuggled, 200, 200},
+	{"a length and chunked", "/api/v5/own", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+		"0\r\n\r\n" + smuggled, 200, 200},
 	{"two lengths", "/api/v5/own", "Content-Length: 0\r\nContent-Length: 44\r\n", smuggled, 400, 400},
 	{"a length with a sign", "/api/v5/own", "Content-Length: +0\r\n", "", 400, 400},
 	{"another encoding", "/api/v5/own", "Transfer-Encoding: xchunked\r\n", smuggled, 501, 501},
-	{"two encodings", "/api/v5/own", "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", "0\r\n\r\n", 501, 501},
+	{"two encodings", "/api/v5/own", "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", "0\r\n\r\n", 501,
+		501},
 	{"a name with a space", "/api/v5/own", "Transfer-Encoding : chunked\r\n", "0\r\n\r\n" + smuggled, 400, 400},
-	{"other protocol", "/api/v5/own", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n", "", 400, 400},
+	{"other protocol", "/api/v5/own",
+		"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n", "", 400,
+		400},
 	{"upgrade without a connection", "/api/v5/own", "Upgrade: websocket\r\n", "", 400, 403},
 }
 
@@ -118,8 +129,10 @@ func TestTricks(t *testing.T) {
 		status                    func(trick) int
 	}
 	ways := []way{
-		{"call", api, d.calls(), "Authorization: Bearer " + d.token + "\r\nCookie: evil=evil\r\n", func(k trick) int { return k.call }},
-		{"dashboard", dashboard, "", "Authorization: Bearer " + token + "\r\nCookie: " + cookie + "; evil=evil\r\n", func(k trick) int { return k.visit }},
+		{"call", api, d.calls(), "Authorization: Bearer " + d.token + "\r\nCookie: evil=evil\r\n",
+			func(k trick) int { return k.call }},
+		{"dashboard", dashboard, "", "Authorization: Bearer " + token + "\r\nCookie: " + cookie + "; evil=evil\r\n",
+			func(k trick) int { return k.visit }},
 	}
 	n := 0
 	for _, w := range ways {
@@ -139,7 +152,8 @@ func TestTricks(t *testing.T) {
 			if k.body != "" {
 				method = "POST"
 			}
-			request := method + " " + w.prefix + target + " HTTP/1.1\r\nHost: " + w.host + "\r\n" + w.login + close + k.headers + "\r\n" + k.body
+			request := method + " " + w.prefix + target + " HTTP/1.1\r\nHost: " + w.host + "\r\n" + w.login + close +
+				k.headers + "\r\n" + k.body
 			if close == "" { // so that the answer ends
 				request = strings.Replace(request, "Connection: ", "Connection: close, ", 1)
 			}
@@ -173,7 +187,9 @@ func TestTricks(t *testing.T) {
 	}
 
 	// Targets in other forms, which name a host.
-	for _, line := range []string{"GET http://evil.test" + d.calls() + "/api/v5/own?marked HTTP/1.1", "GET http://evil.test/own?other HTTP/1.1", "CONNECT " + self + " HTTP/1.1", "GET " + self + " HTTP/1.1", "OPTIONS * HTTP/1.1", "TRACE " + d.calls() + "/api/v5/own?other HTTP/1.1"} {
+	for _, line := range []string{"GET http://evil.test" + d.calls() + "/api/v5/own?marked HTTP/1.1",
+		"GET http://evil.test/own?other HTTP/1.1", "CONNECT " + self + " HTTP/1.1", "GET " + self +
+			" HTTP/1.1", "OPTIONS * HTTP/1.1", "TRACE " + d.calls() + "/api/v5/own?other HTTP/1.1"} {
 		for _, w := range ways {
 			_, _ = raw(t, w.host, line+"\r\nHost: "+w.host+"\r\n"+w.login+"Connection: close\r\n\r\n")
 		}

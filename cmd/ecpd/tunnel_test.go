@@ -75,8 +75,10 @@ func newWitness(t testing.TB, version string, own http.HandlerFunc) *witness {
 func through(t *testing.T, version string, s agent.BrokerSettings, own http.HandlerFunc) *tunnelled {
 	t.Helper()
 	programs := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(programs, "emqxee-agent-linux-amd64"), []byte("\x7fELF: guides tell its sum"), 0o755))
-	d := &tunnelled{daemon: dev(t, filepath.Join(t.TempDir(), "data"), "--agents-dir", programs), witness: newWitness(t, version, own)}
+	require.NoError(t, os.WriteFile(filepath.Join(programs, "emqxee-agent-linux-amd64"),
+		[]byte("\x7fELF: guides tell its sum"), 0o755))
+	d := &tunnelled{daemon: dev(t, filepath.Join(t.TempDir(), "data"), "--agents-dir", programs),
+		witness: newWitness(t, version, own)}
 	s.DashboardURL, s.APIURL, s.Username, s.Password = d.witness.URL, d.witness.URL, "admin", "public"
 	d.id = d.adopt(t, "plant", s)
 	return d
@@ -92,11 +94,14 @@ func (d *tunnelled) adopt(t *testing.T, name string, s agent.BrokerSettings) (id
 	dir := home.Dir(filepath.Join(t.TempDir(), "agent"))
 	_, err := dir.Prepare()
 	require.NoError(t, err)
-	identity, err := agentproto.Register(t.Context(), agentproto.RegisterConfig{URL: d.url, Token: guide.Token, Hello: agentproto.Hello{Version: "1.0.0", OS: "linux", Arch: "amd64", Hostname: name}})
+	identity, err := agentproto.Register(t.Context(),
+		agentproto.RegisterConfig{URL: d.url, Token: guide.Token,
+			Hello: agentproto.Hello{Version: "1.0.0", OS: "linux", Arch: "amd64", Hostname: name}})
 	require.NoError(t, err)
 	require.NoError(t, agentproto.WriteIdentity(dir.Identity(), identity))
 	require.NoError(t, agent.SaveBroker(string(dir), s))
-	a, err := agent.New(agent.Config{Home: string(dir), Version: "1.0.0", Getenv: func(string) string { return "" }, Root: t.TempDir()})
+	a, err := agent.New(agent.Config{Home: string(dir), Version: "1.0.0", Getenv: func(string) string { return "" },
+		Root: t.TempDir()})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
@@ -147,7 +152,8 @@ func TestReadOnlyAgent(t *testing.T) {
 	}
 	host, cookie := d.dashboard(t)
 	b := browser(t, "", nil)
-	got := visit(t, b, "POST", "http://"+host+"/api/v5/login", `{"username":"admin","password":"public"}`, "Cookie", cookie, "Content-Type", "application/json")
+	got := visit(t, b, "POST", "http://"+host+"/api/v5/login", `{"username":"admin","password":"public"}`, "Cookie",
+		cookie, "Content-Type", "application/json")
 	require.Equal(t, 200, got.status, "%s", got.body)
 	got = visit(t, b, "DELETE", "http://"+host+"/api/v5/rules/changed", "", "Cookie", cookie)
 	require.Equal(t, 403, got.status)
@@ -174,7 +180,8 @@ func TestAnswersInPlaceOfTheBroker(t *testing.T) {
 		require.Contains(t, string(a.body), "redirect")
 		require.Equal(t, "ecp", a.header.Get("Ecp-Answered-By"))
 	}
-	_, _ = raw(t, host, "GET /api/v5/own/elsewhere HTTP/1.1\r\nHost: "+host+"\r\nCookie: "+cookie+"\r\nConnection: close\r\n\r\n")
+	_, _ = raw(t, host, "GET /api/v5/own/elsewhere HTTP/1.1\r\nHost: "+host+"\r\nCookie: "+cookie+
+		"\r\nConnection: close\r\n\r\n")
 	require.Empty(t, bystander.asked("/"), "nobody was dialled for a redirect")
 	a := d.call(t, "GET", d.calls()+"/api/v5/own/forged", "", nil, 403)
 	require.Equal(t, "broker", a.header.Get("Ecp-Answered-By"), "no broker passes for an agent")
@@ -183,6 +190,7 @@ func TestAnswersInPlaceOfTheBroker(t *testing.T) {
 	require.NoError(t, d.witness.Listener.Close())
 	processtest.Eventually(t, 20*time.Second, func() (bool, string) {
 		a, err := d.try("GET", d.calls()+"/api/v5/nodes", "")
-		return err == nil && a.status == 503 && a.header.Get("Ecp-Answered-By") == "ecp" && strings.Contains(string(a.body), "refuses the connection"), fmt.Sprintf("%d %s", a.status, a.body)
+		return err == nil && a.status == 503 && a.header.Get("Ecp-Answered-By") == "ecp" &&
+			strings.Contains(string(a.body), "refuses the connection"), fmt.Sprintf("%d %s", a.status, a.body)
 	})
 }

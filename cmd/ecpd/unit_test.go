@@ -59,12 +59,14 @@ func TestUnitIsVerified(t *testing.T) {
 	content, err := os.ReadFile(unitFile)
 	require.NoError(t, err)
 	unit := filepath.Join(t.TempDir(), "ecpd.service")
-	require.NoError(t, os.WriteFile(unit, []byte(strings.ReplaceAll(string(content), "/usr/local/bin/ecpd", built(t))), 0o600))
+	require.NoError(t, os.WriteFile(unit, []byte(strings.ReplaceAll(string(content), "/usr/local/bin/ecpd", built(t))),
+		0o600))
 	out, err := exec.CommandContext(t.Context(), "systemd-analyze", "verify", "--man=no", unit).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.Empty(t, string(out))
 
-	out, err = exec.CommandContext(t.Context(), "systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold=20", unit).CombinedOutput()
+	out, err = exec.CommandContext(t.Context(), "systemd-analyze", "security", "--no-pager", "--offline=true",
+		"--threshold=20", unit).CombinedOutput()
 	if err != nil && strings.Contains(string(out), "nrecognized option") {
 		t.Skip("this systemd-analyze is older than 250: how much the unit leaves open is not looked at")
 	}

@@ -72,7 +72,8 @@ func TestDashboards(t *testing.T) {
 	b := browser(t, "", nil)
 	for name, image := range map[string]string{"v4": "emqx-ee-4.4.24", "v5": "emqx-ee-5.8.9"} {
 		var c cluster
-		d.call(t, "POST", "/api/v1/clusters", `{"mode":"hosted","name":"`+name+`","spec":{"image":"`+image+`","nodes":1,"connections":10}}`, &c, 202)
+		d.call(t, "POST", "/api/v1/clusters", `{"mode":"hosted","name":"`+name+`","spec":{"image":"`+image+
+			`","nodes":1,"connections":10}}`, &c, 202)
 		d.reaches(t, c.ID, "running")
 		var link struct{ URL string }
 		reader.call(t, "POST", "/api/v1/clusters/"+c.ID+"/dashboard", "", &link, 201)
@@ -87,14 +88,16 @@ func TestDashboards(t *testing.T) {
 		require.Equal(t, 200, visit(t, b, "GET", origin+"/static/app.js", "").status)
 		used := visit(t, b, "GET", link.URL, "")
 		require.Equal(t, 403, used.status, "a link is good once")
-		require.Contains(t, string(used.body), "POST /api/v1/clusters/"+c.ID+"/dashboard", "the call that made it makes a new one")
+		require.Contains(t, string(used.body), "POST /api/v1/clusters/"+c.ID+"/dashboard",
+			"the call that made it makes a new one")
 		majors[name] = major{c.ID, origin}
 		require.NotContains(t, d.Stderr.String(), link.URL[strings.LastIndex(link.URL, "/")+1:])
 	}
 	require.NotEqual(t, majors["v4"].origin, majors["v5"].origin)
 
 	var login struct{ Token string }
-	got := visit(t, b, "POST", majors["v5"].origin+"/api/v5/login", `{"username":"admin","password":"public"}`, "Content-Type", "application/json")
+	got := visit(t, b, "POST", majors["v5"].origin+"/api/v5/login", `{"username":"admin","password":"public"}`,
+		"Content-Type", "application/json")
 	require.Equal(t, 200, got.status, "%s", got.body)
 	require.NoError(t, json.Unmarshal(got.body, &login))
 	got = visit(t, b, "GET", majors["v5"].origin+"/api/v5/nodes", "", "Authorization", "Bearer "+login.Token)
@@ -125,7 +128,8 @@ func TestDashboardDomain(t *testing.T) {
 	certFile, keyFile, _ := certificate(t)
 	dir := t.TempDir()
 	p := launch(t, dir, []string{"ECPD_BOOTSTRAP_TOKEN=" + token},
-		"serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir", dir, "--tls-cert", certFile, "--tls-key", keyFile, "--dashboard-domain", "dash.test")
+		"serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir", dir, "--tls-cert", certFile, "--tls-key", keyFile,
+		"--dashboard-domain", "dash.test")
 	at := p.Line(t, readyLine)
 	address := strings.TrimPrefix(at, "https://")
 	trusts := &tls.Config{InsecureSkipVerify: true} // the certificate is for loopback; names are not the question

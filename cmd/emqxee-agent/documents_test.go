@@ -20,7 +20,9 @@ var agentCommand = regexp.MustCompile("emqxee-agent ([a-z]+)((?: [^`\"\n|&;#()]*
 // there, and docs/agent.md names every command's exit code as the program has it.
 func TestDocuments(t *testing.T) {
 	var files []string
-	for _, pattern := range []string{"../../README.md", "../../docs/*.md", "../../adopt/guide/*.tmpl", "../../internal/agent/*.go", "../../internal/agent/broker/*.go", "../../agentproto/*.go", "../../ecp/adopted*.go", "*.go"} {
+	for _, pattern := range []string{"../../README.md", "../../docs/*.md", "../../adopt/guide/*.tmpl",
+		"../../internal/agent/*.go", "../../internal/agent/broker/*.go", "../../agentproto/*.go",
+		"../../ecp/adopted*.go", "*.go"} {
 		found, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		files = append(files, found...)
@@ -41,21 +43,26 @@ func TestDocuments(t *testing.T) {
 			seen[cmd.Name()] = true
 			for _, word := range strings.Fields(m[2]) {
 				flag, isFlag := strings.CutPrefix(word, "--")
-				if flag, _, _ = strings.Cut(flag, "="); isFlag && flag != "" && strings.Trim(flag, "abcdefghijklmnopqrstuvwxyz0123456789-") == "" {
-					known := cmd.Flags().Lookup(flag) != nil || root.PersistentFlags().Lookup(flag) != nil || flag == "help"
+				if flag, _, _ = strings.Cut(flag, "="); isFlag && flag != "" &&
+					strings.Trim(flag, "abcdefghijklmnopqrstuvwxyz0123456789-") == "" {
+					known := cmd.Flags().Lookup(flag) != nil || root.PersistentFlags().Lookup(flag) != nil ||
+						flag == "help"
 					assert.True(t, known, "%s: emqxee-agent %s has no flag --%s", name, m[1], flag)
 				}
 			}
 		}
 	}
-	for _, command := range []string{"install", "uninstall", "start", "stop", "restart", "status", "register", "unregister", "version", "doctor", "run"} {
+	for _, command := range []string{"install", "uninstall", "start", "stop", "restart", "status", "register",
+		"unregister", "version", "doctor", "run"} {
 		assert.True(t, seen[command], "%s stands nowhere", command)
 	}
 	guide, err := os.ReadFile("../../docs/agent.md")
 	require.NoError(t, err)
-	for _, code := range []int{exitDone, exitFailed, exitUsage, exitNotRunning, exitNotAllowed, exitTimedOut, exitInterrupted} {
+	for _, code := range []int{exitDone, exitFailed, exitUsage, exitNotRunning, exitNotAllowed, exitTimedOut,
+		exitInterrupted} {
 		assert.Contains(t, string(guide), fmt.Sprintf("\n| %d | ", code))
 		assert.Contains(t, exitHelp, fmt.Sprintf("\n  %d  ", code))
 	}
-	assert.Equal(t, 7, strings.Count(exitHelp, "\n  ")-strings.Count(exitHelp, "\n   "), "codes that docs/agent.md does not have")
+	assert.Equal(t, 7, strings.Count(exitHelp, "\n  ")-strings.Count(exitHelp, "\n   "),
+		"codes that docs/agent.md does not have")
 }

@@ -47,7 +47,8 @@ func exists(name string) bool {
 
 // makeHome creates the directory with what is in it, readable to its owner only.
 func (p *program) makeHome(dir home.Dir) error {
-	if err := os.MkdirAll(filepath.Dir(string(dir)), 0o755); err != nil { //nolint:gosec // the parent is no secret of ours
+	//nolint:gosec // the parent is no secret of ours
+	if err := os.MkdirAll(filepath.Dir(string(dir)), 0o755); err != nil {
 		return err
 	}
 	mended, err := dir.Prepare()

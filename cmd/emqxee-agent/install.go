@@ -80,7 +80,8 @@ func (p *program) installSteps(dir home.Dir) ([]step, error) {
 	}
 	if other := s.ofAnother(); other != "" {
 		return nil, fail(exitFailed,
-			"This one runs beside it without a service: emqxee-agent start --home "+string(dir)+".\nTo put it in the other's "+
+			"This one runs beside it without a service: emqxee-agent start --home "+string(dir)+
+				".\nTo put it in the other's "+
 				"place: emqxee-agent uninstall --home "+other+", then this command again.",
 			"the service %s is there for the agent of %s", unitName, other)
 	}
@@ -111,7 +112,8 @@ func (p *program) installSteps(dir home.Dir) ([]step, error) {
 	}
 	return append(steps,
 		step{"unit " + s.unitFile() + " for user " + owner.name, func(context.Context) error {
-			if err := os.MkdirAll(filepath.Dir(s.unitFile()), 0o755); err != nil { //nolint:gosec // systemd's own folder
+			//nolint:gosec // systemd's own folder
+			if err := os.MkdirAll(filepath.Dir(s.unitFile()), 0o755); err != nil {
 				return err
 			}
 			return atomicfile.Write(s.unitFile(), []byte(unitText(s.finalHome(), owner.name)), 0o644)

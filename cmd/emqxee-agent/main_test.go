@@ -74,7 +74,8 @@ func TestSecretFlagsAreKnown(t *testing.T) {
 		assert.NotNil(t, cmd.Flags().Lookup(strings.TrimPrefix(flag, "--")+fileSuffix), flag)
 	}
 	left := withoutSecrets([]string{"PATH=/bin", "EMQXEE_AGENT_REGISTRATION_TOKEN=a",
-		"EMQXEE_AGENT_EMQX_DASHBOARD_PASSWORD=b", "EMQXEE_AGENT_EMQX_API_SECRET=c", "EMQXEE_AGENT_PROXY=d", "EMQXEE_AGENT_HOME=/x"})
+		"EMQXEE_AGENT_EMQX_DASHBOARD_PASSWORD=b", "EMQXEE_AGENT_EMQX_API_SECRET=c", "EMQXEE_AGENT_PROXY=d",
+		"EMQXEE_AGENT_HOME=/x"})
 	assert.Equal(t, []string{"PATH=/bin", "EMQXEE_AGENT_HOME=/x"}, left)
 }
 

@@ -103,7 +103,8 @@ func (r *registration) read(cmd *cobra.Command) (err error) {
 		if !r.atTerminal() {
 			return fail(exitUsage,
 				"The guide in the server's console has one; give it by --registration-token, "+
-					"--registration-token-file or "+variableOf("registration-token")+".", "a registration token is missing")
+					"--registration-token-file or "+variableOf("registration-token")+
+					".", "a registration token is missing")
 		}
 		if r.token, err = r.ask(cmd.Context(), "Registration token:", true); err != nil {
 			return err
@@ -159,7 +160,8 @@ func (r *registration) run(ctx context.Context) (err error) {
 func (r *registration) changeBroker(ctx context.Context, settings agent.BrokerSettings, problem string) error {
 	if problem != "" {
 		return fail(exitFailed,
-			"Nothing was changed. emqxee-agent doctor says which step of the way to EMQX fails with what is stored.", "%s", problem)
+			"Nothing was changed. emqxee-agent doctor says which step of the way to EMQX fails with what is stored.",
+			"%s", problem)
 	}
 	if err := agent.SaveBroker(string(r.home), settings); err != nil {
 		return err
@@ -197,10 +199,12 @@ func (r *registration) findBroker(ctx context.Context) (settings agent.BrokerSet
 		return settings, "", ctx.Err()
 	case errors.Is(err, ecp.ErrUnsupported):
 		return settings, "", fail(exitFailed,
-			"The agent needs EMQX Enterprise 4.4.6 or later, or 5.6.0 or later. The token has not been used.", "%s", ecp.MessageOf(err))
+			"The agent needs EMQX Enterprise 4.4.6 or later, or 5.6.0 or later. The token has not been used.", "%s",
+			ecp.MessageOf(err))
 	case errors.Is(err, ecp.ErrInvalid):
 		return settings, "", fail(exitUsage,
-			"A password is given by --emqx-dashboard-password-file, by "+variableOf("emqx-dashboard-password")+", or at a terminal when it is asked for.", "%s", ecp.MessageOf(err))
+			"A password is given by --emqx-dashboard-password-file, by "+variableOf("emqx-dashboard-password")+
+				", or at a terminal when it is asked for.", "%s", ecp.MessageOf(err))
 	}
 	return settings, ecp.MessageOf(err), nil
 }

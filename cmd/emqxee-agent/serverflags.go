@@ -104,7 +104,8 @@ func (f *serverFlags) proxyFunc() (func(*url.URL) (*url.URL, error), error) {
 			return http.ProxyFromEnvironment(&http.Request{URL: u})
 		}, nil
 	case noProxy:
-		return func(*url.URL) (*url.URL, error) { return nil, nil }, nil //nolint:nilnil // as of http.Transport: no proxy
+		//nolint:nilnil // as of http.Transport: no proxy
+		return func(*url.URL) (*url.URL, error) { return nil, nil }, nil
 	}
 	u, err := url.Parse(f.proxy)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {

@@ -42,7 +42,8 @@ else; emqxee-agent doctor tries the way itself.
 			}
 			if p.homeFlag != "" {
 				s.Notes = append(s.Notes,
-					"this agent has a directory of its own: commands for it take --home "+string(dir)+", or EMQXEE_AGENT_HOME")
+					"this agent has a directory of its own: commands for it take --home "+string(dir)+
+						", or EMQXEE_AGENT_HOME")
 			}
 			if asJSON {
 				err = p.printJSON(s)

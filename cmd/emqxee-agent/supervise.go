@@ -116,7 +116,8 @@ func (s *supervisor) once(ctx context.Context) (last string, err error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command(self, "run", "--home", string(s.dir), "--ready-fd", "3") //nolint:noctx // watch ends it, in two steps
+	//nolint:noctx // watch ends it, in two steps
+	cmd := exec.Command(self, "run", "--home", string(s.dir), "--ready-fd", "3")
 	cmd.Env, cmd.SysProcAttr, cmd.ExtraFiles = withoutSecrets(os.Environ()), endsWithParent(), []*os.File{theirs}
 	out, err := cmd.StderrPipe()
 	if err == nil {

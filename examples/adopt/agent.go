@@ -16,7 +16,8 @@ import (
 // reports and passes calls on until ctx ends. The broker's credentials stay here.
 func runAgent(ctx context.Context, server string, token ecp.Secret, e ecp.Endpoint) error {
 	hello := agentproto.Hello{Version: "example", Hostname: "localhost"}
-	identity, err := agentproto.Register(ctx, agentproto.RegisterConfig{URL: server, Token: string(token), Hello: hello})
+	identity, err := agentproto.Register(ctx,
+		agentproto.RegisterConfig{URL: server, Token: string(token), Hello: hello})
 	if err != nil {
 		return err
 	}
@@ -66,12 +67,14 @@ func report(ctx context.Context, broker ecp.Broker) agentproto.Report {
 	r := agentproto.Report{At: time.Now()}
 	d, err := broker.Describe(ctx)
 	if err != nil {
-		r.Errors = []agentproto.ReportError{{Stage: agentproto.StageNodeConnect, Code: agentproto.CodeUnreachable, Message: ecp.MessageOf(err)}}
+		r.Errors = []agentproto.ReportError{{Stage: agentproto.StageNodeConnect, Code: agentproto.CodeUnreachable,
+			Message: ecp.MessageOf(err)}}
 		return r
 	}
 	r.Version, r.Edition, r.Connections, r.Limit = d.Version, d.Edition, d.Connections, d.Limit
 	for _, n := range d.Nodes {
-		r.Members = append(r.Members, agentproto.Member{Name: n.Name, Status: agentproto.MemberStatus(n.Status), Version: n.Version, Connections: n.Connections})
+		r.Members = append(r.Members, agentproto.Member{Name: n.Name, Status: agentproto.MemberStatus(n.Status),
+			Version: n.Version, Connections: n.Connections})
 	}
 	if len(d.Nodes) == 1 { // of several, an agent asks the broker which one it is beside
 		r.Node = d.Nodes[0].Name

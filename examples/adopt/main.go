@@ -53,7 +53,8 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	adapters := []ecp.Adapter{emqxv5.New(emqxv5.Config{})}
-	manager, err := fleet.New(ctx, fleet.Config{Store: memstore.New(), Link: hub, AgentAddress: "http://" + name, Adapters: adapters})
+	manager, err := fleet.New(ctx,
+		fleet.Config{Store: memstore.New(), Link: hub, AgentAddress: "http://" + name, Adapters: adapters})
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,8 @@ func TestRun(t *testing.T) {
 	require.NotEmpty(t, states, "no state was seen")
 	require.Equal(t, "creating", states[0][1], "the first state")
 	require.Equal(t, "running", states[len(states)-1][1], "the state that was waited for")
-	require.Len(t, regexp.MustCompile(`(?m)^\S+ runs EMQX 5\.8\.9$`).FindAllString(said, -1), 3, "the members of the cluster")
+	require.Len(t, regexp.MustCompile(`(?m)^\S+ runs EMQX 5\.8\.9$`).FindAllString(said, -1), 3,
+		"the members of the cluster")
 	require.True(t, strings.HasSuffix(said, "deletion succeeded\n"), "the last line")
 }
 
@@ -38,5 +39,6 @@ func TestSnippetIsInREADME(t *testing.T) {
 
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
-	require.Contains(t, string(readme), "```go\n"+snippet+"```\n", "README.md must show the code between the marks of main.go, line for line")
+	require.Contains(t, string(readme), "```go\n"+snippet+"```\n",
+		"README.md must show the code between the marks of main.go, line for line")
 }

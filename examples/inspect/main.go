@@ -41,10 +41,13 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	flags := flag.NewFlagSet("inspect", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	asJSON := flags.Bool("json", false, "print JSON")
-	caFile := flags.String("ca-file", "", "PEM file of the authorities that signed the broker's certificate; system's own when left out")
-	patience := flags.Duration("timeout", 10*time.Second, "for each question to the broker; all of them together, which are asked side by side, have a tenth more")
+	caFile := flags.String("ca-file", "",
+		"PEM file of the authorities that signed the broker's certificate; system's own when left out")
+	patience := flags.Duration("timeout", 10*time.Second,
+		"for each question to the broker; all of them together, which are asked side by side, have a tenth more")
 	flags.Usage = func() {
-		fmt.Fprintln(stderr, "usage: EMQX_USERNAME=… EMQX_PASSWORD=… inspect [flags] URL   (the URL may be in EMQX_URL instead)")
+		fmt.Fprintln(stderr, "usage: EMQX_USERNAME=… EMQX_PASSWORD=… inspect [flags] URL   (the URL may be in "+
+			"EMQX_URL instead)")
 		flags.PrintDefaults()
 	}
 	urls, err := parse(flags, args)
@@ -72,7 +75,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	ctx, cancel := context.WithTimeout(ctx, *patience+*patience/10)
 	defer cancel()
-	r, err := inspect(ctx, endpoint, emqxv4.New(emqxv4.Config{Timeout: *patience}), emqxv5.New(emqxv5.Config{Timeout: *patience}))
+	r, err := inspect(ctx, endpoint, emqxv4.New(emqxv4.Config{Timeout: *patience}),
+		emqxv5.New(emqxv5.Config{Timeout: *patience}))
 	switch {
 	case errors.Is(err, ecp.ErrInvalid):
 		fmt.Fprintln(stderr, "inspect:", ecp.MessageOf(err))
@@ -105,7 +109,8 @@ func parse(flags *flag.FlagSet, args []string) (others []string, err error) {
 // place of the system's; a broker's idle connections are given up before it
 // does so itself.
 func transportWith(caFile string) (*http.Transport, error) {
-	t := &http.Transport{Proxy: http.ProxyFromEnvironment, IdleConnTimeout: 4 * time.Second, TLSHandshakeTimeout: 10 * time.Second}
+	t := &http.Transport{Proxy: http.ProxyFromEnvironment, IdleConnTimeout: 4 * time.Second,
+		TLSHandshakeTimeout: 10 * time.Second}
 	if caFile == "" {
 		return t, nil
 	}

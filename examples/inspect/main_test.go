@@ -28,7 +28,8 @@ func call(t *testing.T, user, password string, args ...string) (status int, stdo
 	t.Helper()
 	var out, errs strings.Builder
 	env := map[string]string{"EMQX_USERNAME": user, "EMQX_PASSWORD": password}
-	status = run(t.Context(), append([]string{"--timeout", "5s"}, args...), func(k string) string { return env[k] }, &out, &errs)
+	status = run(t.Context(), append([]string{"--timeout", "5s"}, args...), func(k string) string { return env[k] },
+		&out, &errs)
 	return status, out.String(), errs.String()
 }
 
@@ -60,14 +61,20 @@ func TestTables(t *testing.T) {
 		want                   []string
 	}{
 		{"5.8", "5.8.9", "enterprise", false, []string{
-			"EMQX      5.8.9 enterprise", "emqx@10.0.0.1 runs and takes clients", "2 connected, 3 sessions", "trial of Evaluation", "25 connections",
-			"emqx@10.0.0.2  running  core  5.8.9", "emqx@10.0.0.3  stopped", "tcp:default", "connector:http:c1", "r1", "http:a1", "1 of kind connector, 0 of them connected", "disconnected  Connection refused",
+			"EMQX      5.8.9 enterprise", "emqx@10.0.0.1 runs and takes clients", "2 connected, 3 sessions",
+			"trial of Evaluation", "25 connections",
+			"emqx@10.0.0.2  running  core  5.8.9", "emqx@10.0.0.3  stopped", "tcp:default", "connector:http:c1", "r1",
+			"http:a1", "1 of kind connector, 0 of them connected", "disconnected  Connection refused",
 		}},
-		{"4.4", "4.4.24", "enterprise", false, []string{"EMQX      4.4.24 enterprise", "2 connected, 3 sessions", "mqtt:tcp:external", "10 connections"}},
+		{"4.4", "4.4.24", "enterprise", false,
+			[]string{"EMQX      4.4.24 enterprise", "2 connected, 3 sessions", "mqtt:tcp:external", "10 connections"}},
 		{"4.4 by the dashboard's port", "4.4.24", "enterprise", true, []string{
-			"EMQX      4.4.24 enterprise", "2 connected, 3 sessions", "asked     does not say whether it runs (it has no page /status",
+			"EMQX      4.4.24 enterprise", "2 connected, 3 sessions",
+			"asked     does not say whether it runs (it has no page /status",
 		}},
-		{"open source", "4.4.19", "opensource", false, []string{"no: found open-source EMQX 4.4.19; needed EMQX Enterprise 4.4.6 or later", "2 connected, 3 sessions", "NOT THERE", "license"}},
+		{"open source", "4.4.19", "opensource", false,
+			[]string{"no: found open-source EMQX 4.4.19; needed EMQX Enterprise 4.4.6 or later",
+				"2 connected, 3 sessions", "NOT THERE", "license"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := busy(c.version, c.edition)
@@ -167,14 +174,19 @@ func TestWhatGoesWrong(t *testing.T) {
 		{"no credentials", "", "", []string{broker}, 1, "EMQX   5.8.9", "set EMQX_USERNAME and EMQX_PASSWORD"},
 		{"wrong credentials", "admin", "guessed-9d1", []string{broker}, 1, "runs and takes clients", "401"},
 		{"no EMQX", "admin", "public", []string{serve(t, http.NotFoundHandler())}, 1, "", "found no EMQX"},
-		{"a redirect", "admin", "public", []string{serve(t, http.RedirectHandler("https://10.1.2.3:18084/", http.StatusMovedPermanently))}, 1, "", "redirects elsewhere"},
-		{"a redirect without credentials", "", "", []string{serve(t, http.RedirectHandler("https://10.1.2.3:18084/", http.StatusFound))}, 1, "", "redirects elsewhere"},
+		{"a redirect", "admin", "public",
+			[]string{serve(t, http.RedirectHandler("https://10.1.2.3:18084/", http.StatusMovedPermanently))}, 1, "",
+			"redirects elsewhere"},
+		{"a redirect without credentials", "", "",
+			[]string{serve(t, http.RedirectHandler("https://10.1.2.3:18084/", http.StatusFound))}, 1, "",
+			"redirects elsewhere"},
 		{"nobody there", "admin", "public", []string{"http://127.0.0.1:1"}, 1, "", "connection refused"},
 		{"no URL", "admin", "public", nil, 2, "", "usage"},
 		{"no scheme", "admin", "public", []string{"10.1.2.3:18083"}, 2, "", "baseURL"},
 		{"two URLs", "admin", "public", []string{broker, broker}, 2, "", "usage"},
 		{"a flag of another program", "admin", "public", []string{"--wide", broker}, 2, "", "wide"},
-		{"a file without certificates", "admin", "public", []string{"--ca-file", notes, broker}, 2, "", "holds no certificate"},
+		{"a file without certificates", "admin", "public", []string{"--ca-file", notes, broker}, 2, "",
+			"holds no certificate"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			status, out, errs := call(t, c.user, c.password, c.args...)
@@ -189,13 +201,14 @@ func TestWhatGoesWrong(t *testing.T) {
 // TestPartUnanswered: what one call refuses does not keep back the rest.
 func TestPartUnanswered(t *testing.T) {
 	inner := busy("5.8.9", "enterprise").Handler()
-	status, out, _ := call(t, "admin", "public", serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/api/v5/rules" {
-			http.Error(w, "Internal Error", http.StatusInternalServerError)
-			return
-		}
-		inner.ServeHTTP(w, r)
-	})))
+	status, out, _ := call(t, "admin", "public",
+		serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/api/v5/rules" {
+				http.Error(w, "Internal Error", http.StatusInternalServerError)
+				return
+			}
+			inner.ServeHTTP(w, r)
+		})))
 	require.Equal(t, 1, status)
 	require.Contains(t, out, "NOT ANSWERED")
 	require.Contains(t, out, "rules")
@@ -212,7 +225,9 @@ func TestWordsOfOthers(t *testing.T) {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(`{"data":[{"node":"n","name":"conn_congestion/a\u001b[2J\tb\u009bc","message":"x\ny"}],"meta":{"hasnext":false}}`))
+		_, _ = w.Write(
+			[]byte(
+				`{"data":[{"node":"n","name":"conn_congestion/a\u001b[2J\tb\u009bc","message":"x\ny"}],"meta":{"hasnext":false}}`))
 	})))
 	require.Contains(t, out, "conn_congestion/a [2J b c")
 	require.Contains(t, out, "x y")
@@ -240,8 +255,10 @@ func pemOf(s *httptest.Server) []byte {
 // question and a little more, and what nobody tells names who hangs.
 func TestHangingMember(t *testing.T) {
 	for version, says := range map[string][]string{
-		"5.8.9":  {"emqx@10.0.0.1  running", "emqx@10.0.0.2  unknown", "runs and takes clients", "no answer from emqx@10.0.0.2", "NOT ANSWERED"},
-		"4.4.24": {"4.4.24 enterprise", "emqx@10.0.0.1 runs", "10 connections", "NOT ANSWERED", "nodes", "alarms"}, // nobody names the others
+		"5.8.9": {"emqx@10.0.0.1  running", "emqx@10.0.0.2  unknown", "runs and takes clients",
+			"no answer from emqx@10.0.0.2", "NOT ANSWERED"},
+		// nobody names the others
+		"4.4.24": {"4.4.24 enterprise", "emqx@10.0.0.1 runs", "10 connections", "NOT ANSWERED", "nodes", "alarms"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			c := emqxsim.NewCluster(emqxsim.ClusterConfig{Version: version})

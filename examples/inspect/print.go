@@ -78,7 +78,8 @@ func (p *printer) head(r report) {
 		p.line("asked", strings.TrimSpace(h.Node+" "+healthWords(*h)))
 	}
 	if t := r.Traffic; t != nil {
-		p.line("clients", fmt.Sprintf("%d connected, %d sessions, %d subscriptions, %d topics, %d retained messages", t.Connections, t.Sessions, t.Subscriptions, t.Topics, t.Retained))
+		p.line("clients", fmt.Sprintf("%d connected, %d sessions, %d subscriptions, %d topics, %d retained messages",
+			t.Connections, t.Sessions, t.Subscriptions, t.Topics, t.Retained))
 		p.line("messages", trafficWords(*t))
 	}
 	if l := r.License; l != nil {
@@ -91,7 +92,8 @@ func (p *printer) head(r report) {
 		p.line("alarms", strconv.Itoa(len(r.Alarms)))
 	}
 	if r.Rules != nil {
-		p.line("rules", fmt.Sprintf("%d, %d of them running", len(r.Rules), number(r.Rules, func(rule ecp.Rule) bool { return rule.Running })))
+		p.line("rules", fmt.Sprintf("%d, %d of them running", len(r.Rules),
+			number(r.Rules, func(rule ecp.Rule) bool { return rule.Running })))
 	}
 	if r.Integrations != nil {
 		p.line("outside", outsideWords(r.Integrations))
@@ -101,9 +103,13 @@ func (p *printer) head(r report) {
 // outsideWords counts what leads outside by kind.
 func outsideWords(all []ecp.Integration) string {
 	var words []string
-	for _, kind := range []ecp.IntegrationKind{ecp.ConnectorIntegration, ecp.ActionIntegration, ecp.SourceIntegration, ecp.ResourceIntegration} {
+	for _, kind := range []ecp.IntegrationKind{ecp.ConnectorIntegration, ecp.ActionIntegration, ecp.SourceIntegration,
+		ecp.ResourceIntegration} {
 		n := number(all, func(i ecp.Integration) bool { return i.Kind == kind })
-		connected := number(all, func(i ecp.Integration) bool { return i.Kind == kind && i.Status == ecp.IntegrationConnected })
+		connected := number(all, func(i ecp.Integration) bool {
+			return i.Kind == kind &&
+				i.Status == ecp.IntegrationConnected
+		})
 		if n > 0 {
 			words = append(words, fmt.Sprintf("%d of kind %s, %d of them connected", n, kind, connected))
 		}
@@ -144,7 +150,8 @@ func healthWords(h ecp.Health) string {
 }
 
 func trafficWords(t ecp.Traffic) string {
-	words := fmt.Sprintf("%d received, %d sent, %d dropped since the nodes' start", t.Totals.Received, t.Totals.Sent, t.Totals.Dropped)
+	words := fmt.Sprintf("%d received, %d sent, %d dropped since the nodes' start", t.Totals.Received, t.Totals.Sent,
+		t.Totals.Dropped)
 	if t.Rates != nil {
 		words += fmt.Sprintf("; %.1f, %.1f, %.1f per second", t.Rates.Received, t.Rates.Sent, t.Rates.Dropped)
 	}
@@ -162,7 +169,8 @@ func licenseWords(l ecp.BrokerLicense) string {
 	if !l.Until.IsZero() {
 		words = append(words, "until "+l.Until.Format(time.DateOnly))
 	}
-	for word, holds := range map[string]bool{"EXPIRED": l.Expired, "the one EMQX comes with": l.BuiltIn, "one node only": l.SingleNode} {
+	for word, holds := range map[string]bool{"EXPIRED": l.Expired, "the one EMQX comes with": l.BuiltIn,
+		"one node only": l.SingleNode} {
 		if holds {
 			words = append(words, word)
 		}
@@ -197,7 +205,8 @@ func nodeRow(n nodeView) []string {
 	if n.MemoryTotal > 0 {
 		memory = fmt.Sprintf("%.2f of %.2f GiB", gib(n.MemoryUsed), gib(n.MemoryTotal))
 	}
-	return []string{n.Name, status, n.Role, n.Version, uptime, strconv.Itoa(n.Connections), strconv.Itoa(n.Sessions), memory}
+	return []string{n.Name, status, n.Role, n.Version, uptime, strconv.Itoa(n.Connections), strconv.Itoa(n.Sessions),
+		memory}
 }
 
 func gib(bytes int64) float64 { return float64(bytes) / (1 << 30) }
@@ -237,5 +246,6 @@ func reasonRows(reasons map[string]string) [][]string {
 // oneLine keeps what a broker says, and clients say to it, from breaking the
 // table and from telling the terminal what to do.
 func oneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }),
+		" ")
 }

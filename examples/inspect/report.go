@@ -39,8 +39,9 @@ type nodeView struct {
 
 // errNoCredentials says why nothing more can be asked.
 var errNoCredentials = &ecp.Error{
-	Code:    ecp.CodeDenied,
-	Message: "the rest is told only to who logs in: set EMQX_USERNAME and EMQX_PASSWORD to an API key (EMQX 5), an AppID (EMQX 4) or a dashboard user",
+	Code: ecp.CodeDenied,
+	Message: "the rest is told only to who logs in: set EMQX_USERNAME and EMQX_PASSWORD to an API key (EMQX 5), an " +
+		"AppID (EMQX 4) or a dashboard user",
 }
 
 // inspect asks everything. The error is that of the first question, without
@@ -88,17 +89,46 @@ func of[B any](name string, broker ecp.Broker, question func(B) error) part {
 // askAll asks all questions side by side, so that a member that hangs holds up
 // each of them only once. Without a login only health is told.
 func (r *report) askAll(ctx context.Context, broker ecp.Broker, login bool) {
-	parts := []part{of("health", broker, func(b ecp.HealthSource) (err error) { r.Health, err = pointer(b.Health(ctx)); return err })}
+	parts := []part{of("health", broker,
+		func(b ecp.HealthSource) (err error) { r.Health, err = pointer(b.Health(ctx)); return err })}
 	if login {
 		parts = append(parts,
 			of("nodes", broker, func(b ecp.Broker) error { return r.describe(ctx, b) }),
-			of("traffic", broker, func(b ecp.Monitor) (err error) { r.Traffic, err = pointer(b.Traffic(ctx)); return err }),
-			of("license", broker, func(b ecp.LicenseManager) (err error) { r.License, err = pointer(b.License(ctx)); return err }),
-			of("limit", broker, func(b ecp.ConnectionLimiter) (err error) { r.Limit, err = pointer(b.ConnectionLimit(ctx)); return err }),
-			of("listeners", broker, func(b ecp.ListenerManager) (err error) { r.Listeners, err = b.Listeners(ctx); return err }),
-			of("alarms", broker, func(b ecp.AlarmSource) (err error) { r.Alarms, err = list(b.ActiveAlarms(ctx)); return err }),
-			of("rules", broker, func(b ecp.IntegrationSource) (err error) { r.Rules, err = list(b.Rules(ctx)); return err }),
-			of("integrations", broker, func(b ecp.IntegrationSource) (err error) { r.Integrations, err = list(b.Integrations(ctx)); return err }),
+			of("traffic", broker, func(b ecp.Monitor) (err error) {
+				r.Traffic,
+					err = pointer(b.Traffic(ctx))
+				return err
+			}),
+			of("license", broker, func(b ecp.LicenseManager) (err error) {
+				r.License,
+					err = pointer(b.License(ctx))
+				return err
+			}),
+			of("limit", broker, func(b ecp.ConnectionLimiter) (err error) {
+				r.Limit,
+					err = pointer(b.ConnectionLimit(ctx))
+				return err
+			}),
+			of("listeners", broker, func(b ecp.ListenerManager) (err error) {
+				r.Listeners,
+					err = b.Listeners(ctx)
+				return err
+			}),
+			of("alarms", broker, func(b ecp.AlarmSource) (err error) {
+				r.Alarms,
+					err = list(b.ActiveAlarms(ctx))
+				return err
+			}),
+			of("rules", broker, func(b ecp.IntegrationSource) (err error) {
+				r.Rules,
+					err = list(b.Rules(ctx))
+				return err
+			}),
+			of("integrations", broker, func(b ecp.IntegrationSource) (err error) {
+				r.Integrations,
+					err = list(b.Integrations(ctx))
+				return err
+			}),
 		)
 	}
 	errs, has := make([]error, len(parts)), make([]bool, len(parts))

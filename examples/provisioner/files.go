@@ -29,7 +29,8 @@ type record struct {
 	Revision   string               `json:"revision"` // of what nodes are started with
 	Network    ecp.Network          `json:"network"`
 	Ports      map[ecp.Protocol]int `json:"ports,omitempty"` // outside; once given, kept
-	Volumes    int                  `json:"volumes"`         // nodes below it had a data directory, and are meant to have one
+	// nodes below it had a data directory, and are meant to have one
+	Volumes int `json:"volumes"`
 }
 
 // auth is auth.json.
@@ -65,7 +66,8 @@ func (h *host) load(id ecp.ID) (record, error) {
 		return record{}, fs.ErrNotExist
 	}
 	if _, err := os.Stat(h.dir); err != nil {
-		return record{}, fmt.Errorf("look at the directory of the clusters: %v", err) //nolint:errorlint // a missing disk is no missing cluster
+		//nolint:errorlint // a missing disk is no missing cluster
+		return record{}, fmt.Errorf("look at the directory of the clusters: %v", err)
 	}
 	var rec record
 	err := readJSON(h.path(id, recordFile), &rec)
@@ -210,7 +212,8 @@ func (r record) endpoints() ecp.Endpoints {
 	for _, l := range r.Network.Listeners {
 		e.Internal.Ports = append(e.Internal.Ports, ecp.EndpointPort(l))
 		if r.Network.Type == ecp.NodePort {
-			e.External = append(e.External, ecp.ExternalEndpoint{Protocol: l.Protocol, Host: "localhost", Port: r.Ports[l.Protocol]})
+			e.External = append(e.External,
+				ecp.ExternalEndpoint{Protocol: l.Protocol, Host: "localhost", Port: r.Ports[l.Protocol]})
 		}
 	}
 	return e

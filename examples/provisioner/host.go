@@ -43,7 +43,8 @@ func newHost(dir string) (*host, error) {
 	if err := sweep(dir); err != nil {
 		return nil, fmt.Errorf("remove what is left of an earlier run: %w", err)
 	}
-	return &host{dir: dir, poke: make(chan struct{}, 1), nodes: map[ecp.ID]map[int]*node{}, sims: map[ecp.ID]*sim{}}, nil
+	return &host{dir: dir, poke: make(chan struct{}, 1), nodes: map[ecp.ID]map[int]*node{},
+		sims: map[ecp.ID]*sim{}}, nil
 }
 
 // Apply writes what is wanted; see ecp.Provisioner.
@@ -67,7 +68,8 @@ func (h *host) Apply(_ context.Context, d ecp.Desired) error {
 		return ecp.RecordOlderError("apply cluster", older)
 	}
 	if rec.Major != 0 && rec.Major != major(d.Image) {
-		return &ecp.Error{Code: ecp.CodeUnsupported, Op: "apply cluster", Message: "one major version of EMQX cannot become another"}
+		return &ecp.Error{Code: ecp.CodeUnsupported, Op: "apply cluster",
+			Message: "one major version of EMQX cannot become another"}
 	}
 	rec.Volumes = min(rec.Volumes, meant(d)) // what becomes of others is no loss
 	if lossErr := h.loss(rec, d); rec.Major != 0 && lossErr != nil && !d.Create {
@@ -92,7 +94,8 @@ func (h *host) Apply(_ context.Context, d ecp.Desired) error {
 // make brings the files of a cluster to what is wanted; the caller holds mu.
 func (h *host) make(d ecp.Desired, rec *record) error {
 	rec.ChangeID, rec.Manifest = d.ChangeID, d.Manifest
-	rec.Generation, rec.Replicas, rec.Image, rec.Major, rec.Revision = d.Generation, d.Replicas, d.Image, major(d.Image), revision(d)
+	rec.Generation, rec.Replicas, rec.Image, rec.Major, rec.Revision = d.Generation, d.Replicas, d.Image, major(
+		d.Image), revision(d)
 	rec.Network = d.Spec.Network
 	if err := h.openPorts(d.ID, rec); err != nil {
 		return err
@@ -154,7 +157,8 @@ func (h *host) observe(id ecp.ID) (ecp.Observation, error) {
 	case err != nil:
 		return o, unseen(err)
 	}
-	o.Exists, o.Replicas, o.Generation, o.ChangeID, o.Manifest = true, rec.Replicas, rec.Generation, rec.ChangeID, rec.Manifest
+	o.Exists, o.Replicas, o.Generation = true, rec.Replicas, rec.Generation
+	o.ChangeID, o.Manifest = rec.ChangeID, rec.Manifest
 	if a, err := h.auth(id); err == nil {
 		o.Auth = a.UID
 	}
@@ -202,14 +206,17 @@ func (h *host) Endpoint(_ context.Context, id ecp.ID, name string) (ecp.Endpoint
 	defer h.mu.Unlock()
 	a, err := h.auth(id)
 	if err != nil {
-		return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeUnavailable, Op: "reach node", Message: "the keys of the cluster are not there", Cause: err}
+		return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeUnavailable, Op: "reach node",
+			Message: "the keys of the cluster are not there", Cause: err}
 	}
 	for _, n := range h.nodes[id] {
 		if n.running() && (name == "" || name == n.name) {
-			return ecp.Endpoint{BaseURL: "http://" + n.address, Credentials: ecp.Credentials{Username: a.Username, Password: a.Password}}, nil
+			return ecp.Endpoint{BaseURL: "http://" + n.address,
+				Credentials: ecp.Credentials{Username: a.Username, Password: a.Password}}, nil
 		}
 	}
-	return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeUnavailable, Op: "reach node", Message: fmt.Sprintf("no node %q of the cluster %s runs", name, id)}
+	return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeUnavailable, Op: "reach node",
+		Message: fmt.Sprintf("no node %q of the cluster %s runs", name, id)}
 }
 
 func (h *host) wakeWatch() {
@@ -225,7 +232,8 @@ func check(d ecp.Desired) error {
 	case !d.ID.Valid():
 		return &ecp.Error{Code: ecp.CodeInvalid, Op: "apply cluster", Message: fmt.Sprintf("%q is no cluster id", d.ID)}
 	case d.Spec.Network.Type == ecp.LoadBalancer:
-		return &ecp.Error{Code: ecp.CodeUnsupported, Op: "apply cluster", Message: "this host has no load balancer; ClusterIP and NodePort are possible"}
+		return &ecp.Error{Code: ecp.CodeUnsupported, Op: "apply cluster",
+			Message: "this host has no load balancer; ClusterIP and NodePort are possible"}
 	}
 	return nil
 }
@@ -246,5 +254,6 @@ func conflict(message string, cause error) error {
 
 // unseen is what a broken disk comes to: nothing is known of the cluster.
 func unseen(err error) error {
-	return &ecp.Error{Code: ecp.CodeUnavailable, Op: "use the disk", Message: "the cluster's files cannot be used at present", Cause: err}
+	return &ecp.Error{Code: ecp.CodeUnavailable, Op: "use the disk",
+		Message: "the cluster's files cannot be used at present", Cause: err}
 }

@@ -69,7 +69,8 @@ func (n *node) running() bool {
 
 func (n *node) observation() ecp.NodeObservation {
 	o := ecp.NodeObservation{
-		Ordinal: n.ordinal, Name: n.name, Pod: n.pod, PodUID: n.uid, Host: "localhost", IP: "127.0.0.1", Ready: n.running(),
+		Ordinal: n.ordinal, Name: n.name, Pod: n.pod, PodUID: n.uid, Host: "localhost", IP: "127.0.0.1",
+		Ready:    n.running(),
 		Revision: n.revision, Image: n.image, Volume: volumeName(n.ordinal), Since: n.since,
 	}
 	if !o.Ready {

@@ -96,7 +96,8 @@ func (h *host) converge(ctx context.Context, id ecp.ID) {
 		return
 	}
 	if fresh {
-		s = &sim{keys: keys.UID, cluster: emqxsim.NewCluster(emqxsim.ClusterConfig{Version: rec.Image.Version, Username: keys.Username, Password: keys.Password})}
+		s = &sim{keys: keys.UID, cluster: emqxsim.NewCluster(emqxsim.ClusterConfig{Version: rec.Image.Version,
+			Username: keys.Username, Password: keys.Password})}
 		h.sims[id] = s
 	}
 	if err != nil {

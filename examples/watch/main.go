@@ -37,7 +37,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("watch", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	base := flags.String("url", "http://127.0.0.1:18180", "where ecpd is")
-	tokenFile := flags.String("token-file", ".cache/dev/token", "file with an API token; read again for each connection")
+	tokenFile := flags.String("token-file", ".cache/dev/token",
+		"file with an API token; read again for each connection")
 	caFile := flags.String("ca-file", "", "file with the certificates to trust for https; default the system's")
 	project := flags.String("project", "", "follow only what belongs to a project, e.g. default/default")
 	since := flags.String("since", "", "id of the event to go on after; default what there is now, and then what comes")
@@ -66,7 +67,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 // newClient returns a client that follows no redirect: it would not hand the token
 // on. Only the answer's head is waited for; a stream has no end.
 func newClient(caFile string) (*http.Client, error) {
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 20 * time.Second}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second,
+		ResponseHeaderTimeout: 20 * time.Second}
 	if caFile != "" {
 		pem, err := os.ReadFile(caFile)
 		if err != nil {
@@ -78,7 +80,8 @@ func newClient(caFile string) (*http.Client, error) {
 		}
 		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
-	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil
+	return &http.Client{Transport: transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil
 }
 
 // readToken reads the one line of a file.

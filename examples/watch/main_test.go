@@ -119,7 +119,8 @@ func newFleet(t *testing.T) (*fleet.Manager, *httptest.Server) {
 }
 
 func request(name string) fleet.CreateRequest {
-	return fleet.CreateRequest{Mode: ecp.Hosted, Name: name, Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 3, Connections: 10}}}
+	return fleet.CreateRequest{Mode: ecp.Hosted, Name: name,
+		Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 3, Connections: 10}}}
 }
 
 // Every change is printed once and in order, however often the connection
@@ -144,7 +145,8 @@ func TestFollowsOverBrokenConnections(t *testing.T) {
 	_, err = m.WaitOperation(ctx, op.ID, 20*time.Second)
 	require.NoError(t, err)
 	out.prints(t, ` cluster +`+string(info.ID)+` +running +new$`)
-	out.prints(t, ` operation +`+string(op.ID)+` +succeeded +create of `+string(info.ID)+`, objects 1/1, nodes 3/3, members 3/3$`)
+	out.prints(t, ` operation +`+string(op.ID)+` +succeeded +create of `+string(info.ID)+
+		`, objects 1/1, nodes 3/3, members 3/3$`)
 	server.CloseClientConnections()
 	_, err = m.Cluster(info.ID).Do(ctx, ecp.Delete{})
 	require.NoError(t, err)
@@ -165,7 +167,8 @@ func TestFollowsOverBrokenConnections(t *testing.T) {
 			break
 		}
 	}
-	for _, line := range regexp.MustCompile(`(?m)^20\S+ +(\d+) (?:cluster|operation|pool|tombstone) `).FindAllStringSubmatch(out.String(), -1) {
+	for _, line := range regexp.MustCompile(
+		`(?m)^20\S+ +(\d+) (?:cluster|operation|pool|tombstone) `).FindAllStringSubmatch(out.String(), -1) {
 		n, err := strconv.ParseInt(line[1], 10, 64)
 		require.NoError(t, err)
 		got = append(got, n)
@@ -186,7 +189,8 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if strings.HasSuffix(r.URL.Path, "/clusters") {
-		fmt.Fprintf(w, `{"items":[{"id":"emqx-0000000%d","name":"a\u001bb","status":{"state":"abnormal","reason":"NodeDown","message":"gone","stale":true}}],"next":%q}`,
+		fmt.Fprintf(w,
+			`{"items":[{"id":"emqx-0000000%d","name":"a\u001bb","status":{"state":"abnormal","reason":"NodeDown","message":"gone","stale":true}}],"next":%q}`,
 			len(r.URL.Query().Get("cursor")), map[bool]string{true: "x"}[r.URL.Query().Get("cursor") == ""])
 		return
 	}
@@ -218,13 +222,15 @@ func problem(status int, detail string) http.HandlerFunc {
 	}
 }
 
-const poolChange = "id: %d\nevent: pool\ndata: {\"seq\":%d,\"at\":\"2026-01-02T03:04:05Z\",\"kind\":\"pool\",\"key\":\"pool\"}\n\n"
+const poolChange = "id: %d\nevent: pool\ndata: " +
+	"{\"seq\":%d,\"at\":\"2026-01-02T03:04:05Z\",\"kind\":\"pool\",\"key\":\"pool\"}\n\n"
 
 func TestComesBackAsTheServerAsks(t *testing.T) {
 	s := &script{answers: []http.HandlerFunc{
 		streams("retry: 1\nid: 5\n\n"+fmt.Sprintf(poolChange, 6, 6)+"id: 7\nevent: po", false), // cut short
 		problem(http.StatusServiceUnavailable, "not now"),
-		streams("retry: 1\nid: 6\n\n:\n\n"+fmt.Sprintf(poolChange, 7, 7)+"event: problem\ndata: {\"detail\":\"the server is shutting down\"}\n\n", false),
+		streams("retry: 1\nid: 6\n\n:\n\n"+fmt.Sprintf(poolChange, 7, 7)+
+			"event: problem\ndata: {\"detail\":\"the server is shutting down\"}\n\n", false),
 		streams("retry: 1\nid: 7\n\n", true), // dead without a word
 		problem(http.StatusGone, "too old"),
 		streams("retry: 1\nid: 90\n\n", false),
@@ -246,13 +252,16 @@ func TestComesBackAsTheServerAsks(t *testing.T) {
 	require.EqualError(t, err, "the API answers 403: not you any more")
 	require.Equal(t, []string{"", "6", "6", "7", "7", "", "90"}, s.asked)
 	const listed = "" +
-		"(now)                       cluster   emqx-00000000       abnormal    a b, not seen at present, NodeDown: gone\n" +
-		"(now)                       cluster   emqx-00000001       abnormal    a b, not seen at present, NodeDown: gone\n"
+		"(now)                       cluster   emqx-00000000       abnormal    a b, not seen at present, NodeDown: " +
+		"gone\n" +
+		"(now)                       cluster   emqx-00000001       abnormal    a b, not seen at present, NodeDown: " +
+		"gone\n"
 	require.Equal(t, listed+
 		"2026-01-02T03:04:05Z      6 pool      pool\n"+
 		"2026-01-02T03:04:05Z      7 pool      pool\n"+
 		listed, out.String())
-	for _, note := range []string{"503: not now", "the server is shutting down", "nothing came for 200ms", "410: too old"} {
+	for _, note := range []string{"503: not now", "the server is shutting down", "nothing came for 200ms",
+		"410: too old"} {
 		require.Contains(t, notes.String(), note)
 	}
 	require.NotContains(t, notes.String(), token)

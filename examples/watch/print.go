@@ -52,7 +52,8 @@ type cluster struct {
 type printer struct{ out io.Writer }
 
 func (p printer) line(at, seq, kind, key, state, detail string) error {
-	_, err := fmt.Fprintln(p.out, strings.TrimRight(fmt.Sprintf("%-20s %6s %-9s %-19s %-11s %s", at, seq, kind, key, state, detail), " "))
+	_, err := fmt.Fprintln(p.out, strings.TrimRight(fmt.Sprintf("%-20s %6s %-9s %-19s %-11s %s", at, seq, kind, key,
+		state, detail), " "))
 	return err
 }
 

@@ -13,7 +13,9 @@ import (
 // FuzzStatus reads what an agent's socket answers: what is shown of it is the same
 // when it is encoded again.
 func FuzzStatus(f *testing.F) {
-	f.Add([]byte(`{"version":"1","home":"/x","phase":"connected","server":{"url":"https://h","since":"2026-01-02T03:04:05Z"},"broker":{"credentials":"API key"}}`))
+	f.Add(
+		[]byte(
+			`{"version":"1","home":"/x","phase":"connected","server":{"url":"https://h","since":"2026-01-02T03:04:05Z"},"broker":{"credentials":"API key"}}`))
 	f.Add([]byte(`{"report":{"members":[{"name":"a","status":"running"}],"errors":[{"stage":"nodeConnect"}]},"todo":["x"]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var s, again Status

@@ -117,7 +117,8 @@ func (w *world) register(id string) agentproto.Identity {
 	i := agentproto.Identity{
 		Agent: id, Key: key, Cluster: "emqx-12345678", Server: w.front.URL,
 		ServerName:  w.front.Listener.Addr().String(),
-		Authorities: [][]byte{w.front.Certificate().Raw}, CASHA256: []string{agentproto.Fingerprint(w.front.Certificate())},
+		Authorities: [][]byte{w.front.Certificate().Raw},
+		CASHA256:    []string{agentproto.Fingerprint(w.front.Certificate())},
 	}
 	require.NoError(w, agentproto.WriteIdentity(w.dir.Identity(), i))
 	return i

@@ -168,7 +168,8 @@ func callSocket(ctx context.Context, d home.Dir, method, path string) ([]byte, e
 func offline(d home.Dir) (Status, error) {
 	s := Status{Home: string(d), Phase: PhaseStopped, Broker: BrokerStatus{Credentials: "none"}}
 	if pid, running, err := d.Running(); err == nil && running {
-		return s, fmt.Errorf("an agent runs on %s (process %d) and does not answer; wait a moment, or restart it with `emqxee-agent restart`", d, pid)
+		return s, fmt.Errorf("an agent runs on %s (process %d) and does not answer; wait a moment, or restart it "+
+			"with `emqxee-agent restart`", d, pid)
 	}
 	s.Todo = append(s.Todo, "start the agent: `emqxee-agent start`")
 	id, err := agentproto.ReadIdentity(d.Identity())
@@ -183,7 +184,8 @@ func offline(d home.Dir) (Status, error) {
 	settings, err := broker.Load(d)
 	switch {
 	case err == nil:
-		s.Broker.DashboardURL, s.Broker.APIURL, s.Broker.Credentials, s.Broker.ReadOnly = settings.DashboardURL, settings.APIURL, settings.Credentials(), settings.ReadOnly
+		s.Broker.DashboardURL, s.Broker.APIURL = settings.DashboardURL, settings.APIURL
+		s.Broker.Credentials, s.Broker.ReadOnly = settings.Credentials(), settings.ReadOnly
 		s.Logs = LogsStatus{Collect: settings.LogCollection, Dir: settings.LogDir}
 	case !broker.IsMissing(err):
 		s.Problems = append(s.Problems, err.Error())

@@ -102,10 +102,12 @@ func todo(s Status, now time.Time, tried []string) (list []string) {
 		}
 	}
 	add(s.Phase == PhaseUnregistered,
-		"register the agent with the command of the cluster's guide: `emqxee-agent register --url … --registration-token …`")
+		"register the agent with the command of the cluster's guide: `emqxee-agent register --url … "+
+			"--registration-token …`")
 	gone := s.Server.Refusal == string(agentproto.RefusedUnknownAgent) ||
 		s.Server.Refusal == string(agentproto.RefusedRemoved)
-	add(gone, "the server does not know this agent any more: register it again with a token of the cluster's guide, or `emqxee-agent uninstall` it")
+	add(gone, "the server does not know this agent any more: register it again with a token of the cluster's guide, "+
+		"or `emqxee-agent uninstall` it")
 	add(!gone && s.Phase != PhaseConnected && s.Server.Hint != "", "%s", s.Server.Hint)
 	add(!gone && s.Phase == PhaseRefused && s.Server.Hint == "", "the server refuses this agent: %s", s.Server.Error)
 	// it comes back by itself

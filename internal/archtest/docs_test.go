@@ -15,9 +15,11 @@ func TestPackageComments(t *testing.T) {
 		if p.isMain() {
 			want = "Command "
 		}
-		if !slices.ContainsFunc(p.files, func(f *file) bool { return f.ast.Doc != nil && strings.HasPrefix(f.ast.Doc.Text(), want) }) &&
+		if !slices.ContainsFunc(p.files,
+			func(f *file) bool { return f.ast.Doc != nil && strings.HasPrefix(f.ast.Doc.Text(), want) }) &&
 			slices.ContainsFunc(p.files, func(f *file) bool { return !f.test }) {
-			t.Errorf("%s: no package comment; write one that begins with %q and states what the package promises", p.path, want)
+			t.Errorf("%s: no package comment; write one that begins with %q and states what the package promises",
+				p.path, want)
 		}
 	}
 }
@@ -32,7 +34,8 @@ func TestExportedNamesAreDocumented(t *testing.T) {
 				continue
 			}
 			for _, n := range undocumented(f.ast) {
-				t.Errorf("%s: %s %s; say what a user cannot see from the name: units, ownership, errors, limits", f.at(n.node), n.name, n.what)
+				t.Errorf("%s: %s %s; say what a user cannot see from the name: units, ownership, errors, limits",
+					f.at(n.node), n.name, n.what)
 			}
 		}
 	}

@@ -14,7 +14,8 @@ import (
 // the standard library, ecp, and what of it stands in a package of its own.
 func TestEmbedderCompilesNothingElse(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, "go.mod", "module example.com/embedder\n\ngo 1.26.0\n\nrequire "+module+" v0.0.0\n\nreplace "+module+" => "+root(t)+"\n")
+	write(t, dir, "go.mod", "module example.com/embedder\n\ngo 1.26.0\n\nrequire "+module+" v0.0.0\n\nreplace "+module+
+		" => "+root(t)+"\n")
 	write(t, dir, "main.go", `// Command embedder uses ecp and nothing else.
 package main
 
@@ -32,7 +33,8 @@ func main() { fmt.Println(ecp.HostedStates.States()) }
 		t.Fatalf("%v\necp must import the standard library only; see what it imports: go list -deps ./ecp", err)
 	}
 	for _, d := range deps {
-		own := []string{"example.com/embedder", module + "/ecp", module + "/ecp/internal/setting", module + "/internal/emqxlog"}
+		own := []string{"example.com/embedder", module + "/ecp", module + "/ecp/internal/setting",
+			module + "/internal/emqxlog"}
 		if !d.Standard && !slices.Contains(own, d.ImportPath) {
 			t.Errorf("who imports ecp compiles %s too; find out why with: go list -deps ./ecp", d.ImportPath)
 		}
@@ -52,7 +54,8 @@ func main() { fmt.Println(ecp.HostedStates.States()) }
 // its own Store and its own Provisioner.
 func TestEmbedderWithItsOwnParts(t *testing.T) {
 	dir := t.TempDir()
-	write(t, dir, "go.mod", "module example.com/embedder\n\ngo 1.26.0\n\nrequire "+module+" v0.0.0\n\nreplace "+module+" => "+root(t)+"\n")
+	write(t, dir, "go.mod", "module example.com/embedder\n\ngo 1.26.0\n\nrequire "+module+" v0.0.0\n\nreplace "+module+
+		" => "+root(t)+"\n")
 	for _, file := range []string{"main.go", "store.go"} {
 		text, err := os.ReadFile(filepath.Join("testdata", "embedder", file))
 		if err != nil {
@@ -61,7 +64,8 @@ func TestEmbedderWithItsOwnParts(t *testing.T) {
 		write(t, dir, file, string(text))
 	}
 	cmd := exec.CommandContext(t.Context(), "go", "run", ".")
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off", "GOMODCACHE="+t.TempDir())
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off",
+		"GOMODCACHE="+t.TempDir())
 	out, err := cmd.CombinedOutput()
 	want := "create succeeded\nstop succeeded\nstart succeeded\ndelete succeeded\n"
 	if err != nil || string(out) != want {

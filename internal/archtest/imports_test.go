@@ -134,7 +134,8 @@ func checkImport(p pkg, test bool, imp string) string {
 func checkInside(p pkg, test bool, dep string) string {
 	row, ok := rowOf(p.path)
 	if !ok {
-		return p.path + " has no row in the table layers of " + tablesFile + "; add one that says which packages it may import"
+		return p.path + " has no row in the table layers of " + tablesFile +
+			"; add one that says which packages it may import"
 	}
 	if dep == p.path || strings.HasPrefix(dep, p.path+"/internal/") || anyMatches(row.code, dep) {
 		return ""
@@ -146,7 +147,8 @@ func checkInside(p pkg, test bool, dep string) string {
 	if anyMatches(row.tests, dep) || !anyMatches(standAlone, p.path) && anyMatches(testKit, dep) {
 		return ""
 	}
-	return "tests of " + p.path + " may not import " + dep + "; use a fake of ecp/ecptest, or add it to the tests of its row in " + tablesFile
+	return "tests of " + p.path + " may not import " + dep + "; use a fake of ecp/ecptest, or add it to the tests of " +
+		"its row in " + tablesFile
 }
 
 func checkOutside(p pkg, test bool, imp string) string {
@@ -158,9 +160,11 @@ func checkOutside(p pkg, test bool, imp string) string {
 			return ""
 		}
 		return p.path + " may not import " + imp + "; only " + orNone(o.code) + " may" + ifTests(o) +
-			": put the call there behind an interface, or change the table outsides in " + tablesFile + " with the reason in the commit"
+			": put the call there behind an interface, or change the table outsides in " + tablesFile +
+			" with the reason in the commit"
 	}
-	return imp + " is a new outside dependency; prefer the standard library, else add a row with the packages that may import it" +
+	return imp + " is a new outside dependency; prefer the standard library, else add a row with the packages that " +
+		"may import it" +
 		" and the reason to the table outsides in " + tablesFile
 }
 

@@ -121,7 +121,8 @@ func parseDir(root, dir string) ([]*file, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, &file{path: filepath.ToSlash(rel), test: strings.HasSuffix(name, "_test.go"), ast: a, fset: fset})
+		out = append(out, &file{path: filepath.ToSlash(rel), test: strings.HasSuffix(name, "_test.go"), ast: a,
+			fset: fset})
 	}
 	return out, nil
 }

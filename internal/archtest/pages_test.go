@@ -42,9 +42,11 @@ type I interface{ Call() }
 const Const = 1
 func Func() {}
 `
-	byName := map[string][]pkg{"x": {{path: "x", name: "x", files: []*file{{path: "x/x.go", ast: parse(t, src), fset: parsed}}}}}
+	byName := map[string][]pkg{"x": {{path: "x", name: "x",
+		files: []*file{{path: "x/x.go", ast: parse(t, src), fset: parsed}}}}}
 	for text, there := range map[string]bool{
-		"`x.T`": true, "`x.T.Field`": true, "`x.T.Method`": true, "`x.I.Call`": true, "`x.Const`": true, "`x.Func`": true,
+		"`x.T`": true, "`x.T.Field`": true, "`x.T.Method`": true, "`x.I.Call`": true, "`x.Const`": true,
+		"`x.Func`": true,
 		"`x.Gone`": false, "`x.T.Gone`": false, "`x.I.Method`": false, "`y.Gone`": true,
 		"`internal/archtest/doc.go`": true, "`internal/archtest/gone.go`": false, "`gone.go`": true,
 	} {

@@ -23,7 +23,8 @@ func TestFilesAreShort(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && name != dir && (strings.HasPrefix(d.Name(), ".") || d.Name() == "bin" || d.Name() == "node_modules") {
+		if d.IsDir() && name != dir &&
+			(strings.HasPrefix(d.Name(), ".") || d.Name() == "bin" || d.Name() == "node_modules") {
 			return filepath.SkipDir
 		}
 		if d.IsDir() || filepath.Ext(name) != ".go" {
@@ -74,8 +75,9 @@ var rules = []rule{
 		find:  uses("context", "TODO"),
 	},
 	{
-		name:  "context.Background",
-		next:  "take a context from the caller; where work must outlive it, use context.WithoutCancel; in tests t.Context()",
+		name: "context.Background",
+		next: "take a context from the caller; where work must outlive it, use context.WithoutCancel; in tests " +
+			"t.Context()",
 		where: func(p pkg, f *file) bool { return !p.isMain() && !p.isHarness() && !f.test },
 		find:  uses("context", "Background"),
 	},
@@ -112,7 +114,8 @@ func TestStyle(t *testing.T) {
 						needed[e] = true
 						continue
 					}
-					t.Errorf("%s: %s; %s (or add an exception with its reason to %s)", f.at(n), r.name, r.next, tablesFile)
+					t.Errorf("%s: %s; %s (or add an exception with its reason to %s)", f.at(n), r.name, r.next,
+						tablesFile)
 				}
 			}
 		}
@@ -122,7 +125,8 @@ func TestStyle(t *testing.T) {
 			t.Errorf("%s: the exception of %s from %q is not needed any more; remove it", tablesFile, e.file, e.rule)
 		}
 		if e.why == "" {
-			t.Errorf("%s: the exception of %s from %q has no reason; say why the rule is worse there", tablesFile, e.file, e.rule)
+			t.Errorf("%s: the exception of %s from %q has no reason; say why the rule is worse there", tablesFile,
+				e.file, e.rule)
 		}
 	}
 }

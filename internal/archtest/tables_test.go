@@ -13,11 +13,14 @@ type layer struct {
 
 // testKit is what every package's tests may import of the module, unless the
 // package has to stand alone.
-var testKit = []string{"ecp", "ecp/change", "ecp/tenancy", "ecp/agents", "ecp/logs", "ecp/monitor", "ecp/access", "ecp/fleet", "ecp/memstore", "ecp/ecptest", "emqxsim", "internal/kubelab/...", "internal/browsertest", "internal/processtest"}
+var testKit = []string{"ecp", "ecp/change", "ecp/tenancy", "ecp/agents", "ecp/logs", "ecp/monitor", "ecp/access",
+	"ecp/fleet", "ecp/memstore", "ecp/ecptest", "emqxsim", "internal/kubelab/...", "internal/browsertest",
+	"internal/processtest"}
 
 // public is what a program outside the module could import too.
 var public = []string{
-	"ecp", "ecp/change", "ecp/catalog", "ecp/tenancy", "ecp/monitor", "ecp/agents", "ecp/logs", "ecp/access", "ecp/fleet", "ecp/memstore", "ecp/ecptest", "emqxv4", "emqxv5", "k8sprovisioner", "agentproto", "adopt",
+	"ecp", "ecp/change", "ecp/catalog", "ecp/tenancy", "ecp/monitor", "ecp/agents", "ecp/logs", "ecp/access",
+	"ecp/fleet", "ecp/memstore", "ecp/ecptest", "emqxv4", "emqxv5", "k8sprovisioner", "agentproto", "adopt",
 	"emqxsim", "sqlstore", "argon2id", "proxy", "httpapi", "ecpmetrics",
 }
 
@@ -37,20 +40,33 @@ var layers = []layer{
 	{pkg: "ecp/internal/validate", code: []string{"ecp", "ecp/internal/setting", "ecp/internal/fault"}},
 	{pkg: "ecp/internal/mapstore", code: []string{"ecp"}},
 	{pkg: "ecp/internal/sched", code: []string{"ecp"}},
-	{pkg: "ecp/internal/derive", code: []string{"ecp", "ecp/internal/setting", "ecp/internal/random"}, tests: []string{"ecp/catalog"}},
-	{pkg: "ecp/change", code: []string{"ecp", "ecp/internal/setting", "ecp/internal/fault", "ecp/internal/random", "ecp/internal/timekey"}, tests: []string{"ecp/internal/mapstore"}},
-	{pkg: "ecp/catalog", code: []string{"ecp", "ecp/internal/fault", "ecp/change", "ecp/internal/validate"}, tests: []string{"ecp/internal/mapstore", "ecp/memstore"}},
-	{pkg: "ecp/tenancy", code: []string{"ecp", "ecp/internal/fault", "ecp/change", "ecp/internal/random", "ecp/internal/validate"}, tests: []string{"ecp/internal/mapstore"}},
-	{pkg: "ecp/internal/observed", code: []string{"ecp", "ecp/internal/setting", "ecp/internal/fault", "ecp/change", "ecp/catalog", "ecp/internal/derive", "ecp/internal/sched"}, tests: []string{"ecp/internal/mapstore"}},
-	{pkg: "ecp/monitor", code: []string{"ecp", "ecp/internal/fault", "ecp/tenancy", "ecp/internal/derive", "ecp/internal/observed"}},
-	{pkg: "ecp/agents", code: []string{"ecp", "ecp/internal/fault", "ecp/change", "ecp/internal/derive", "ecp/internal/observed", "ecp/internal/random", "ecp/internal/timekey"}},
-	{pkg: "ecp/logs", code: []string{"ecp", "ecp/internal/setting", "ecp/internal/fault", "ecp/catalog", "ecp/tenancy", "ecp/internal/derive", "ecp/internal/observed", "ecp/internal/validate", "internal/emqxlog"}},
+	{pkg: "ecp/internal/derive", code: []string{"ecp", "ecp/internal/setting", "ecp/internal/random"},
+		tests: []string{"ecp/catalog"}},
+	{pkg: "ecp/change", code: []string{"ecp", "ecp/internal/setting", "ecp/internal/fault", "ecp/internal/random",
+		"ecp/internal/timekey"}, tests: []string{"ecp/internal/mapstore"}},
+	{pkg: "ecp/catalog", code: []string{"ecp", "ecp/internal/fault", "ecp/change", "ecp/internal/validate"},
+		tests: []string{"ecp/internal/mapstore", "ecp/memstore"}},
+	{pkg: "ecp/tenancy", code: []string{"ecp", "ecp/internal/fault", "ecp/change", "ecp/internal/random",
+		"ecp/internal/validate"}, tests: []string{"ecp/internal/mapstore"}},
+	{pkg: "ecp/internal/observed",
+		code: []string{"ecp", "ecp/internal/setting", "ecp/internal/fault", "ecp/change", "ecp/catalog",
+			"ecp/internal/derive", "ecp/internal/sched"}, tests: []string{"ecp/internal/mapstore"}},
+	{pkg: "ecp/monitor", code: []string{"ecp", "ecp/internal/fault", "ecp/tenancy", "ecp/internal/derive",
+		"ecp/internal/observed"}},
+	{pkg: "ecp/agents", code: []string{"ecp", "ecp/internal/fault", "ecp/change", "ecp/internal/derive",
+		"ecp/internal/observed", "ecp/internal/random", "ecp/internal/timekey"}},
+	{pkg: "ecp/logs", code: []string{"ecp", "ecp/internal/setting", "ecp/internal/fault", "ecp/catalog", "ecp/tenancy",
+		"ecp/internal/derive", "ecp/internal/observed", "ecp/internal/validate", "internal/emqxlog"}},
 	{pkg: "ecp/access", code: []string{"ecp", "ecp/internal/fault", "ecp/internal/observed"}},
-	{pkg: "ecp/fleet", code: []string{"ecp", "ecp/internal/setting", "ecp/internal/fault", "ecp/change", "ecp/catalog", "ecp/tenancy", "ecp/monitor", "ecp/access", "ecp/agents", "ecp/logs", "ecp/fleet/internal/...",
-		"ecp/internal/derive", "ecp/internal/observed", "ecp/internal/random", "ecp/internal/sched", "ecp/internal/validate", "internal/emqxlog"},
+	{pkg: "ecp/fleet", code: []string{"ecp", "ecp/internal/setting", "ecp/internal/fault", "ecp/change", "ecp/catalog",
+		"ecp/tenancy", "ecp/monitor", "ecp/access", "ecp/agents", "ecp/logs", "ecp/fleet/internal/...",
+		"ecp/internal/derive", "ecp/internal/observed", "ecp/internal/random", "ecp/internal/sched",
+		"ecp/internal/validate", "internal/emqxlog"},
 		tests: []string{"ecp/internal/mapstore", "emqxv4", "emqxv5", "sqlstore"}},
-	{pkg: "ecp/fleet/internal/brokers", code: []string{"ecp", "ecp/internal/derive", "ecp/internal/observed", "ecp/fleet/internal/mqttprobe"}},
-	{pkg: "ecp/fleet/internal/sealing", code: []string{"ecp", "ecp/internal/setting", "ecp/internal/fault", "ecp/change", "ecp/internal/observed"}},
+	{pkg: "ecp/fleet/internal/brokers",
+		code: []string{"ecp", "ecp/internal/derive", "ecp/internal/observed", "ecp/fleet/internal/mqttprobe"}},
+	{pkg: "ecp/fleet/internal/sealing",
+		code: []string{"ecp", "ecp/internal/setting", "ecp/internal/fault", "ecp/change", "ecp/internal/observed"}},
 	{pkg: "ecp/fleet/internal/...", code: []string{"ecp"}},
 	{pkg: "ecp/memstore", code: []string{"ecp"}},
 	{pkg: "ecp/ecptest", code: []string{"ecp", "ecp/memstore"}},
@@ -73,16 +89,21 @@ var layers = []layer{
 
 	// What the agent's program runs. It asks the broker by the adapters that the
 	// Manager uses.
-	{pkg: "internal/agent", code: []string{"ecp", "agentproto", "emqxv4", "emqxv5", "internal/agent/...", "internal/emqxlog"}},
+	{pkg: "internal/agent", code: []string{"ecp", "agentproto", "emqxv4", "emqxv5", "internal/agent/...",
+		"internal/emqxlog"}},
 	{pkg: "internal/agent/logs", code: []string{"internal/emqxlog"}},
-	{pkg: "internal/agent/...", code: []string{"ecp", "agentproto", "emqxv4", "emqxv5", "internal/agent/...", "internal/atomicfile"}},
+	{pkg: "internal/agent/...", code: []string{"ecp", "agentproto", "emqxv4", "emqxv5", "internal/agent/...",
+		"internal/atomicfile"}},
 
 	{pkg: "proxy", code: []string{"ecp", "ecp/access", "ecp/fleet"}},
-	{pkg: "httpapi", code: []string{"ecp", "ecp/change", "ecp/tenancy", "ecp/monitor", "ecp/agents", "ecp/access", "ecp/fleet", "adopt", "proxy"}, tests: []string{"emqxv4", "emqxv5", "sqlstore"}},
-	{pkg: "ecpmetrics", code: []string{"ecp", "ecp/agents", "ecp/monitor", "ecp/fleet"}, tests: []string{"emqxv4", "emqxv5"}},
+	{pkg: "httpapi", code: []string{"ecp", "ecp/change", "ecp/tenancy", "ecp/monitor", "ecp/agents", "ecp/access",
+		"ecp/fleet", "adopt", "proxy"}, tests: []string{"emqxv4", "emqxv5", "sqlstore"}},
+	{pkg: "ecpmetrics", code: []string{"ecp", "ecp/agents", "ecp/monitor", "ecp/fleet"},
+		tests: []string{"emqxv4", "emqxv5"}},
 
 	// Programs wire parts together; nobody imports them.
-	{pkg: "cmd/...", code: append([]string{"internal/atomicfile", "internal/emqxlog", "internal/agent", "internal/agent/..."}, public...)},
+	{pkg: "cmd/...", code: append([]string{"internal/atomicfile", "internal/emqxlog", "internal/agent",
+		"internal/agent/..."}, public...)},
 	{pkg: "examples/...", code: public},
 
 	{pkg: "tools/kubebuild", code: []string{"internal/kubelab"}},
@@ -116,7 +137,8 @@ var everywhere = []string{"..."}
 // outsides is the whole list of modules the tree may import. A new one needs a
 // reason here and the packages it is kept to.
 var outsides = []outside{
-	{prefix: "k8s.io", code: []string{"k8sprovisioner", "internal/kubelab/podsim", "internal/kubelab/podexec", "internal/kubelab/emqxpod", "internal/kubelab/cmd/..."},
+	{prefix: "k8s.io", code: []string{"k8sprovisioner", "internal/kubelab/podsim", "internal/kubelab/podexec",
+		"internal/kubelab/emqxpod", "internal/kubelab/cmd/..."},
 		why: "the Kubernetes API"},
 	{prefix: "github.com/hashicorp/go-retryablehttp", code: []string{"internal/emqxhttp"},
 		why: "retries of idempotent calls to a broker"},
@@ -125,7 +147,8 @@ var outsides = []outside{
 	{prefix: "github.com/coder/websocket", code: []string{"agentproto"},
 		why: "the agent's connection through proxies"},
 	{prefix: "golang.org/x/crypto", code: []string{"argon2id"},
-		why: "argon2id, the slow hash for passwords; the standard library has PBKDF2 only, which costs an attacker no memory"},
+		why: "argon2id, the slow hash for passwords; the standard library has PBKDF2 only, which costs an attacker " +
+			"no memory"},
 	{prefix: "golang.org/x/term", code: []string{"cmd/..."},
 		why: "a password typed at a terminal is not shown; the standard library has no call for that"},
 	{prefix: "modernc.org/sqlite", code: []string{"sqlstore"}, tests: []string{"cmd/ecpd"},
@@ -162,7 +185,10 @@ type exception struct {
 // exceptions are reviewed like code: each says why the rule is worse here. One
 // that is no longer needed fails the tests.
 var exceptions = []exception{
-	{rule: "context.Background", file: "internal/emqxhttp/detached.go", why: "what a client says when it is closed follows its last call, whose context has ended; it has two seconds"},
-	{rule: "context.Background", file: "agentproto/farewell.go", why: "whoever removes an agent does not wait until it has been told; the goodbye has Timings.Goodbye"},
-	{rule: "context.Background", file: "ecpmetrics/ecpmetrics.go", why: "a Prometheus collector is handed no context: its calls begin there, bounded by Patience"},
+	{rule: "context.Background", file: "internal/emqxhttp/detached.go",
+		why: "what a client says when it is closed follows its last call, whose context has ended; it has two seconds"},
+	{rule: "context.Background", file: "agentproto/farewell.go",
+		why: "whoever removes an agent does not wait until it has been told; the goodbye has Timings.Goodbye"},
+	{rule: "context.Background", file: "ecpmetrics/ecpmetrics.go",
+		why: "a Prometheus collector is handed no context: its calls begin there, bounded by Patience"},
 }

@@ -144,7 +144,8 @@ func eachPage(t *testing.T, fn func(name, text string)) {
 			return err
 		}
 		base := path.Base(name)
-		if d.IsDir() && (strings.HasPrefix(base, ".") && name != "." || base == "bin" || base == "node_modules" || base == "testdata") {
+		if d.IsDir() && (strings.HasPrefix(base, ".") && name != "." || base == "bin" || base == "node_modules" ||
+			base == "testdata") {
 			return fs.SkipDir
 		}
 		if d.IsDir() || path.Ext(name) != ".md" || name == "CHANGELOG.md" {

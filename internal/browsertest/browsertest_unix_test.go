@@ -27,7 +27,8 @@ while [ ! -e "$dir/4.0" ]; do :; done
 
 func TestChildrenThatOutliveTheBrowser(t *testing.T) {
 	bin := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(bin, "chromium"), []byte(outlived), 0o755)) //nolint:gosec // it is run
+	//nolint:gosec // it is run
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "chromium"), []byte(outlived), 0o755))
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	var dir string
 	t.Run("browser", func(t *testing.T) {

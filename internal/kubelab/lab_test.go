@@ -53,7 +53,8 @@ func shows(t *testing.T, lab *kubelab.Lab, want string, args ...string) string {
 }
 
 func pod(name, labels, image string) string {
-	return fmt.Sprintf(`{"apiVersion":"v1","kind":"Pod","metadata":{"name":%q,"labels":{%s}},"spec":{"containers":[{"name":"c","image":%q}]}}`+"\n", name, labels, image)
+	return fmt.Sprintf(
+		`{"apiVersion":"v1","kind":"Pod","metadata":{"name":%q,"labels":{%s}},"spec":{"containers":[{"name":"c","image":%q}]}}`+"\n", name, labels, image)
 }
 
 func TestKubectlSeesNodesAndDefaultStorage(t *testing.T) {

@@ -62,7 +62,8 @@ func TestRun(t *testing.T) {
 			has: []string{
 				"a log line\n    x_test.go:3: \n",
 				"1 failed:\n    m/b.TestX/one\n            x_test.go:3: \n" +
-					"                \tError Trace:\t/x_test.go:3\n                \t            \t--- Expected\n\nFAIL\t",
+					"                \tError Trace:\t/x_test.go:3\n                \t            \t--- " +
+					"Expected\n\nFAIL\t",
 			},
 			last: "FAIL",
 		},

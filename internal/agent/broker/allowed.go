@@ -73,7 +73,8 @@ func (a *Access) checkChanges(r *http.Request) *objection {
 	return &objection{http.StatusForbidden, agentproto.AnswerReadOnly, readOnly}
 }
 
-const readOnly = "the agent is read-only: whoever set it up lets nobody change anything through it; `emqxee-agent register --read-only=false` on its host ends that"
+const readOnly = "the agent is read-only: whoever set it up lets nobody change anything through it; `emqxee-agent " +
+	"register --read-only=false` on its host ends that"
 
 // logins are the paths that people log in and out by, and ssoLogin stands before the
 // name of what else people log in with.

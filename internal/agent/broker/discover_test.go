@@ -59,7 +59,8 @@ func TestDiscover(t *testing.T) {
 				"EMQX_DASHBOARD__DEFAULT_PASSWORD": `"pass-word-1"`}, user: "op", says: "EMQX's environment"},
 		{name: "EMQX's environment of 4", version: "4.4.24",
 			env: map[string]string{"EMQX_MANAGEMENT__DEFAULT_APPLICATION__ID": "key-77",
-				"EMQX_MANAGEMENT__DEFAULT_APPLICATION__SECRET": "secret-77"}, key: "key-77", says: "default application"},
+				"EMQX_MANAGEMENT__DEFAULT_APPLICATION__SECRET": "secret-77"}, key: "key-77",
+			says: "default application"},
 		{name: "a person", version: "5.8.9", prompt: &broker.Settings{Username: "op", Password: "pass-word-1"},
 			user: "op",
 			says: "what was typed"},
@@ -67,7 +68,9 @@ func TestDiscover(t *testing.T) {
 			says: "comes with"},
 		{name: "EMQX's keys", version: "5.8.9", files: map[string]string{
 			"opt/emqx/etc/emqx.conf": "dashboard { listeners.http.bind = 1 }\napi_key {\n  bootstrap_file = " +
-				"\"${EMQX_ETC_DIR}/keys\"\n}", "opt/emqx/etc/keys": "\nview:x:viewer\nkey-77:secret-77:administrator\n"}, key: "key-77", says: "a key of"},
+				"\"${EMQX_ETC_DIR}/keys\"\n}",
+			"opt/emqx/etc/keys": "\nview:x:viewer\nkey-77:secret-77:administrator\n"}, key: "key-77",
+			says: "a key of"},
 		{name: "EMQX's user, what was set at run time below the file", version: "5.8.9", files: map[string]string{
 			"var/lib/emqx/configs/cluster.hocon": "dashboard {default_password = \"canary-x\"}",
 			"etc/emqx/emqx.conf": "dashboard {\n default_username : op, default_password = pass-word-1 # " +

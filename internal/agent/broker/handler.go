@@ -164,7 +164,8 @@ func (a *Access) unanswered(w http.ResponseWriter, r *http.Request, err error) {
 	case r.Context().Err() != nil && !errors.Is(r.Context().Err(), context.DeadlineExceeded):
 		return // nobody is left to be answered
 	case errors.Is(err, context.DeadlineExceeded):
-		status, code, words = http.StatusGatewayTimeout, agentproto.AnswerTimeout, "EMQX at "+a.dashboard.String()+" gives no answer in time"
+		status, code, words = http.StatusGatewayTimeout, agentproto.AnswerTimeout, "EMQX at "+a.dashboard.String()+
+			" gives no answer in time"
 	case errors.As(err, &ours) && ours.Code == ecp.CodeDenied:
 		code, words = agentproto.AnswerRefused, ours.Error()
 	case errors.As(err, &ours) && ours.Code == ecp.CodeUnsupported:
@@ -187,5 +188,6 @@ func answer(w http.ResponseWriter, status int, code agentproto.AnswerCode, messa
 // Unknown answers a request while the broker is not known yet.
 func Unknown(w http.ResponseWriter) {
 	answer(w, http.StatusServiceUnavailable, agentproto.AnswerUnknown,
-		"the agent has not found its EMQX yet, or has no credentials that it takes; `emqxee-agent status` on its host says more")
+		"the agent has not found its EMQX yet, or has no credentials that it takes; `emqxee-agent status` on its "+
+			"host says more")
 }

@@ -66,7 +66,8 @@ func mend(path string, mode fs.FileMode, dir bool) ([]string, error) {
 		return nil, nil
 	}
 	if err := os.Chmod(path, mode); err != nil {
-		return nil, fmt.Errorf("others can read %s (mode %04o) and that cannot be changed: %w; run `chmod %04o %s` as its owner", path, info.Mode().Perm(), plain(err), mode, path)
+		return nil, fmt.Errorf("others can read %s (mode %04o) and that cannot be changed: %w; run `chmod %04o %s` "+
+			"as its owner", path, info.Mode().Perm(), plain(err), mode, path)
 	}
 	return []string{fmt.Sprintf("others could use %s (mode %04o); it has mode %04o now", path, info.Mode().Perm(),
 		mode)}, nil

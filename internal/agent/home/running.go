@@ -14,5 +14,6 @@ func (e *RunningError) Error() string {
 	if e.PID > 0 {
 		who = fmt.Sprintf("another agent, process %d,", e.PID)
 	}
-	return fmt.Sprintf("%s runs on %s already; end it with `emqxee-agent stop`, or give this one a directory of its own with --home", who, e.Home)
+	return fmt.Sprintf("%s runs on %s already; end it with `emqxee-agent stop`, or give this one a directory of its "+
+		"own with --home", who, e.Home)
 }

@@ -21,5 +21,6 @@ func statOf(info fs.FileInfo) (fileID, owner) {
 	if !ok {
 		return fileID{}, owner{}
 	}
-	return fileID{uint64(s.Dev), uint64(s.Ino)}, owner{s.Uid, s.Gid} //nolint:unconvert // their types differ between systems
+	//nolint:unconvert // their types differ between systems
+	return fileID{uint64(s.Dev), uint64(s.Ino)}, owner{s.Uid, s.Gid}
 }

@@ -116,8 +116,8 @@ func drawEpoch() uint64 {
 }
 
 // Append adds records, all or none: it fills in their positions, and the time of those
-// that have none. state is what holds after them. With sync they outlive a power failure when Append returns. The error is
-// the disk's; the next call tries again, and tells of a gap.
+// that have none. state is what holds after them. With sync they outlive a power failure when Append returns. The error
+// is the disk's; the next call tries again, and tells of a gap.
 func (r *Ring) Append(records []agentproto.HistoryRecord, state json.RawMessage, sync bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

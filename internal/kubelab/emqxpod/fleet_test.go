@@ -52,7 +52,10 @@ func TestRead(t *testing.T) {
 	}{
 		{"v4 as rendered", func(*podsim.Pod) {}, pod4("p-0", "1"), "emqx@p-0", credentials{"key", "secret"}, ""},
 		{"v5 as rendered", func(*podsim.Pod) {}, pod5("p-0", "1"), "emqx@p-0", credentials{"key", "secret"}, ""},
-		{"a role after the secret", func(p *podsim.Pod) { p.Files["/auth/boot"] = []byte("a:b:administrator\r\nc:d\n") }, pod5("p", ""), "emqx@p", credentials{"a", "b"}, ""},
+		{"a role after the secret", func(p *podsim.Pod) {
+			p.Files["/auth/boot"] = []byte(
+				"a:b:administrator\r\nc:d\n")
+		}, pod5("p", ""), "emqx@p", credentials{"a", "b"}, ""},
 		{"name and host", func(p *podsim.Pod) {
 			delete(p.Env, "EMQX_NODE_NAME")
 			p.Env["EMQX_NAME"], p.Env["EMQX_HOST"] = "ee", "h.x"
@@ -61,7 +64,8 @@ func TestRead(t *testing.T) {
 			credentials{"admin", "public"}, ""},
 		{"v4's default application", func(p *podsim.Pod) {
 			clear(p.Env)
-			p.Env["EMQX_MANAGEMENT__DEFAULT_APPLICATION__ID"], p.Env["EMQX_MANAGEMENT__DEFAULT_APPLICATION__SECRET"] = "i", "s"
+			p.Env["EMQX_MANAGEMENT__DEFAULT_APPLICATION__ID"] = "i"
+			p.Env["EMQX_MANAGEMENT__DEFAULT_APPLICATION__SECRET"] = "s"
 		}, pod4("p", ""), "emqx@10.64.0.1", credentials{"i", "s"}, ""},
 
 		{"v5 without a key", func(p *podsim.Pod) { clear(p.Env) }, pod5("p", ""), "", credentials{},

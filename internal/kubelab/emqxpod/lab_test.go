@@ -95,7 +95,8 @@ func (c cluster) readyNodes(t *testing.T, n int) {
 			var s struct {
 				Status struct{ Replicas, ReadyReplicas int }
 			}
-			status, body, err := c.lab.Do(ctx, http.MethodGet, "/apis/apps/v1/namespaces/"+c.id+"/statefulsets/"+c.set, nil)
+			status, body, err := c.lab.Do(ctx, http.MethodGet, "/apis/apps/v1/namespaces/"+c.id+"/statefulsets/"+c.set,
+				nil)
 			if err != nil || status != http.StatusOK || json.Unmarshal(body, &s) != nil {
 				return false, fmt.Sprintf("%d %s %v", status, body, err)
 			}

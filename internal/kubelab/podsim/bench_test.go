@@ -42,7 +42,8 @@ func BenchmarkPods(b *testing.B) {
 	for b.Loop() {
 		ns := labtest.Namespace(b, lab)
 		begun := time.Now()
-		status, answer, err := lab.Do(b.Context(), http.MethodPost, "/apis/apps/v1/namespaces/"+ns+"/statefulsets", []byte(fmt.Sprintf(`{
+		status, answer, err := lab.Do(b.Context(), http.MethodPost, "/apis/apps/v1/namespaces/"+ns+"/statefulsets",
+			[]byte(fmt.Sprintf(`{
 			"metadata":{"name":"s"},"spec":{"replicas":%d,"podManagementPolicy":"Parallel","selector":{"matchLabels":{%[2]q:"b"}},
 			"template":{"metadata":{"labels":{%[2]q:"b"}},"spec":{"containers":[`+container+`]}}}}`, benchPods, podsim.Label, "")))
 		if err != nil || status != http.StatusCreated {

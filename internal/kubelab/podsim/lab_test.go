@@ -263,7 +263,8 @@ func TestMissingSecret(t *testing.T) {
 	}})
 	b.pod(t, "p", `,"env":[{"name":"KEY","valueFrom":{"secretKeyRef":{"name":"later","key":"k"}}}]`)
 	p, _ := b.until(t, "p", "waiting", waiting("CreateContainerConfigError"))
-	if p.Status.Phase != "Pending" || p.Status.ContainerStatuses[0].State["waiting"].Message != `secret "later" not found` {
+	if p.Status.Phase != "Pending" ||
+		p.Status.ContainerStatuses[0].State["waiting"].Message != `secret "later" not found` {
 		t.Errorf("got %+v", p.Status)
 	}
 	b.post(t, "secrets", `{"metadata":{"name":"later"},"stringData":{"k":"v"}}`)
@@ -291,7 +292,8 @@ func TestCrashLoop(t *testing.T) {
 	p, _ := b.until(t, "p", "in its second crash", func(p seen) bool {
 		return waiting("CrashLoopBackOff")(p) && p.Status.ContainerStatuses[0].RestartCount >= 2
 	})
-	if p.Status.Phase != "Running" || p.Status.ContainerStatuses[0].State["waiting"].Message != "the process exited: bad configuration" {
+	if p.Status.Phase != "Running" ||
+		p.Status.ContainerStatuses[0].State["waiting"].Message != "the process exited: bad configuration" {
 		t.Errorf("got %+v", p.Status)
 	}
 	fail.Store(false)

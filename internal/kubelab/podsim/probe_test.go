@@ -142,7 +142,8 @@ func TestPatch(t *testing.T) {
 		not      []string
 	}{
 		{"ready", base, found{started: true, ready: true, since: 1000},
-			[]string{`"uid":"u"`, `"lastTransitionTime":"1970-01-01T00:33:20Z","message":null,"reason":null,"status":"True","type":"Ready"`, `"type":"ContainersReady"`, `"name":"side"`, `"image":"i:1"`, `"started":true`}, []string{"phase"}},
+			[]string{`"uid":"u"`,
+				`"lastTransitionTime":"1970-01-01T00:33:20Z","message":null,"reason":null,"status":"True","type":"Ready"`, `"type":"ContainersReady"`, `"name":"side"`, `"image":"i:1"`, `"started":true`}, []string{"phase"}},
 		{"not ready", found{started: true, ready: true}, found{started: true},
 			[]string{`"message":"containers with unready status: [emqx]","reason":"ContainersNotReady","status":"False"`}, []string{"phase"}},
 		{"started only", base, found{started: true, since: 1000}, []string{`"started":true`},
