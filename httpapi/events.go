@@ -98,7 +98,8 @@ func viewEvent(c ecp.Change) (eventView, bool) {
 		v.Object = viewOperation(p)
 	case ecp.AgentRecord:
 		v.Object = viewAgentRecord(p)
-	case ecp.Tombstone, ecp.TransferNotice, ecp.Org, ecp.Project, ecp.Image, ecp.Size, ecp.Pool, ecp.Quota, ecp.LBProfile,
+	case ecp.Tombstone, ecp.TransferNotice, ecp.Org, ecp.Project, ecp.Image, ecp.Size, ecp.Pool, ecp.Quota,
+		ecp.LBProfile,
 		ecp.Target, ecp.Registry, ecp.License:
 		v.Object = p
 	default:

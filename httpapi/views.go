@@ -122,9 +122,11 @@ func viewCluster(i ecp.Info) clusterView {
 
 func viewNode(n ecp.NodeInfo) nodeView {
 	return nodeView{
-		Ordinal: n.Ordinal, Name: n.Name, Pod: n.Pod, Host: n.Host, IP: n.IP, Ready: n.Ready, Terminating: n.Terminating,
-		Broken: n.Broken,
-		Reason: n.Reason, Message: n.Message, Image: n.Image, Volume: n.Volume, Restarts: n.Restarts, Since: n.Since,
+		Ordinal: n.Ordinal, Name: n.Name, Pod: n.Pod, Host: n.Host, IP: n.IP, Ready: n.Ready,
+		Terminating: n.Terminating,
+		Broken:      n.Broken,
+		Reason:      n.Reason, Message: n.Message, Image: n.Image, Volume: n.Volume, Restarts: n.Restarts,
+		Since:  n.Since,
 		Member: n.Member, Status: string(n.Status), Role: n.Role, Version: n.Version,
 		Uptime:      int64(n.Uptime / time.Second),
 		Connections: n.Connections,

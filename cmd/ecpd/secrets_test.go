@@ -65,7 +65,8 @@ func TestMissingKeyIsTold(t *testing.T) {
 		return log.String()
 	}
 	require.Empty(t, start(), "nothing is encrypted yet")
-	_, err = m.Catalog.Registries.Create(ctx, ecp.Registry{Name: "ours", Host: "registry.example.com", User: "u"}, "hush")
+	_, err = m.Catalog.Registries.Create(ctx, ecp.Registry{Name: "ours", Host: "registry.example.com", User: "u"},
+		"hush")
 	require.NoError(t, err)
 	require.Contains(t, start(), "--secrets-key-file")
 }
