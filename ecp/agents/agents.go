@@ -21,11 +21,11 @@ func (m *Registry) List(ctx context.Context, id ecp.ID) ([]ecp.AgentInfo, error)
 	if err != nil {
 		return nil, err
 	}
-	agents, err := observed.ChildrenOf[ecp.AgentRecord](ctx, m.Observed, id)
+	agents, err := observed.ChildrenOf[ecp.AgentRecord](ctx, m.observed, id)
 	if err != nil {
 		return nil, fault.Wrap(op, err)
 	}
-	v := derive.NewAdoptedView(m.Observed.Timings, m.Observed.Now(), rec, agents, m.Observed.AdoptedSnapshot(id))
+	v := derive.NewAdoptedView(m.observed.Timings, m.observed.Now(), rec, agents, m.observed.AdoptedSnapshot(id))
 	out := make([]ecp.AgentInfo, 0, len(agents))
 	for _, a := range agents {
 		seen, _ := v.Snapshot.Agents.Of(a.ID)
@@ -43,8 +43,9 @@ func (m *Registry) List(ctx context.Context, id ecp.ID) ([]ecp.AgentInfo, error)
 // back but with a registration token. Where it was the last one its cluster is
 // created again. It wants [ecp.RightWrite].
 func (m *Registry) Remove(ctx context.Context, id ecp.ID, agent ecp.AgentID) error {
-	q := change.Request{Op: "remove agent " + derive.Clip(string(agent), observed.MaxAgentText), Action: "remove", Kind: ecp.KindAgent, Key: string(agent), Asked: id}
-	err := change.Do(ctx, m.Observed.Changes, q, func(w *change.Tx) error {
+	q := change.Request{Op: "remove agent " + derive.Clip(string(agent), observed.MaxAgentText), Action: "remove",
+		Kind: ecp.KindAgent, Key: string(agent), Asked: id}
+	err := change.Do(ctx, m.observed.Changes, q, func(w *change.Tx) error {
 		if _, err := adoptedForChange(w, id, ecp.RightWrite); err != nil {
 			return err
 		}
@@ -60,8 +61,8 @@ func (m *Registry) Remove(ctx context.Context, id ecp.ID, agent ecp.AgentID) err
 	if err != nil {
 		return err
 	}
-	m.Drop(id, agent)
-	m.Wake(id)
+	m.observed.DropAgents(id, agent)
+	m.wake(id)
 	return nil
 }
 
@@ -74,7 +75,7 @@ func (m *Registry) Note(ctx context.Context, agent ecp.AgentID, n ecp.AgentNote)
 	q := change.Request{Op: "note agent " + string(agent), Kind: ecp.KindAgent, Key: string(agent)}
 	var changed bool
 	var id ecp.ID
-	err := m.Observed.Changes.DoAs(ctx, ecp.Actor{Name: agentActor + string(agent)}, q, func(w *change.Tx) error {
+	err := m.observed.Changes.DoAs(ctx, ecp.Actor{Name: agentActor + string(agent)}, q, func(w *change.Tx) error {
 		is, _, err := ecp.Get[ecp.AgentRecord](w.Tx, string(agent))
 		if err != nil {
 			return err
@@ -100,7 +101,7 @@ func (m *Registry) Note(ctx context.Context, agent ecp.AgentID, n ecp.AgentNote)
 		return ecp.Put(w.Tx, is, ecp.AnyVersion)
 	})
 	if err == nil && changed {
-		m.Wake(id)
+		m.wake(id)
 	}
 	return err
 }
@@ -110,14 +111,15 @@ func (m *Registry) RemoveExpired(ctx context.Context, id ecp.ID, old []ecp.Agent
 	if len(old) == 0 {
 		return nil
 	}
-	q := change.Request{Op: fmt.Sprintf("forget agents of %s whose nodes have left", id), Action: "forget", Kind: ecp.KindAgent}
-	err := m.Observed.Changes.DoAs(ctx, ecp.System, q, func(w *change.Tx) error {
+	q := change.Request{Op: fmt.Sprintf("forget agents of %s whose nodes have left", id), Action: "forget",
+		Kind: ecp.KindAgent}
+	err := m.observed.Changes.DoAs(ctx, ecp.System, q, func(w *change.Tx) error {
 		all, err := observed.ChildrenIn[ecp.AgentRecord](w.Tx, id)
 		if err != nil {
 			return err
 		}
 		for _, a := range all {
-			if seen, _ := m.Observed.Observe(id).Of(a.ID); slices.Contains(old, a.ID) && !seen.Connected {
+			if seen, _ := m.observed.Observe(id).Of(a.ID); slices.Contains(old, a.ID) && !seen.Connected {
 				if err := m.leaveTx(w, a, q.Action); err != nil {
 					return err
 				}
@@ -126,7 +128,7 @@ func (m *Registry) RemoveExpired(ctx context.Context, id ecp.ID, old []ecp.Agent
 		return nil
 	})
 	if err == nil {
-		m.Drop(id, old...)
+		m.observed.DropAgents(id, old...)
 	}
 	return err
 }

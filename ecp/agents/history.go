@@ -9,10 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/openecp/openecp/ecp/internal/timekey"
+
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/internal/fault"
-	"github.com/openecp/openecp/ecp/internal/timekey"
 )
 
 // HistoryKept is how long entries are kept, and MostHistory how many of each cluster:
@@ -55,7 +56,7 @@ type AgentHistory struct {
 // entry. An agent that is gone is left out. No state moves, and nobody is woken.
 func (m *Registry) StoreHistory(ctx context.Context, all []AgentHistory) error {
 	q := change.Request{Op: "store what agents have kept", Kind: ecp.KindHistory}
-	return m.Observed.Changes.DoAs(ctx, ecp.System, q, func(w *change.Tx) error {
+	return m.observed.Changes.DoAs(ctx, ecp.System, q, func(w *change.Tx) error {
 		for _, h := range all {
 			a, _, err := ecp.Get[ecp.AgentRecord](w.Tx, string(h.Agent))
 			if errors.Is(err, ecp.ErrNotFound) || err == nil && a.History == h.Upto {
@@ -105,12 +106,13 @@ func storeEntries(w *change.Tx, a ecp.AgentRecord, entries []ecp.HistoryEntry) e
 // and clocks differ.
 const twinTime = 30 * time.Second
 
-// twinOf returns the entry that tells of the same; nil = there is none. Of the same
+// twinOf returns the entry that tells of the same; nil means there is none. Of the same
 // agent that is the one of the same place, of another what says the same of about the
 // same time. Gaps and clocks are each agent's own, and so is what it sees of its node.
 func twinOf(tx ecp.Tx, e ecp.HistoryEntry) (*ecp.HistoryEntry, error) {
 	last := historyMark(e.Cluster, e.At.Add(-twinTime))
-	for other, err := range ecp.List[ecp.HistoryEntry](tx, ecp.Query{Parent: string(e.Cluster), After: historyMark(e.Cluster, e.At.Add(twinTime))}) {
+	for other, err := range ecp.List[ecp.HistoryEntry](tx,
+		ecp.Query{Parent: string(e.Cluster), After: historyMark(e.Cluster, e.At.Add(twinTime))}) {
 		if err != nil {
 			return nil, err
 		}
@@ -167,7 +169,7 @@ type HistoryOptions struct {
 // HistoryPage is a part of a cluster's history, newest first.
 type HistoryPage struct {
 	Items []ecp.HistoryEntry
-	Next  string // Cursor of the next page; "" = this was the last
+	Next  string // Cursor of the next page; empty means this was the last
 }
 
 // History returns what agents have told of the past of an adopted cluster, newest
@@ -190,7 +192,7 @@ func (m *Registry) History(ctx context.Context, id ecp.ID, o HistoryOptions) (pa
 	if !o.Until.IsZero() {
 		after = max(after, historyMark(id, o.Until)+"g") // behind every entry of that very moment
 	}
-	err = m.Observed.Store.Read(ctx, func(tx ecp.Tx) error {
+	err = m.observed.Store.Read(ctx, func(tx ecp.Tx) error {
 		page = HistoryPage{Items: []ecp.HistoryEntry{}}
 		for e, err := range ecp.List[ecp.HistoryEntry](tx, ecp.Query{Parent: string(id), After: after}) {
 			switch {

@@ -40,14 +40,16 @@ var (
 	ErrTokenRevoked = errors.New("the registration token was revoked")
 )
 
-// refuseRegistration returns why nobody can register with the token any more; nil = they can.
+// refuseRegistration returns why nobody can register with the token any more; nil means they can.
 func refuseRegistration(t ecp.RegistrationToken, now time.Time) error {
 	const next = "; ask for a new one in the cluster's guide"
 	switch {
 	case !t.RevokedAt.IsZero():
-		return &ecp.Error{Code: ecp.CodeDenied, Message: "the registration token was revoked" + next, Cause: ErrTokenRevoked}
+		return &ecp.Error{Code: ecp.CodeDenied, Message: "the registration token was revoked" + next,
+			Cause: ErrTokenRevoked}
 	case !t.ExpiresAt.After(now):
-		return &ecp.Error{Code: ecp.CodeDenied, Message: "the registration token expired at " + t.ExpiresAt.Format(time.RFC3339) + next, Cause: ErrTokenExpired}
+		return &ecp.Error{Code: ecp.CodeDenied, Message: "the registration token expired at " +
+			t.ExpiresAt.Format(time.RFC3339) + next, Cause: ErrTokenExpired}
 	}
 	return nil
 }
@@ -76,18 +78,21 @@ type NewRegistration struct {
 // adopted cluster. life 0 = [DefaultRegistrationLife]. The secret, 32 hex
 // digits, is shown this once: only its hash is kept, and it is "" in an answer
 // that is given again for an idempotency key. It wants [ecp.RightWrite].
-func (m *Registry) CreateRegistration(ctx context.Context, id ecp.ID, life time.Duration) (ecp.RegistrationToken, ecp.Secret, error) {
+func (m *Registry) CreateRegistration(ctx context.Context, id ecp.ID,
+	life time.Duration) (ecp.RegistrationToken, ecp.Secret, error) {
 	if life == 0 {
 		life = DefaultRegistrationLife
 	}
-	q := change.Request{Op: "make registration token of " + string(id), Action: "create", Kind: ecp.KindRegistrationToken, Asked: []any{id, life}}
-	out, err := change.Submit(ctx, m.Observed.Changes, q, func(w *change.Tx) (NewRegistration, error) {
+	q := change.Request{Op: "make registration token of " + string(id), Action: "create",
+		Kind: ecp.KindRegistrationToken, Asked: []any{id, life}}
+	out, err := change.Submit(ctx, m.observed.Changes, q, func(w *change.Tx) (NewRegistration, error) {
 		rec, err := adoptedForChange(w, id, ecp.RightWrite)
 		if err != nil {
 			return NewRegistration{}, err
 		}
 		if rec.Deleting && !rec.OwesRelease() { // else an agent is what the deletion waits for
-			return NewRegistration{}, ecp.NewError(ecp.CodeConflict, "", "the cluster is being deleted; no agent can register with it")
+			return NewRegistration{},
+				ecp.NewError(ecp.CodeConflict, "", "the cluster is being deleted; no agent can register with it")
 		}
 		var wrong fault.Fields
 		if life < MinRegistrationLife || life > MaxRegistrationLife {
@@ -98,7 +103,8 @@ func (m *Registry) CreateRegistration(ctx context.Context, id ecp.ID, life time.
 		}
 		secret := random.Hex(16) // 128 bits
 		t := ecp.RegistrationToken{
-			ID: "reg-" + random.Hex(8), Hash: random.Hash(secret), Cluster: id, CreatedAt: w.Now, CreatedBy: w.Actor.Name, ExpiresAt: w.Now.Add(life),
+			ID: "reg-" + random.Hex(8), Hash: random.Hash(secret), Cluster: id, CreatedAt: w.Now,
+			CreatedBy: w.Actor.Name, ExpiresAt: w.Now.Add(life),
 		}
 		w.Note(t.ID, rec.Project, nil, shownRegistration(t))
 		return NewRegistration{t, ecp.Secret(secret)}, ecp.Put(w.Tx, t, 0)
@@ -113,9 +119,12 @@ func roomForRegistration(w *change.Tx, id ecp.ID) error {
 	if err != nil {
 		return err
 	}
-	over := slices.DeleteFunc(slices.Clone(all), func(t ecp.RegistrationToken) bool { return validRegistration(t, w.Now) })
+	over := slices.DeleteFunc(slices.Clone(all),
+		func(t ecp.RegistrationToken) bool { return validRegistration(t, w.Now) })
 	if valid := len(all) - len(over); valid >= MaxRegistrations {
-		return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("the cluster has %d registration tokens that are good; use one of them, for several agents if need be, or revoke some", valid))
+		return ecp.NewError(ecp.CodeConflict, "",
+			fmt.Sprintf("the cluster has %d registration tokens that are good; use one of them, for several agents if "+
+				"need be, or revoke some", valid))
 	}
 	sortRegistrations(over)
 	for _, t := range over[min(len(over), MaxRegistrationsOver):] {
@@ -143,7 +152,7 @@ func (m *Registry) Registrations(ctx context.Context, id ecp.ID) ([]ecp.Registra
 	if _, err := m.readableAdopted(ctx, op, ecp.RightWrite, id); err != nil {
 		return nil, err
 	}
-	out, err := observed.ChildrenOf[ecp.RegistrationToken](ctx, m.Observed, id)
+	out, err := observed.ChildrenOf[ecp.RegistrationToken](ctx, m.observed, id)
 	if err != nil {
 		return nil, fault.Wrap(op, err)
 	}
@@ -155,8 +164,9 @@ func (m *Registry) Registrations(ctx context.Context, id ecp.ID) ([]ecp.Registra
 // have done so stay. A token that was revoked before stays so. It wants
 // [ecp.RightWrite].
 func (m *Registry) RevokeRegistration(ctx context.Context, id ecp.ID, token string) error {
-	q := change.Request{Op: "revoke registration token " + token, Action: "revoke", Kind: ecp.KindRegistrationToken, Key: token, Asked: id}
-	return change.Do(ctx, m.Observed.Changes, q, func(w *change.Tx) error {
+	q := change.Request{Op: "revoke registration token " + token, Action: "revoke", Kind: ecp.KindRegistrationToken,
+		Key: token, Asked: id}
+	return change.Do(ctx, m.observed.Changes, q, func(w *change.Tx) error {
 		rec, err := adoptedForChange(w, id, ecp.RightWrite)
 		if err != nil {
 			return err
@@ -180,7 +190,7 @@ func (m *Registry) RevokeRegistration(ctx context.Context, id ecp.ID, token stri
 }
 
 // RevokeRegistrations lets nobody register with the tokens of a cluster that leaves
-// its project: those who have them need not be those of the other. List that have
+// its project: those who have them need not be those of the other. Agents that have
 // registered stay.
 func RevokeRegistrations(w *change.Tx, rec ecp.ClusterRecord) error {
 	all, err := observed.ChildrenIn[ecp.RegistrationToken](w.Tx, rec.ID)
@@ -215,8 +225,9 @@ func adoptedForChange(w *change.Tx, id ecp.ID, right ecp.Right) (ecp.ClusterReco
 }
 
 // readableAdopted is readable for what only adopted clusters have.
-func (m *Registry) readableAdopted(ctx context.Context, op string, right ecp.Right, id ecp.ID) (ecp.ClusterRecord, error) {
-	rec, err := m.Observed.LoadReadable(ctx, op, right, id)
+func (m *Registry) readableAdopted(ctx context.Context, op string, right ecp.Right,
+	id ecp.ID) (ecp.ClusterRecord, error) {
+	rec, err := m.observed.LoadReadable(ctx, op, right, id)
 	if err == nil {
 		err = adoptedOnly(rec.Mode)
 	}

@@ -23,11 +23,7 @@ func (m *Manager) passAdopted(ctx context.Context, rec ecp.ClusterRecord) time.D
 		m.complain(ctx, "read agents", rec.ID, err)
 		return time.Second
 	}
-	mem, look := m.observed.MemoryOf(rec.ID), m.observed.AdoptedSnapshot(rec.ID)
-	m.observed.Mu.Lock()
-	mem.Agents = mem.Agents.After(look.Tick, agents, derive.NewAdoptedView(m.observed.Timings, look.At, rec, agents, look))
-	look.AddMemory(mem.Agents)
-	m.observed.Mu.Unlock()
+	look := m.observed.ObserveAgents(rec, agents)
 	v := derive.NewAdoptedView(m.observed.Timings, look.At, rec, agents, look)
 	if err := m.Agents.RemoveExpired(ctx, rec.ID, v.Expired); err != nil {
 		m.complain(ctx, "forget agents", rec.ID, err)

@@ -17,7 +17,7 @@ import (
 // given back.
 func (m *Manager) removeAdopted(ctx context.Context, rec ecp.ClusterRecord) time.Duration {
 	if !rec.OwesRelease() {
-		m.Agents.Drop(rec.ID)
+		m.observed.DropAgents(rec.ID)
 	}
 	mem := m.observed.MemoryOf(rec.ID)
 	if wait := mem.RetryAt.Sub(m.observed.Tick()); wait > 0 && mem.FailedRevision == rec.Revision {
@@ -168,7 +168,7 @@ func (m *Manager) releaseLimit(ctx context.Context, rec ecp.ClusterRecord) error
 		return errors.Join(agents.RemoveAgents(tx, rec.ID), putLimit(tx, is, next))
 	})
 	if err == nil {
-		m.Agents.Drop(rec.ID)
+		m.observed.DropAgents(rec.ID)
 	}
 	return err
 }

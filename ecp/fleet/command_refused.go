@@ -78,14 +78,12 @@ func (m *Manager) repairHelps(rec ecp.ClusterRecord, kind ecp.CommandKind) error
 	if kind != ecp.CommandRepair || rec.Status.Reason != ecp.ReasonNodeDown && rec.Status.Reason != ecp.ReasonNothingServes {
 		return nil
 	}
-	m.observed.Mu.Lock()
-	defer m.observed.Mu.Unlock()
-	mem := m.observed.Memories[rec.ID]
-	if mem == nil || mem.Snapshot.Unseen != "" {
+	snap, _ := m.observed.Last(rec.ID)
+	if snap.Unseen != "" {
 		return nil
 	}
 	why := ""
-	for _, n := range mem.Snapshot.Found.Nodes {
+	for _, n := range snap.Found.Nodes {
 		switch {
 		case n.Ready:
 		case n.Machine != ecp.MachineUnanswered:
@@ -94,7 +92,7 @@ func (m *Manager) repairHelps(rec ecp.ClusterRecord, kind ecp.CommandKind) error
 			why = fmt.Sprintf("%s: %s", n.Pod, n.Message)
 		}
 	}
-	if why == "" || len(mem.Snapshot.Found.Nodes) < mem.Snapshot.Found.Replicas {
+	if why == "" || len(snap.Found.Nodes) < snap.Found.Replicas {
 		return nil
 	}
 	return ecp.NewError(ecp.CodeConflict, "", "repair cannot help while a machine does not answer: "+why+"; repair works once that is said, and nothing has to be done if the machine comes back")
@@ -109,13 +107,11 @@ func (m *Manager) repairExpels(rec ecp.ClusterRecord, kind ecp.CommandKind) erro
 	if !rec.Status.HasForeignMembers() {
 		return illegal(rec, kind)
 	}
-	m.observed.Mu.Lock()
-	defer m.observed.Mu.Unlock()
-	mem := m.observed.Memories[rec.ID]
-	if mem == nil || slices.ContainsFunc(mem.Snapshot.ForeignMembers, func(f ecp.ForeignMember) bool { return !f.Running }) {
+	snap, seen := m.observed.Last(rec.ID)
+	if !seen || slices.ContainsFunc(snap.ForeignMembers, func(f ecp.ForeignMember) bool { return !f.Running }) {
 		return nil
 	}
-	return ecp.NewError(ecp.CodeConflict, "", derive.DescribeForeign(mem.Snapshot.ForeignMembers))
+	return ecp.NewError(ecp.CodeConflict, "", derive.DescribeForeign(snap.ForeignMembers))
 }
 
 // repairJoins refuses a repair while nodes count different members: it makes
@@ -129,10 +125,8 @@ func (m *Manager) repairJoins(rec ecp.ClusterRecord, kind ecp.CommandKind) error
 	if rec.Status.Reason == ecp.ReasonPartitioned {
 		why = rec.Status.Message
 	}
-	m.observed.Mu.Lock()
-	defer m.observed.Mu.Unlock()
-	if mem := m.observed.Memories[rec.ID]; mem != nil && mem.Snapshot.Unseen == "" {
-		if v := derive.NewView(mem.Snapshot.At, rec, mem.Snapshot); v.Partitioned() {
+	if snap, seen := m.observed.Last(rec.ID); seen && snap.Unseen == "" {
+		if v := derive.NewView(snap.At, rec, snap); v.Partitioned() {
 			why = derive.DescribePartition(v)
 		}
 	}

@@ -353,7 +353,7 @@ func TestNewChecksItsConfig(t *testing.T) {
 	require.Equal(t, 1, s.Writes, "defaults are stored once")
 	require.Len(t, s.Records[ecp.KindImage], len(ecp.DefaultImages()))
 
-	m := &observed.Clusters{Adapters: map[int]ecp.Adapter{5: worldAdapter{}}}
+	m := observed.New(observed.Config{Adapters: map[int]ecp.Adapter{5: worldAdapter{}}})
 	require.NotNil(t, m.AdapterFor("5.8.9"))
 	require.NotNil(t, m.AdapterFor("6.1.0"), "a later major is spoken to by the newest")
 	require.Nil(t, m.AdapterFor("4.4.24"))

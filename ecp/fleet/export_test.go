@@ -16,8 +16,4 @@ func (m *Manager) SetTick(tick func() time.Time) { m.setTick(tick) }
 func (m *Manager) setTick(tick func() time.Time) { m.observed.Tick, m.made.Tick = tick, tick() }
 
 // Turns is of how many clusters turns at their broker are kept.
-func (m *Manager) Turns() int {
-	m.observed.Queries.Mu.Lock()
-	defer m.observed.Queries.Mu.Unlock()
-	return len(m.observed.Queries.Of)
-}
+func (m *Manager) Turns() int { return m.observed.Queries.InUse() }

@@ -77,7 +77,7 @@ func limitUnsure(r ecp.ClusterRecord) bool {
 func (m *Manager) dropRemoved(ctx context.Context, id ecp.ID) {
 	agents, err := observed.ChildrenOf[ecp.AgentRecord](ctx, m.observed, id)
 	if err == nil && len(agents) == 0 {
-		m.Agents.Drop(id)
+		m.observed.DropAgents(id)
 	}
 }
 

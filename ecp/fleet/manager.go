@@ -140,7 +140,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 		c.Now = time.Now
 	}
 	m := &Manager{
-		localServiceAddresses: c.LocalServiceAddresses, workers: c.Workers, queue: sched.NewQueue(), newProvisioner: c.NewProvisioner, targets: targets.New(),
+		localServiceAddresses: c.LocalServiceAddresses, workers: c.Workers, newProvisioner: c.NewProvisioner, targets: targets.New(),
 		operationsMost: cmp.Or(c.Limits.Operations, 100), auditKept: c.AuditKept, operationsKept: c.OperationsKept,
 	}
 	if m.workers <= 0 {
@@ -156,19 +156,19 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	m.Directory = tenancy.NewDirectory(tenancy.DirectoryConfig{Changes: m.Changes, ProjectsPerOrg: c.Limits.ProjectsPerOrg, Projects: c.Limits.Projects})
 	m.Accounts = tenancy.NewAccounts(tenancy.AccountsConfig{Changes: m.Changes, Hasher: c.Hasher, SessionLife: c.SessionLife})
 	m.Catalog = catalog.New(catalog.Config{Changes: m.Changes, Sealer: c.Sealer, LBProfiles: c.Limits.LBProfiles, Hooks: m.catalogHooks()})
-	m.observed = &observed.Clusters{
+	m.observed = observed.New(observed.Config{
 		Store: c.Store, Changes: m.Changes, Catalog: m.Catalog, Provisioners: c.Provisioners, Added: m.targets.Get, Adapters: map[int]ecp.Adapter{}, Link: c.Link, AgentAddress: c.AgentAddress,
-		Sealer: c.Sealer, Log: c.Logger, Now: c.Now, Tick: time.Now, Timings: c.Timings.WithDefaults(), Memories: map[ecp.ID]*observed.Memory{}, Changed: map[ecp.ID]bool{}, Relicensed: map[ecp.ID]bool{}, Index: observed.NewListIndex(),
-	}
-	m.Agents = &agents.Registry{Observed: m.observed, Wake: m.queue.Add}
-	m.Logs = &logs.Reader{Observed: m.observed, Accounts: m.Accounts}
-	m.brokers = &brokers.Brokers{Observed: m.observed, Wake: m.queue.Add, WithLease: m.boundByLease}
+		Sealer: c.Sealer, Log: c.Logger, Now: c.Now, Tick: time.Now, Timings: c.Timings.WithDefaults(),
+	})
+	m.queue = sched.NewQueue(m.observed.Flow, m.workers)
+	m.Agents = agents.New(m.observed, m.queue.Add)
+	m.Logs = logs.New(m.observed, m.Accounts)
+	m.brokers = brokers.New(m.observed, m.queue.Add, m.boundByLease)
 	m.settings = sealing.Settings{Observed: m.observed}
 	m.Access = &access.Gateway{Observed: m.observed}
-	m.Monitor = &monitor.Monitor{Observed: m.observed, Directory: m.Directory, Surveys: monitor.NewSurveys()}
+	m.Monitor = monitor.New(m.observed, m.Directory)
 	m.made = derive.NewClockMark(ecp.Status{}, m.observed.Now(), m.observed.Tick())
 	m.slots = sched.NewWriteLimiter(m.workers)
-	m.queue.Lines.Of, m.queue.Lines.Share = m.lineOf, m.workers
 	for _, a := range c.Adapters {
 		if _, twice := m.observed.Adapters[a.Major()]; twice {
 			return nil, ecp.NewError(ecp.CodeInvalid, "new manager", fmt.Sprintf("Config.Adapters has two for EMQX %d", a.Major()))

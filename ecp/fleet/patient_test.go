@@ -80,3 +80,13 @@ func take(q *sched.Queue) ecp.ID {
 }
 
 func aKey(id string, n byte) ecp.Key { return ecp.Key{ID: id, Secret: bytes.Repeat([]byte{n}, 32)} }
+
+// queued takes everything that waits in a queue.
+func queued(q *sched.Queue) map[ecp.ID]bool {
+	out := map[ecp.ID]bool{}
+	for id := take(q); id != ""; id = take(q) {
+		out[id] = true
+		q.Done(id)
+	}
+	return out
+}

@@ -221,7 +221,7 @@ func (m *Manager) UsageByProject(ctx context.Context) (map[string]Usage, error) 
 	if err != nil {
 		return nil, err
 	}
-	all, err := m.observed.Index.All(ctx, m.observed.Store)
+	all, err := m.observed.All(ctx)
 	if err != nil {
 		return nil, fault.Wrap(op, err)
 	}

@@ -38,8 +38,8 @@ func (m *Manager) pass(ctx context.Context, id ecp.ID) time.Duration {
 		return 5 * time.Second
 	}
 	mem := m.observed.MemoryOf(id)
-	m.onTarget(mem, rec)
-	if m.takeChanged(id) {
+	m.observed.SetTarget(mem, rec.Spec.Hosted.Target)
+	if m.observed.TakeSecretsChanged(id) {
 		mem.Known = false
 	}
 	look := m.lookAt(ctx, p, rec, *mem)
@@ -67,7 +67,7 @@ func (m *Manager) pass(ctx context.Context, id ecp.ID) time.Duration {
 	if ctx.Err() != nil {
 		return 0
 	}
-	m.remember(mem, look)
+	m.observed.Remember(mem, look)
 	m.pushLicense(ctx, rec, look)
 	was := mem.Mark.Tick
 	again := m.settle(ctx, stored, op, look, did)
@@ -85,16 +85,6 @@ func (m *Manager) nextInLine() {
 	if id := m.slots.Next(); id != "" {
 		m.queue.Add(id)
 	}
-}
-
-func (m *Manager) remember(mem *observed.Memory, look derive.Snapshot) {
-	m.observed.Mu.Lock()
-	defer m.observed.Mu.Unlock()
-	if look.Unseen != "" { // what was seen before is the best there is
-		mem.Snapshot.Unseen, mem.Snapshot.At = look.Unseen, look.At
-		return
-	}
-	mem.Snapshot, mem.ObservedAt = look, look.At
 }
 
 // lookAt asks the platform. Counters of earlier looks are carried on.
@@ -148,9 +138,11 @@ func (m *Manager) act(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRec
 	if look.Unseen != "" || look.NotHeld != "" || look.Found.ForeignOwner != "" {
 		return false
 	}
-	if held := derive.WritesHeld(rec, look.Found); m.toldOlder(mem, held) != held && held {
+	held := derive.WritesHeld(rec, look.Found)
+	if held && !mem.OlderLogged {
 		m.observed.Log.WarnContext(ctx, "the record is older than what is found; nothing is written", "cluster", rec.ID, "found", look.Found.Generation, "recorded", rec.Generation)
 	}
+	mem.OlderLogged = held
 	if look.Tick.Before(mem.RetryAt) && mem.FailedRevision == rec.Revision {
 		look.Failure = mem.Snapshot.Failure
 		return false
@@ -340,13 +332,4 @@ func (m *Manager) complain(ctx context.Context, doing string, id ecp.ID, err err
 		return
 	}
 	m.observed.Log.WarnContext(ctx, "pass did not succeed", "doing", doing, "cluster", id, ecp.ErrorAttr(err))
-}
-
-// toldOlder says whether the log has had its one line on a cluster whose record
-// is older than what is found; a cluster that is well again gets another one.
-func (m *Manager) toldOlder(mem *observed.Memory, older bool) (told bool) {
-	m.observed.Mu.Lock()
-	defer m.observed.Mu.Unlock()
-	told, mem.OlderLogged = mem.OlderLogged, older
-	return told
 }

@@ -334,10 +334,10 @@ func TestTheSameKeyIsTheSameAgent(t *testing.T) {
 
 	other := p.adopt("other", "b/p")
 	_, secret := p.token(other)
-	clear(p.m.queue.Dirty)
+	queued(p.m.queue)
 	moved, err := p.register(secret, "x")
 	require.NoError(t, err)
-	require.Equal(t, map[ecp.ID]bool{p.id: true, other: true}, p.m.queue.Dirty, "both are looked at")
+	require.Equal(t, map[ecp.ID]bool{p.id: true, other: true}, queued(p.m.queue), "both are looked at")
 	require.Equal(t, first, moved.ID)
 	require.Equal(t, other, moved.Cluster)
 	require.Empty(t, moved.Node)

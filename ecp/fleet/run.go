@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/openecp/openecp/ecp/internal/sched"
 )
 
@@ -27,11 +25,11 @@ func (m *Manager) Run(ctx context.Context) error {
 	defer func() {
 		cancel(nil)
 		group.Wait()
-		m.brokers.Probes.Wait()
+		m.brokers.Wait()
 		release()
 		holds.Wait()
 		m.queue.Stop()
-		m.forgetLooks()
+		m.observed.ForgetObservations()
 		m.targets.ForgetAll()
 	}()
 	m.settings.SealStored(ctx)
@@ -93,7 +91,7 @@ func (m *Manager) work(ctx context.Context) {
 		}
 		began := m.observed.Tick()
 		again := m.pass(ctx, id)
-		m.remarkPace(id, m.observed.Tick().Sub(began))
+		m.observed.SetSlow(id, m.observed.Tick().Sub(began) > sched.SlowReconcile)
 		m.queue.Done(id)
 		if again > 0 && ctx.Err() == nil {
 			m.queue.AddAfter(id, again)
@@ -116,34 +114,3 @@ func (m *Manager) enqueueAll(ctx context.Context) error {
 // lookers is how many clusters are looked at for each that is written to: a
 // look may wait some seconds for a broker that is dead.
 const lookers = 4
-
-// lineOf is where a cluster waits, by what its last pass was like.
-func (m *Manager) lineOf(id ecp.ID) sched.Flow {
-	m.observed.Mu.Lock()
-	defer m.observed.Mu.Unlock()
-	if mem := m.observed.Memories[id]; mem != nil {
-		return sched.Flow{Target: mem.Target, Slow: mem.Slow}
-	}
-	return sched.Flow{}
-}
-
-func (m *Manager) onTarget(mem *observed.Memory, rec ecp.ClusterRecord) {
-	m.observed.Mu.Lock()
-	defer m.observed.Mu.Unlock()
-	mem.Target = rec.Spec.Hosted.Target
-}
-
-// remarkPace notes whether a pass was held up.
-func (m *Manager) remarkPace(id ecp.ID, took time.Duration) {
-	m.observed.Mu.Lock()
-	defer m.observed.Mu.Unlock()
-	if mem := m.observed.Memories[id]; mem != nil {
-		mem.Slow = took > sched.SlowReconcile
-	}
-}
-
-func (m *Manager) forgetLooks() {
-	m.observed.Mu.Lock()
-	defer m.observed.Mu.Unlock()
-	clear(m.observed.Memories)
-}

@@ -29,24 +29,11 @@ func (m *Manager) handOut(ctx context.Context, uses func(ecp.ClusterRecord) bool
 		m.observed.Log.WarnContext(ctx, "changed secrets reach their clusters with the next change or start only", "error", err)
 		return nil
 	}
-	m.observed.Mu.Lock()
-	for _, id := range due {
-		m.observed.Changed[id] = true
-	}
-	m.observed.Mu.Unlock()
+	m.observed.SecretsChanged(due)
 	for _, id := range due {
 		m.queue.Add(id)
 	}
 	return due
-}
-
-// takeChanged says whether a cluster is to be applied for its secrets' sake.
-func (m *Manager) takeChanged(id ecp.ID) bool {
-	m.observed.Mu.Lock()
-	defer m.observed.Mu.Unlock()
-	was := m.observed.Changed[id]
-	delete(m.observed.Changed, id)
-	return was
 }
 
 // ResealSecrets seals every secret with the newest key that is not yet, those in

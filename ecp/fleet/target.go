@@ -70,7 +70,7 @@ func (m *Manager) targetUses(ctx context.Context) (map[string]int, error) {
 	if a, _ := ecp.ActorFrom(ctx); !a.May(ecp.RightAdmin, "") {
 		return nil, nil
 	}
-	all, err := m.observed.Index.All(ctx, m.observed.Store)
+	all, err := m.observed.All(ctx)
 	if err != nil {
 		return nil, fault.Wrap("count clusters", err)
 	}

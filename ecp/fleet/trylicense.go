@@ -115,12 +115,7 @@ func (m *Manager) loadLicense(ctx context.Context, rec ecp.ClusterRecord, conten
 	if err != nil {
 		return ecp.BrokerLicense{}, err
 	}
-	m.observed.Mu.Lock()
-	var look derive.Snapshot
-	if mem := m.observed.Memories[rec.ID]; mem != nil {
-		look = mem.Snapshot
-	}
-	m.observed.Mu.Unlock()
+	look, _ := m.observed.Last(rec.ID)
 	var got ecp.BrokerLicense
 	err = m.brokers.ThroughOther(ctx, p, derive.NewView(m.observed.Now(), rec, look), "", func(ctx context.Context, b ecp.Broker) (err error) {
 		l, ok := b.(ecp.LicenseManager)
@@ -145,22 +140,14 @@ func (m *Manager) loadLicenseAgain(ctx context.Context, rec ecp.ClusterRecord, o
 
 // handOutLicense lets all clusters that use a license have it as it is now.
 func (m *Manager) handOutLicense(ctx context.Context, name string) {
-	due := m.handOut(ctx, func(c ecp.ClusterRecord) bool { return c.Resolved.License == name })
-	m.observed.Mu.Lock()
-	defer m.observed.Mu.Unlock()
-	for _, id := range due {
-		m.observed.Relicensed[id] = true
-	}
+	m.observed.LicenseChanged(m.handOut(ctx, func(c ecp.ClusterRecord) bool { return c.Resolved.License == name }))
 }
 
 // pushLicense loads a changed license into a cluster that runs, so that it counts at
 // once: EMQX looks for a changed file every two minutes, and no more after one was
 // loaded over its API. It is tried again until EMQX has said something.
 func (m *Manager) pushLicense(ctx context.Context, rec ecp.ClusterRecord, look derive.Snapshot) {
-	m.observed.Mu.Lock()
-	due := m.observed.Relicensed[rec.ID]
-	m.observed.Mu.Unlock()
-	if !due || rec.Resolved.License == "" || look.Unseen != "" || look.NotHeld != "" || !derive.NewView(look.At, rec, look).Agreed() {
+	if !m.observed.LicenseDue(rec.ID) || rec.Resolved.License == "" || look.Unseen != "" || look.NotHeld != "" || !derive.NewView(look.At, rec, look).Agreed() {
 		return
 	}
 	var content ecp.Secret
@@ -178,7 +165,5 @@ func (m *Manager) pushLicense(ctx context.Context, rec ecp.ClusterRecord, look d
 		m.observed.Log.WarnContext(ctx, "EMQX does not take the changed license, and a node that starts reads it: put the one before back, or another",
 			"cluster", rec.ID, "license", rec.Resolved.License, "why", wordsOf(err))
 	}
-	m.observed.Mu.Lock()
-	delete(m.observed.Relicensed, rec.ID)
-	m.observed.Mu.Unlock()
+	m.observed.LicenseGiven(rec.ID)
 }

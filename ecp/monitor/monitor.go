@@ -5,9 +5,15 @@ import (
 	"github.com/openecp/openecp/ecp/tenancy"
 )
 
-// Monitor asks the brokers of clusters for users, and sums up what they say.
+// Monitor asks the brokers of clusters for users, and sums up what they answer. It is safe
+// for use by several goroutines.
 type Monitor struct {
-	Observed  *observed.Clusters
-	Directory *tenancy.Directory
-	Surveys   surveys // for overviews
+	observed  *observed.Clusters
+	directory *tenancy.Directory
+	surveys   surveys // for overviews
+}
+
+// New returns a Monitor of the clusters of a Manager, which makes one for its field Monitor.
+func New(o *observed.Clusters, d *tenancy.Directory) *Monitor {
+	return &Monitor{observed: o, directory: d, surveys: newSurveys()}
 }

@@ -15,7 +15,7 @@ import (
 type Overview struct {
 	At       time.Time                      `json:"at"` // UTC
 	Clusters int                            `json:"clusters"`
-	Stale    int                            `json:"stale"`    // clusters that could not be looked at when it was last tried
+	Stale    int                            `json:"stale"`    // clusters that could not be observed when it was last tried
 	States   map[ecp.Mode]map[ecp.State]int `json:"states"`   // states that no cluster is in are left out
 	Versions map[string]int                 `json:"versions"` // of EMQX; empty key = not known yet
 
@@ -121,8 +121,8 @@ type clusterFigures struct {
 // surveyed is what a cluster's broker told when it was last asked.
 type surveyed struct {
 	at         time.Time // wall clock; zero = never
-	why        string    // it told nothing, or not all; empty = it told all
-	sessions   *int      // nil = not told, as all below
+	why        string    // it told nothing, or not all; empty means it told all
+	sessions   *int      // nil means not told, as all below
 	rules      *RuleTotals
 	connectors *ConnectorTotals
 	alarms     *AlarmTotals
@@ -130,7 +130,8 @@ type surveyed struct {
 
 // summarize adds up clusters, which are in the order of their ids.
 func summarize(at time.Time, all []clusterFigures) Overview {
-	o := Overview{At: at, States: map[ecp.Mode]map[ecp.State]int{}, Versions: map[string]int{}, Missing: []MissingCluster{}, Alarms: AlarmTotals{Kinds: map[string]int{}}}
+	o := Overview{At: at, States: map[ecp.Mode]map[ecp.State]int{}, Versions: map[string]int{},
+		Missing: []MissingCluster{}, Alarms: AlarmTotals{Kinds: map[string]int{}}}
 	for i := range all {
 		o.add(&all[i])
 	}

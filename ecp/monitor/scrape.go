@@ -36,7 +36,7 @@ var unscraped = map[ecp.Mode][]ecp.State{
 // read, in the order of their ids and of their nodes' names. An EMQX 5 tells those
 // of all its nodes in one place; of an EMQX 4, each node knows only itself: there is
 // a target for each node that can be reached, which of an adopted cluster is each
-// with an agent beside it. List stay in the list while they do not answer:
+// with an agent beside it. Clusters stay in the list while they do not answer:
 // scraping them then fails, which is how Prometheus notices. Those of which no
 // broker is meant to run, such as stopped ones, are left out. It asks nobody. Of o
 // only the filters count.
@@ -46,7 +46,7 @@ func (m *Monitor) ScrapeTargets(ctx context.Context, o ecp.ListOptions) ([]Scrap
 	if err != nil {
 		return nil, err
 	}
-	all, err := m.Observed.Index.Order(ctx, m.Observed.Store, ecp.SortID)
+	all, err := m.observed.Order(ctx, ecp.SortID)
 	if err != nil {
 		return nil, fault.Wrap(op, err)
 	}
@@ -56,7 +56,8 @@ func (m *Monitor) ScrapeTargets(ctx context.Context, o ecp.ListOptions) ([]Scrap
 		if !serving(l) || !seen(l) {
 			continue
 		}
-		t := ScrapeTarget{Cluster: l.ID, Name: l.Name, Project: l.Project, Mode: l.Mode, State: l.State, Version: l.Version}
+		t := ScrapeTarget{Cluster: l.ID, Name: l.Name, Project: l.Project, Mode: l.Mode, State: l.State,
+			Version: l.Version}
 		nodes := m.scrapedNodes(l)
 		if len(nodes) == 0 {
 			out = append(out, t)
@@ -75,21 +76,18 @@ func (m *Monitor) scrapedNodes(l *observed.Entry) (nodes []string) {
 		return nil
 	}
 	if l.Mode == ecp.Adopted {
-		for _, a := range m.Observed.Observe(l.ID).Agents {
+		for _, a := range m.observed.Observe(l.ID).Agents {
 			if a.Report != nil && a.Report.Node != "" && a.Mismatch == "" && a.Conflict == "" {
 				nodes = append(nodes, a.Report.Node)
 			}
 		}
 	} else {
-		m.Observed.Mu.Lock()
-		if mem := m.Observed.Memories[l.ID]; mem != nil {
-			for _, n := range mem.Snapshot.Found.Nodes {
-				if !n.Terminating {
-					nodes = append(nodes, n.Name)
-				}
+		snap, _ := m.observed.Last(l.ID)
+		for _, n := range snap.Found.Nodes {
+			if !n.Terminating {
+				nodes = append(nodes, n.Name)
 			}
 		}
-		m.Observed.Mu.Unlock()
 	}
 	slices.Sort(nodes)
 	return slices.Compact(nodes)

@@ -39,8 +39,8 @@ type surveyEntry struct {
 	busy  bool      // it is under way
 }
 
-// NewSurveys returns what overviews gather: nothing yet.
-func NewSurveys() surveys {
+// newSurveys returns what overviews gather: nothing yet.
+func newSurveys() surveys {
 	return surveys{wake: make(chan struct{}, 1), wanted: map[string]time.Time{}, of: map[ecp.ID]*surveyEntry{}}
 }
 
@@ -114,7 +114,7 @@ func (s *surveys) due(all []*observed.Entry, now time.Time, most int) (out []ecp
 	return out, len(s.wanted) > 0
 }
 
-// isDue reports whether a cluster is to be asked; nil = it never was.
+// isDue reports whether a cluster is to be asked; nil means it never was.
 func (e *surveyEntry) isDue(now time.Time) bool {
 	switch {
 	case e == nil:
@@ -148,24 +148,24 @@ func (m *Monitor) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-m.Surveys.wake:
+		case <-m.surveys.wake:
 			if !idle { // whoever looks often must not make it quicker
 				continue
 			}
 		case <-pause.C:
 		}
-		all, err := m.Observed.Index.All(ctx, m.Observed.Store)
+		all, err := m.observed.All(ctx)
 		if err != nil {
 			pause.Reset(5 * time.Second)
 			idle = false
 			continue
 		}
-		ids, looked := m.Surveys.due(all, m.Observed.Tick(), cap(slots)-len(slots))
+		ids, looked := m.surveys.due(all, m.observed.Tick(), cap(slots)-len(slots))
 		for _, id := range ids {
 			slots <- struct{}{}
 			group.Go(func() {
 				defer func() { <-slots }()
-				m.Surveys.told(id, m.surveyOf(ecp.WithActor(ctx, ecp.System), id))
+				m.surveys.told(id, m.surveyOf(ecp.WithActor(ctx, ecp.System), id))
 			})
 		}
 		if idle = !looked; looked {
@@ -179,7 +179,7 @@ func (m *Monitor) Run(ctx context.Context) {
 func (m *Monitor) surveyOf(ctx context.Context, id ecp.ID) (t surveyed) {
 	ctx, cancel := context.WithTimeout(ctx, surveyPatience)
 	defer cancel()
-	defer func() { t.at = m.Observed.Now().UTC() }()
+	defer func() { t.at = m.observed.Now().UTC() }()
 	traffic, err := m.Traffic(ctx, id)
 	if err != nil {
 		t.why = ecp.MessageOf(err)

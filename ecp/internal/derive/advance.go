@@ -1,6 +1,7 @@
 package derive
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -19,8 +20,8 @@ type Outcome struct {
 	Evacuated        *ecp.EvacuatedNode // what became of the clients of a node that may go
 	Draining         *ecp.Draining      // the node whose clients have to leave from now on
 	Drained          bool               // nobody has to leave any more
-	Ordinals         int                // how many nodes belong to the cluster from now on; 0 = as many as before
-	Removing         int                // ordinal of the node whose membership is to be ended; 0 = none
+	Ordinals         int                // how many nodes belong to the cluster from now on; 0 means as many as before
+	Removing         int                // ordinal of the node whose membership is to be ended; 0 means none
 	Removed          bool               // its membership has ended
 }
 
@@ -34,7 +35,8 @@ type Result struct {
 // Advance is the pure core of a pass: from the stored record and operation, a
 // look and what was done, to what is to be stored. It is asked again with the
 // same input after a crash and gives the same answer.
-func Advance(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, snap Snapshot, outcome Outcome) Result {
+func Advance(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, snap Snapshot,
+	outcome Outcome) Result {
 	old := rec.Clone()
 	rec = rec.Clone()
 	if op != nil {
@@ -73,7 +75,8 @@ func Advance(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, op *ecp.Operat
 }
 
 // recordFindings takes up what the pass did and what can be seen for the first time.
-func recordFindings(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ecp.Operation, snap Snapshot, outcome Outcome) {
+func recordFindings(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ecp.Operation, snap Snapshot,
+	outcome Outcome) {
 	st := &rec.Status
 	if outcome.Applied {
 		MarkDispatched(t, now, rec, op)
@@ -95,7 +98,8 @@ func recordFindings(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ec
 	forgetFormer(st, snap.Settings)
 	recordRefusal(st, rec.Generation, snap, outcome)
 	f := snap.Found
-	if snap.Unseen != "" || !st.Dispatched || !f.Exists || f.Terminating || rec.Deleting || RecordOlder(*rec, f) != nil {
+	if snap.Unseen != "" || !st.Dispatched || !f.Exists || f.Terminating || rec.Deleting ||
+		RecordOlder(*rec, f) != nil {
 		return
 	}
 	st.Seen = true
@@ -103,7 +107,8 @@ func recordFindings(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ec
 		st.Auth = f.Auth
 	}
 	for _, v := range f.Volumes {
-		if _, known := st.Volumes[v.Ordinal]; !known && v.Bound && !v.Terminating && v.Ordinal < min(rec.Spec.Hosted.Nodes, OrdinalsOf(*rec)) {
+		if _, known := st.Volumes[v.Ordinal]; !known && v.Bound && !v.Terminating &&
+			v.Ordinal < min(rec.Spec.Hosted.Nodes, OrdinalsOf(*rec)) {
 			if st.Volumes == nil {
 				st.Volumes = map[int]string{}
 			}
@@ -163,9 +168,14 @@ func patienceOf(t ecp.Timings, s ecp.State) time.Duration {
 
 func sameStatus(a, b ecp.Status) bool {
 	return a.State == b.State && a.Reason == b.Reason && a.Message == b.Message && a.Since.Equal(b.Since) &&
-		a.Deadline.Equal(b.Deadline) && a.StaleFrom.Equal(b.StaleFrom) && a.WaitingFrom.Equal(b.WaitingFrom) && a.Operation == b.Operation && a.RepairOf == b.RepairOf &&
-		a.Version == b.Version && (a.LimitDropped == nil) == (b.LimitDropped == nil) && a.Dispatched == b.Dispatched && a.Seen == b.Seen && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
-		a.Ordinals == b.Ordinals && a.Removing == b.Removing && a.KeepOutdated == b.KeepOutdated && sameDraining(a.Draining, b.Draining) && sameRefused(a.Refused, b.Refused) && maps.Equal(a.Volumes, b.Volumes) && maps.Equal(a.FormerSettings, b.FormerSettings) && slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
+		a.Deadline.Equal(b.Deadline) && a.StaleFrom.Equal(b.StaleFrom) && a.WaitingFrom.Equal(b.WaitingFrom) &&
+		a.Operation == b.Operation && a.RepairOf == b.RepairOf &&
+		a.Version == b.Version && (a.LimitDropped == nil) == (b.LimitDropped == nil) && a.Dispatched == b.Dispatched &&
+		a.Seen == b.Seen && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
+		a.Ordinals == b.Ordinals && a.Removing == b.Removing && a.KeepOutdated == b.KeepOutdated &&
+		sameDraining(a.Draining, b.Draining) && sameRefused(a.Refused, b.Refused) &&
+		maps.Equal(a.Volumes, b.Volumes) && maps.Equal(a.FormerSettings, b.FormerSettings) &&
+		slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
 }
 
 func sameDraining(a, b *ecp.Draining) bool {
@@ -180,4 +190,57 @@ func sameRefused(a, b *ecp.Refused) bool { return a == b || a != nil && b != nil
 // sameCondition leaves the message out: a new wording alone is no transition.
 func sameCondition(a, b ecp.Condition) bool {
 	return a.Type == b.Type && a.Status == b.Status && a.Reason == b.Reason && a.Generation == b.Generation
+}
+
+// mostEvacuated bounds how many nodes an operation tells of.
+const mostEvacuated = 64
+
+// recordEvacuated adds what was last seen of a node to an operation.
+func recordEvacuated(o *ecp.Operation, e *ecp.EvacuatedNode) {
+	if e == nil {
+		return
+	}
+	i := slices.IndexFunc(o.Evacuated,
+		func(x ecp.EvacuatedNode) bool { return x.Node == e.Node && x.Since.Equal(e.Since) })
+	switch {
+	case i >= 0:
+		o.Evacuated[i] = *e
+	case len(o.Evacuated) < mostEvacuated:
+		o.Evacuated = append(o.Evacuated, *e)
+	}
+}
+
+// PutTransitions writes what a cluster becomes, each hop a change of its own, and notes
+// which of them nobody can tell from the one before.
+func PutTransitions(tx ecp.Tx, hops []ecp.ClusterRecord) error {
+	if len(hops) == 0 {
+		return nil
+	}
+	before, _, err := ecp.Get[ecp.ClusterRecord](tx, string(hops[0].ID))
+	if err != nil && !errors.Is(err, ecp.ErrNotFound) {
+		return err
+	}
+	for _, rec := range hops {
+		rec.Status.QuietAt = 0
+		if sameShown(before, rec) {
+			rec.Status.QuietAt = rec.Revision
+		}
+		if err := ecp.Put(tx, rec, ecp.AnyVersion); err != nil {
+			return err
+		}
+		before = rec
+	}
+	return nil
+}
+
+// sameShown reports whether two records of a cluster read alike. What is asked for
+// grows the revision.
+func sameShown(a, b ecp.ClusterRecord) bool {
+	x, y := a.Status, b.Status
+	return a.Revision == b.Revision && x.State == y.State && x.Reason == y.Reason && x.Message == y.Message &&
+		x.Since.Equal(y.Since) &&
+		x.StaleFrom.Equal(y.StaleFrom) && x.Operation == y.Operation && x.Version == y.Version &&
+		slices.EqualFunc(x.Conditions, y.Conditions, func(c, d ecp.Condition) bool {
+			return sameCondition(c, d) && c.Message == d.Message && c.Since.Equal(d.Since)
+		})
 }

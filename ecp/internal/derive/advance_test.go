@@ -15,10 +15,11 @@ var patient = ecp.Timings{}.WithDefaults()
 // anOperation is the running one of a record.
 func anOperation(rec *ecp.ClusterRecord, kind ecp.OperationKind) *ecp.Operation {
 	rec.Status.Operation = "op-1"
-	return &ecp.Operation{ID: "op-1", Cluster: rec.ID, Kind: kind, Phase: ecp.PhaseQueued, Steps: NewSteps(OperationSteps[kind]), Deadline: rec.Status.Deadline}
+	return &ecp.Operation{ID: "op-1", Cluster: rec.ID, Kind: kind, Phase: ecp.PhaseQueued,
+		Steps: NewSteps(OperationSteps[kind]), Deadline: rec.Status.Deadline}
 }
 
-// last gives the record after a step.
+// last returns the record after a step.
 func last(t *testing.T, s Result) ecp.ClusterRecord {
 	t.Helper()
 	require.NotEmpty(t, s.Transitions)
@@ -83,7 +84,8 @@ func TestNothingNewWritesNothing(t *testing.T) {
 	stopped := aLook(0, 0)
 	stopped.Found.Replicas = 0
 	looks := map[ecp.State]Snapshot{
-		ecp.Running: aLook(3, 3), ecp.Degraded: aLook(3, 2), ecp.Starting: aLook(3, 2), ecp.Creating: aLook(1, 0), ecp.Stopping: aLook(2, 1), ecp.Stopped: stopped, ecp.Abnormal: aLook(3, 0),
+		ecp.Running: aLook(3, 3), ecp.Degraded: aLook(3, 2), ecp.Starting: aLook(3, 2), ecp.Creating: aLook(1, 0),
+		ecp.Stopping: aLook(2, 1), ecp.Stopped: stopped, ecp.Abnormal: aLook(3, 0),
 	}
 	for state, snap := range looks {
 		rec := aRecord(state)
@@ -120,9 +122,12 @@ func TestOperationsEndWithTheirState(t *testing.T) {
 		return rec
 	}
 	// Where an operation that has not done what it is for stands.
-	others := map[ecp.State]ecp.Phase{ecp.Degraded: ecp.PhaseFailed, ecp.Abnormal: ecp.PhaseFailed, ecp.Nonexistent: ecp.PhaseFailed, ecp.Running: ecp.PhaseFailed, ecp.Stopped: ecp.PhaseFailed, ecp.Gone: ecp.PhaseFailed}
+	others := map[ecp.State]ecp.Phase{ecp.Degraded: ecp.PhaseFailed, ecp.Abnormal: ecp.PhaseFailed,
+		ecp.Nonexistent: ecp.PhaseFailed, ecp.Running: ecp.PhaseFailed, ecp.Stopped: ecp.PhaseFailed,
+		ecp.Gone: ecp.PhaseFailed}
 	done := map[ecp.OperationKind][]ecp.State{
-		ecp.OpCreate: {ecp.Running, ecp.Stopped}, ecp.OpStart: {ecp.Running}, ecp.OpRestart: {ecp.Running}, ecp.OpUpdate: {ecp.Running, ecp.Stopped},
+		ecp.OpCreate: {ecp.Running, ecp.Stopped}, ecp.OpStart: {ecp.Running}, ecp.OpRestart: {ecp.Running},
+		ecp.OpUpdate: {ecp.Running, ecp.Stopped},
 		ecp.OpRepair: {ecp.Running, ecp.Stopped}, ecp.OpStop: {ecp.Stopped}, ecp.OpDelete: {ecp.Gone},
 		ecp.OpTakeOver: {ecp.Running, ecp.Stopped}, ecp.OpPutBack: {ecp.Running, ecp.Stopped},
 	}
@@ -140,7 +145,8 @@ func TestOperationsEndWithTheirState(t *testing.T) {
 			require.Equal(t, want, o.Phase, "%s in %s", kind, s)
 			require.True(t, want.Final() || s.Unsteady() || kind == ecp.OpDelete, "%s goes on in %s", kind, s)
 			require.Equal(t, want.Final(), !o.EndedAt.IsZero(), "%s in %s", kind, s)
-			require.Equal(t, want == ecp.PhaseFailed || (want == ecp.PhaseRunning && s == ecp.Abnormal), o.Error != "", "%s in %s: %q", kind, s, o.Error)
+			require.Equal(t, want == ecp.PhaseFailed || (want == ecp.PhaseRunning && s == ecp.Abnormal), o.Error != "",
+				"%s in %s: %q", kind, s, o.Error)
 		}
 	}
 	rec := at(ecp.Running)
@@ -160,10 +166,14 @@ func TestStepsAreCountedFromWhatIsFound(t *testing.T) {
 	}
 	mute := aLook(3, 3)
 	mute.Views = nil
-	require.Equal(t, map[string][2]int{"objects": {1, 1}, "nodes": {2, 3}, "members": {2, 3}}, steps(ecp.OpCreate, aRecord(ecp.Creating), aLook(3, 2)))
-	require.Equal(t, map[string][2]int{"objects": {1, 1}, "nodes": {3, 3}, "members": {0, 3}}, steps(ecp.OpStart, aRecord(ecp.Starting), mute))
-	require.Equal(t, map[string][2]int{"objects": {1, 1}, "nodes-gone": {1, 3}}, steps(ecp.OpStop, aRecord(ecp.Stopping), aLook(2, 2)))
-	require.Equal(t, map[string][2]int{"nodes-gone": {3, 3}, "objects-gone": {1, 1}}, steps(ecp.OpDelete, aRecord(ecp.Stopped), Snapshot{At: t0}))
+	require.Equal(t, map[string][2]int{"objects": {1, 1}, "nodes": {2, 3}, "members": {2, 3}},
+		steps(ecp.OpCreate, aRecord(ecp.Creating), aLook(3, 2)))
+	require.Equal(t, map[string][2]int{"objects": {1, 1}, "nodes": {3, 3}, "members": {0, 3}},
+		steps(ecp.OpStart, aRecord(ecp.Starting), mute))
+	require.Equal(t, map[string][2]int{"objects": {1, 1}, "nodes-gone": {1, 3}},
+		steps(ecp.OpStop, aRecord(ecp.Stopping), aLook(2, 2)))
+	require.Equal(t, map[string][2]int{"nodes-gone": {3, 3}, "objects-gone": {1, 1}},
+		steps(ecp.OpDelete, aRecord(ecp.Stopped), Snapshot{At: t0}))
 
 	rec := aRecord(ecp.Creating)
 	op := anOperation(&rec, ecp.OpCreate)
@@ -199,11 +209,16 @@ func TestWhatIsLearntOnce(t *testing.T) {
 
 	gone := fresh.Clone()
 	gone.Deleting, gone.Status.State = true, ecp.Stopping
-	require.Empty(t, last(t, Advance(patient, t0, gone, nil, aLook(3, 0), outcome)).Status.Auth, "nothing is learnt on the way out")
+	require.Empty(t, last(t, Advance(patient, t0, gone, nil, aLook(3, 0), outcome)).Status.Auth,
+		"nothing is learnt on the way out")
 }
 
 func TestTimingsDefaults(t *testing.T) {
-	require.Equal(t, ecp.Timings{Dispatch: time.Minute, Create: 15 * time.Minute, Start: 15 * time.Minute, Stop: 5 * time.Minute, Delete: 15 * time.Minute, Poll: 15 * time.Second, Retry: 500 * time.Millisecond, Notice: 20 * time.Second, Takeover: 10 * time.Second, Register: time.Minute, AgentGrace: 5 * time.Second, ReportStale: 45 * time.Second, AgentReturn: time.Minute, Limit: 5 * time.Minute, AgentAge: 24 * time.Hour}, patient)
+	require.Equal(t, ecp.Timings{Dispatch: time.Minute, Create: 15 * time.Minute, Start: 15 * time.Minute,
+		Stop: 5 * time.Minute, Delete: 15 * time.Minute, Poll: 15 * time.Second, Retry: 500 * time.Millisecond,
+		Notice: 20 * time.Second, Takeover: 10 * time.Second, Register: time.Minute, AgentGrace: 5 * time.Second,
+		ReportStale: 45 * time.Second, AgentReturn: time.Minute, Limit: 5 * time.Minute, AgentAge: 24 * time.Hour},
+		patient)
 	require.Equal(t, time.Second, ecp.Timings{Poll: time.Second}.WithDefaults().Poll)
 	for _, s := range ecp.HostedStates.States() {
 		require.Positive(t, patienceOf(patient, s))
@@ -224,18 +239,25 @@ var dueCases = []struct {
 	{name: "scaled by hand", found: func(o *ecp.Observation) { o.Replicas = 1 }, want: ActionApply},
 	{name: "another generation", rec: func(r *ecp.ClusterRecord) { r.Generation = 2 }, want: ActionApply},
 	{name: "not dispatched", rec: undispatched, want: ActionApply},
-	{name: "nonexistent", rec: func(r *ecp.ClusterRecord) { undispatched(r); r.Status.State = ecp.Nonexistent }, found: absent},
+	{name: "nonexistent", rec: func(r *ecp.ClusterRecord) { undispatched(r); r.Status.State = ecp.Nonexistent },
+		found: absent},
 	{name: "namespace lost", found: absent},
 	{name: "secret lost", found: func(o *ecp.Observation) { o.Auth = "" }, forgot: true},
-	{name: "secret lost, but it should be stopped", rec: off, found: func(o *ecp.Observation) { o.Auth = "" }, want: ActionApply},
+	{name: "secret lost, but it should be stopped", rec: off, found: func(o *ecp.Observation) { o.Auth = "" },
+		want: ActionApply},
 	{name: "secret lost, and it is stopped", rec: off, found: func(o *ecp.Observation) { o.Auth, o.Replicas = "", 0 }},
 	{name: "deleting, nodes run", rec: deleting, want: ActionApply},
 	{name: "deleting, nodes go", rec: deleting, found: func(o *ecp.Observation) { o.Replicas = 0 }},
-	{name: "deleting, nodes do not go", rec: func(r *ecp.ClusterRecord) { deleting(r); r.Status.Deadline = t0.Add(patient.Delete - time.Hour) }, found: func(o *ecp.Observation) { o.Replicas = 0 }, want: ActionDelete},
-	{name: "deleting, nodes are gone", rec: deleting, found: func(o *ecp.Observation) { o.Replicas, o.Nodes = 0, nil }, want: ActionDelete},
+	{name: "deleting, nodes do not go",
+		rec:   func(r *ecp.ClusterRecord) { deleting(r); r.Status.Deadline = t0.Add(patient.Delete - time.Hour) },
+		found: func(o *ecp.Observation) { o.Replicas = 0 }, want: ActionDelete},
+	{name: "deleting, nodes are gone", rec: deleting, found: func(o *ecp.Observation) { o.Replicas, o.Nodes = 0, nil },
+		want: ActionDelete},
 	{name: "deleting by force", rec: func(r *ecp.ClusterRecord) { deleting(r); r.Force = true }, want: ActionDelete},
-	{name: "deleting what was never dispatched", rec: func(r *ecp.ClusterRecord) { undispatched(r); deleting(r) }, want: ActionDelete},
-	{name: "deleting with a claim lost", rec: deleting, found: func(o *ecp.Observation) { o.Volumes = nil }, want: ActionDelete},
+	{name: "deleting what was never dispatched", rec: func(r *ecp.ClusterRecord) { undispatched(r); deleting(r) },
+		want: ActionDelete},
+	{name: "deleting with a claim lost", rec: deleting, found: func(o *ecp.Observation) { o.Volumes = nil },
+		want: ActionDelete},
 	{name: "deleting, going", rec: deleting, found: func(o *ecp.Observation) { o.Terminating = true }},
 	{name: "deleted", rec: deleting, found: absent},
 }

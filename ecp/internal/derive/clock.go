@@ -6,19 +6,19 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// How much of the time between two looks counts, and what no clock is blamed for.
+// How much of the time between two observations counts, and what no clock is blamed for.
 const (
-	ObserveSlack = 10 * time.Second // a look may be that much later than was planned
+	ObserveSlack = 10 * time.Second // an observation may be that much later than was planned
 	clockSlack   = time.Second      // a smaller difference is left as it is
 )
 
-// ClockMark is when a cluster was last looked at, by both clocks, and the times that
+// ClockMark is when a cluster was last observed, by both clocks, and the times that
 // its record had then. Stored times are those of the wall clock, which people
 // can read and another process can go on with; it steps. Patience is counted by
 // the monotonic one.
 type ClockMark struct {
 	Wall, Tick         time.Time
-	Planned            time.Duration // until the next look at the latest
+	Planned            time.Duration // until the next observation at the latest
 	deadline, draining time.Time
 }
 
@@ -27,7 +27,7 @@ type ClockMark struct {
 // machine stood still or no worker was free.
 type LostTime struct{ deadline, draining time.Duration }
 
-// Lost compares the clocks with those of the last look. A time that was stored
+// Lost compares the clocks with those of the last observation. A time that was stored
 // since then, by a command, is right as it is.
 func (k ClockMark) Lost(st ecp.Status, wall, tick time.Time) (out LostTime) {
 	if k.Tick.IsZero() {
@@ -46,7 +46,7 @@ func (k ClockMark) Lost(st ecp.Status, wall, tick time.Time) (out LostTime) {
 	return out
 }
 
-// NewClockMark notes a look that was stored.
+// NewClockMark notes an observation that was stored.
 func NewClockMark(st ecp.Status, wall, tick time.Time) ClockMark {
 	k := ClockMark{Wall: wall.Round(0), Tick: tick, deadline: st.Deadline}
 	if st.Draining != nil {
@@ -70,8 +70,9 @@ func shiftDeadlines(st *ecp.Status, by LostTime) {
 
 // AdjustDeadlines lets time in which nothing could be seen, or done because
 // another program holds the platform, or in which nobody looked, not count, and
-// gives a cluster that was not looked at while the program was down a fair chance.
-func AdjustDeadlines(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ecp.Operation, snap Snapshot, outcome Outcome) {
+// gives a cluster that was not observed while the program was down a fair chance.
+func AdjustDeadlines(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ecp.Operation, snap Snapshot,
+	outcome Outcome) {
 	st := &rec.Status
 	stale := snap.Unseen != ""
 	waiting := !stale && snap.NotHeld != ""

@@ -11,7 +11,7 @@ import (
 // Patience is counted while somebody looks, whatever the wall clock does.
 func TestPatienceAndClocks(t *testing.T) {
 	for name, c := range map[string]struct {
-		wall, tick time.Duration // from the last look to this one, planned for a second later
+		wall, tick time.Duration // from the last observation to this one, planned for a second later
 		lost       time.Duration
 	}{
 		"as planned":                        {time.Second, time.Second, 0},
@@ -37,7 +37,8 @@ func TestPatienceAndClocks(t *testing.T) {
 			require.Zero(t, k.Lost(st, t0.Add(c.wall), t0.Add(c.tick)))
 		})
 	}
-	require.Zero(t, ClockMark{}.Lost(ecp.Status{Deadline: t0}, t0.Add(time.Hour), t0.Add(time.Hour)), "nothing was looked at yet")
+	require.Zero(t, ClockMark{}.Lost(ecp.Status{Deadline: t0}, t0.Add(time.Hour), t0.Add(time.Hour)),
+		"nothing was looked at yet")
 }
 
 // What another process has stored under another clock is bounded.
@@ -47,7 +48,8 @@ func TestTimesOfAnotherProcess(t *testing.T) {
 		rec.Status.Deadline, rec.Status.Draining = t0.Add(time.Minute), &ecp.Draining{Node: nodeName(2), Since: t0}
 		now := t0.Add(back)
 		AdjustDeadlines(patient, now, &rec, nil, aLook(3, 3), Outcome{FirstObservation: true})
-		require.WithinRange(t, rec.Status.Deadline, now.Add(patient.Dispatch), now.Add(longestPatience(patient)+DrainTime(rec)), name)
+		require.WithinRange(t, rec.Status.Deadline, now.Add(patient.Dispatch),
+			now.Add(longestPatience(patient)+DrainTime(rec)), name)
 		require.False(t, rec.Status.Draining.Since.After(now), name)
 		require.False(t, rec.Status.Draining.Since.Add(DefaultDrainDeadline).Before(now.Add(patient.Dispatch)), name)
 	}

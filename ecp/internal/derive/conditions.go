@@ -1,12 +1,13 @@
 package derive
 
 import (
+	"slices"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
 )
 
-// verdict is what one look says of one condition; a zero Status keeps what
+// verdict is what one observation says of one condition; a zero Status keeps what
 // was said before.
 type verdict struct {
 	Status  ecp.ConditionStatus
@@ -24,7 +25,7 @@ var (
 )
 
 // conditionRow computes one condition of a hosted cluster; v.rec already has
-// the state the look led to.
+// the state the observation led to.
 type conditionRow struct {
 	kind ecp.ConditionType
 	// blind: the condition does not depend on what can be seen.
@@ -45,7 +46,7 @@ var conditionRows = []conditionRow{
 	{ecp.CondHealthy, false, healthy},
 }
 
-// Conditions gives a cluster's conditions after a look. Since moves only when
+// Conditions returns a cluster's conditions after an observation. Since moves only when
 // a status changes.
 func Conditions(now time.Time, v View, newestRender int) []ecp.Condition {
 	out := make([]ecp.Condition, 0, len(conditionRows))
@@ -59,7 +60,8 @@ func Conditions(now time.Time, v View, newestRender int) []ecp.Condition {
 		if got == unchanged {
 			got = verdict{old.Status, old.Reason, old.Message}
 		}
-		c := ecp.Condition{Type: row.kind, Status: got.Status, Reason: got.Reason, Message: got.Message, Generation: v.Rec.Generation, Since: old.Since}
+		c := ecp.Condition{Type: row.kind, Status: got.Status, Reason: got.Reason, Message: got.Message,
+			Generation: v.Rec.Generation, Since: old.Since}
 		if c.Status != old.Status || c.Since.IsZero() {
 			c.Since = now
 		}
@@ -80,7 +82,8 @@ func provisioned(v View, _ int) verdict {
 	case v.Refused() != nil:
 		return verdict{Status: ecp.False, Reason: ecp.ReasonRefused, Message: ecp.MessageOf(v.Snapshot.Failure)}
 	case len(f.Contested) > 0:
-		return verdict{Status: ecp.False, Reason: ecp.ReasonContested, Message: f.Contested[0].String() + "; let only one side write it"}
+		return verdict{Status: ecp.False, Reason: ecp.ReasonContested, Message: f.Contested[0].String() +
+			"; let only one side write it"}
 	case len(f.Obstacles) > 0:
 		return verdict{Status: ecp.False, Reason: ecp.ReasonInProgress, Message: joinCauses(f.Obstacles...)}
 	case v.smallVolumes() != "":
@@ -96,7 +99,8 @@ func available(v View, _ int) verdict {
 	case v.silentToClients():
 		return verdict{Status: ecp.False, Reason: ecp.ReasonMQTTUnanswered, Message: v.Snapshot.MQTT.why}
 	case len(v.Ready) > 0 && v.Snapshot.MQTT.NotAsked != "":
-		return verdict{Status: ecp.True, Reason: ecp.ReasonAsExpected, Message: "nodes are ready; MQTT itself was not asked: " + v.Snapshot.MQTT.NotAsked}
+		return verdict{Status: ecp.True, Reason: ecp.ReasonAsExpected,
+			Message: "nodes are ready; MQTT itself was not asked: " + v.Snapshot.MQTT.NotAsked}
 	case len(v.Ready) > 0:
 		return yes
 	case v.Want == 0:
@@ -142,11 +146,13 @@ func managementReachable(v View, _ int) verdict {
 }
 
 func upToDate(v View, newest int) verdict {
-	if v.Snapshot.Unseen != "" && ecp.ConditionOf(v.Rec.Status.Conditions, ecp.CondUpToDate).Reason == ecp.ReasonTemplateChanged {
+	if v.Snapshot.Unseen != "" && ecp.ConditionOf(v.Rec.Status.Conditions,
+		ecp.CondUpToDate).Reason == ecp.ReasonTemplateChanged {
 		return unchanged
 	}
 	if n := len(OutdatedOf(v.Snapshot.Found)); n > 0 && !v.replaces() {
-		return verdict{Status: ecp.False, Reason: ecp.ReasonTemplateChanged, Message: templateChanged(n, len(v.Snapshot.Found.Nodes))}
+		return verdict{Status: ecp.False, Reason: ecp.ReasonTemplateChanged,
+			Message: templateChanged(n, len(v.Snapshot.Found.Nodes))}
 	}
 	if v.Rec.Status.RenderVersion < newest {
 		return verdict{Status: ecp.False, Reason: ecp.ReasonRendererNewer}
@@ -181,11 +187,72 @@ func healthy(v View, _ int) verdict {
 	case st.State == ecp.Running && st.HasForeignMembers() && len(v.Snapshot.Views) == 0: // EMQX does not say
 		return unchanged
 	case st.State == ecp.Running && len(v.Snapshot.ForeignMembers) > 0:
-		return verdict{Status: ecp.False, Reason: ecp.ReasonForeignMember, Message: DescribeForeign(v.Snapshot.ForeignMembers)}
+		return verdict{Status: ecp.False, Reason: ecp.ReasonForeignMember,
+			Message: DescribeForeign(v.Snapshot.ForeignMembers)}
 	case st.State == ecp.Running, st.State == ecp.Stopped:
 		return yes
 	case st.State.Unsteady():
 		return verdict{Status: ecp.Unknown, Reason: ecp.ReasonInProgress}
 	}
 	return verdict{Status: ecp.False, Reason: st.Reason}
+}
+
+// addressPatience is how long a load balancer may go without an address before
+// that needs attention: clouds take a minute or three to make one.
+const addressPatience = 5 * time.Minute
+
+// exposed reports whether clients have the address that they are to have.
+func exposed(v View, _ int) verdict {
+	switch {
+	case v.Snapshot.Found.AddressPending != "":
+		return verdict{Status: ecp.False, Reason: ecp.ReasonAddressPending, Message: v.Snapshot.Found.AddressPending}
+	case v.Snapshot.Found.Exists:
+		return yes
+	}
+	return verdict{Status: ecp.False, Reason: ecp.ReasonInProgress}
+}
+
+// unexposedFor is how long the address has been missing; 0 where it is not.
+func (v View) unexposedFor() time.Duration {
+	was := ecp.ConditionOf(v.Rec.Status.Conditions, ecp.CondExposed)
+	if v.Snapshot.Found.AddressPending == "" || was.Status != ecp.False || was.Reason != ecp.ReasonAddressPending {
+		return 0
+	}
+	return v.now.Sub(was.Since)
+}
+
+// RefreshMessages returns stored conditions in the words of the last observation, where that
+// says the same: a new wording alone is not stored.
+func RefreshMessages(rec ecp.ClusterRecord, snap Snapshot) []ecp.Condition {
+	out := slices.Clone(rec.Status.Conditions)
+	for i, now := range Conditions(snap.At, NewView(snap.At, rec, snap), rec.Status.RenderVersion) {
+		if i < len(out) && out[i].Type == now.Type && out[i].Status == now.Status && out[i].Reason == now.Reason {
+			out[i].Message = now.Message
+		}
+	}
+	return out
+}
+
+// VolumesOf are the volumes of a cluster, as last seen.
+func VolumesOf(rec ecp.ClusterRecord, found ecp.Observation) []ecp.VolumeInfo {
+	var out []ecp.VolumeInfo
+	for _, v := range found.Volumes {
+		if !v.Terminating {
+			out = append(out, ecp.VolumeInfo{Ordinal: v.Ordinal, Name: v.Name, Capacity: v.Capacity,
+				Wanted: rec.Resolved.Size.Storage.Size, Pending: v.Pending})
+		}
+	}
+	return out
+}
+
+// smallVolumes returns the names of the volumes that are smaller than wanted, and why; "" =
+// there is none.
+func (v View) smallVolumes() string {
+	var parts []string
+	for _, c := range v.Snapshot.Found.Volumes {
+		if c.Pending != "" && !c.Terminating {
+			parts = append(parts, "the volume "+c.Name+": "+c.Pending)
+		}
+	}
+	return joinCauses(parts...)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// conditionCases give what each condition says of a look, as "status reason";
+// conditionCases give what each condition says of an observation, as "status reason";
 // a condition that is left out is True AsExpected.
 var conditionCases = []struct {
 	name  string
@@ -19,66 +19,118 @@ var conditionCases = []struct {
 	want  map[ecp.ConditionType]string
 }{
 	{name: "running", state: ecp.Running, look: aLook(3, 3)},
-	{name: "degraded", state: ecp.Degraded, rec: reason(ecp.ReasonNodeDown), look: aLook(3, 2), want: map[ecp.ConditionType]string{
-		ecp.CondReady: "False NodeDown", ecp.CondSettled: "False NodeDown", ecp.CondHealthy: "False NodeDown"}},
-	{name: "creating", state: ecp.Creating, rec: reason(ecp.ReasonByRequest), look: aLook(3, 0), want: map[ecp.ConditionType]string{
-		ecp.CondAvailable: "False InProgress", ecp.CondReady: "False InProgress", ecp.CondManagementReachable: "Unknown NotAsked",
-		ecp.CondSettled: "False ByRequest", ecp.CondHealthy: "Unknown InProgress"}},
-	{name: "creating, one node serves", state: ecp.Creating, rec: reason(ecp.ReasonByRequest), look: aLook(3, 1), want: map[ecp.ConditionType]string{
-		ecp.CondReady: "False InProgress", ecp.CondSettled: "False ByRequest", ecp.CondHealthy: "Unknown InProgress"}},
-	{name: "nothing serves", state: ecp.Abnormal, rec: reason(ecp.ReasonNothingServes), look: aLook(3, 0), want: map[ecp.ConditionType]string{
-		ecp.CondAvailable: "False NothingServes", ecp.CondReady: "False NodeDown", ecp.CondManagementReachable: "Unknown NotAsked",
-		ecp.CondSettled: "False NothingServes", ecp.CondHealthy: "False NothingServes"}},
-	{name: "stopped", state: ecp.Stopped, look: aLook(0, 0), edit: func(l *Snapshot) { l.Found.Replicas = 0 }, want: map[ecp.ConditionType]string{
-		ecp.CondAvailable: "False PoweredOff", ecp.CondReady: "False PoweredOff", ecp.CondManagementReachable: "Unknown NotAsked"}},
-	{name: "the broker is silent", state: ecp.Running, look: aLook(3, 3), edit: func(l *Snapshot) { l.Views, l.Unanswered, l.UnansweredWhy = nil, 2, "refused" }, want: map[ecp.ConditionType]string{
-		ecp.CondReady: "Unknown NoAnswer", ecp.CondManagementReachable: "False NoAnswer"}},
-	{name: "the broker was silent once", state: ecp.Running, look: aLook(3, 3), edit: func(l *Snapshot) { l.Views, l.Unanswered = nil, 1 }, want: map[ecp.ConditionType]string{
-		ecp.CondReady: "Unknown NotAsked", ecp.CondManagementReachable: "Unknown NotAsked"}}, // as they were
-	{name: "a member is missing", state: ecp.Degraded, rec: reason(ecp.ReasonMemberMissing), look: aLook(3, 3), edit: missingMember(2), want: map[ecp.ConditionType]string{
-		ecp.CondReady: "False MemberMissing", ecp.CondSettled: "False MemberMissing", ecp.CondHealthy: "False MemberMissing"}},
-	{name: "partitioned", state: ecp.Abnormal, rec: reason(ecp.ReasonPartitioned), look: aLook(3, 3), edit: split(2), want: map[ecp.ConditionType]string{
-		ecp.CondReady: "False Partitioned", ecp.CondSettled: "False Partitioned", ecp.CondHealthy: "False Partitioned"}},
-	{name: "the secret is lost", state: ecp.Abnormal, rec: reason(ecp.ReasonSecretLost), look: aLook(3, 3), edit: func(l *Snapshot) { l.Found.Auth = "" }, want: map[ecp.ConditionType]string{
-		ecp.CondProvisioned: "False SecretLost", ecp.CondSettled: "False SecretLost", ecp.CondHealthy: "False SecretLost"}},
-	{name: "somebody else's", state: ecp.Abnormal, rec: func(r *ecp.ClusterRecord) { undispatched(r); reason(ecp.ReasonForeignOwner)(r) }, look: Snapshot{Found: ecp.Observation{ForeignOwner: "x"}}, want: map[ecp.ConditionType]string{
-		ecp.CondProvisioned: "False ForeignOwner", ecp.CondExposed: "False InProgress", ecp.CondAvailable: "False NothingServes", ecp.CondReady: "False NodeDown", ecp.CondManagementReachable: "Unknown NotAsked",
-		ecp.CondSettled: "False ForeignOwner", ecp.CondHealthy: "False ForeignOwner"}},
-	{name: "drift", state: ecp.Running, look: aLook(3, 3), edit: func(l *Snapshot) { l.Found.Drift = []string{"Service"} }, want: map[ecp.ConditionType]string{
-		ecp.CondProvisioned: "False InProgress", ecp.CondSettled: "False InProgress"}},
-	{name: "an older renderer", state: ecp.Running, rec: func(r *ecp.ClusterRecord) { r.Status.RenderVersion = 0 }, look: aLook(3, 3), want: map[ecp.ConditionType]string{
-		ecp.CondUpToDate: "False RendererNewer"}},
-	{name: "somebody changed the pod template", state: ecp.Running, look: aLook(3, 3), edit: func(l *Snapshot) { l.Found.Converged, l.Found.Nodes[1].Outdated = false, true }, want: map[ecp.ConditionType]string{
-		ecp.CondUpToDate: "False TemplateChanged"}},
-	{name: "somebody changed the pod template, and nothing is seen", state: ecp.Running, look: Snapshot{Unseen: "away"}, rec: func(r *ecp.ClusterRecord) {
-		r.Status.Conditions = []ecp.Condition{{Type: ecp.CondUpToDate, Status: ecp.False, Reason: ecp.ReasonTemplateChanged, Since: t0}}
-	}, want: map[ecp.ConditionType]string{
-		ecp.CondProvisioned: "Unknown Unseen", ecp.CondExposed: "Unknown Unseen", ecp.CondAvailable: "Unknown Unseen", ecp.CondReady: "Unknown Unseen", ecp.CondManagementReachable: "Unknown Unseen", ecp.CondConfigured: "Unknown Unseen",
-		ecp.CondUpToDate: "False TemplateChanged", ecp.CondSettled: "Unknown Unseen", ecp.CondHealthy: "Unknown Unseen"}},
-	{name: "a change of our own replaces nodes", state: ecp.Updating, rec: reason(ecp.ReasonByRequest), look: aLook(3, 3), edit: func(l *Snapshot) { l.Found.Converged, l.Found.Nodes[1].Outdated = false, true }, want: map[ecp.ConditionType]string{
-		ecp.CondReady: "False InProgress", ecp.CondSettled: "False ByRequest", ecp.CondHealthy: "Unknown InProgress"}},
-	{name: "no address yet", state: ecp.Running, look: aLook(3, 3), edit: func(l *Snapshot) { l.Found.AddressPending = "nothing gives one" }, want: map[ecp.ConditionType]string{
-		ecp.CondExposed: "False AddressPending"}},
-	{name: "no address for long", state: ecp.Running, look: aLook(3, 3), edit: func(l *Snapshot) { l.Found.AddressPending = "nothing gives one" }, rec: func(r *ecp.ClusterRecord) {
-		r.Status.Conditions = []ecp.Condition{{Type: ecp.CondExposed, Status: ecp.False, Reason: ecp.ReasonAddressPending, Since: t0.Add(-addressPatience - time.Second)}}
-	}, want: map[ecp.ConditionType]string{
-		ecp.CondExposed: "False AddressPending", ecp.CondHealthy: "False AddressPending"}},
-	{name: "no node takes a client", state: ecp.Running, look: aLook(3, 3), edit: func(l *Snapshot) { l.MQTT.Unserved = 2 }, want: map[ecp.ConditionType]string{
-		ecp.CondAvailable: "False MQTTUnanswered", ecp.CondHealthy: "False MQTTUnanswered"}},
-	{name: "no node took a client once", state: ecp.Running, look: aLook(3, 3), edit: func(l *Snapshot) { l.MQTT.Unserved = 1 }},
-	{name: "nobody can knock", state: ecp.Running, look: aLook(3, 3), edit: func(l *Snapshot) { l.MQTT.NotAsked = "no way" }},
-	{name: "a fight over a field", state: ecp.Running, look: aLook(3, 3), edit: func(l *Snapshot) { l.Found.Contested = []ecp.Contest{{Object: "StatefulSet x"}} }, want: map[ecp.ConditionType]string{
-		ecp.CondProvisioned: "False Contested", ecp.CondSettled: "False Contested"}},
-	{name: "deaf", state: ecp.Running, look: aLook(3, 3), edit: func(l *Snapshot) { l.Views, l.NoAdapter = nil, true }, want: map[ecp.ConditionType]string{
-		ecp.CondManagementReachable: "Unknown NotAsked"}},
-	{name: "another generation is wanted", state: ecp.Running, rec: func(r *ecp.ClusterRecord) { r.Generation = 2 }, look: aLook(3, 3), want: map[ecp.ConditionType]string{
-		ecp.CondProvisioned: "False InProgress", ecp.CondReady: "Unknown NotAsked", ecp.CondSettled: "False InProgress"}},
+	{name: "degraded", state: ecp.Degraded, rec: reason(ecp.ReasonNodeDown), look: aLook(3, 2),
+		want: map[ecp.ConditionType]string{
+			ecp.CondReady: "False NodeDown", ecp.CondSettled: "False NodeDown", ecp.CondHealthy: "False NodeDown"}},
+	{name: "creating", state: ecp.Creating, rec: reason(ecp.ReasonByRequest), look: aLook(3, 0),
+		want: map[ecp.ConditionType]string{
+			ecp.CondAvailable: "False InProgress", ecp.CondReady: "False InProgress",
+			ecp.CondManagementReachable: "Unknown NotAsked",
+			ecp.CondSettled:             "False ByRequest", ecp.CondHealthy: "Unknown InProgress"}},
+	{name: "creating, one node serves", state: ecp.Creating, rec: reason(ecp.ReasonByRequest), look: aLook(3, 1),
+		want: map[ecp.ConditionType]string{
+			ecp.CondReady: "False InProgress", ecp.CondSettled: "False ByRequest",
+			ecp.CondHealthy: "Unknown InProgress"}},
+	{name: "nothing serves", state: ecp.Abnormal, rec: reason(ecp.ReasonNothingServes), look: aLook(3, 0),
+		want: map[ecp.ConditionType]string{
+			ecp.CondAvailable: "False NothingServes", ecp.CondReady: "False NodeDown",
+			ecp.CondManagementReachable: "Unknown NotAsked",
+			ecp.CondSettled:             "False NothingServes", ecp.CondHealthy: "False NothingServes"}},
+	{name: "stopped", state: ecp.Stopped, look: aLook(0, 0), edit: func(l *Snapshot) { l.Found.Replicas = 0 },
+		want: map[ecp.ConditionType]string{
+			ecp.CondAvailable: "False PoweredOff", ecp.CondReady: "False PoweredOff",
+			ecp.CondManagementReachable: "Unknown NotAsked"}},
+	{name: "the broker is silent", state: ecp.Running, look: aLook(3, 3),
+		edit: func(l *Snapshot) { l.Views, l.Unanswered, l.UnansweredWhy = nil, 2, "refused" },
+		want: map[ecp.ConditionType]string{
+			ecp.CondReady: "Unknown NoAnswer", ecp.CondManagementReachable: "False NoAnswer"}},
+	{name: "the broker was silent once", state: ecp.Running, look: aLook(3, 3),
+		edit: func(l *Snapshot) { l.Views, l.Unanswered = nil, 1 }, want: map[ecp.ConditionType]string{
+			ecp.CondReady: "Unknown NotAsked", ecp.CondManagementReachable: "Unknown NotAsked"}}, // as they were
+	{name: "a member is missing", state: ecp.Degraded, rec: reason(ecp.ReasonMemberMissing), look: aLook(3, 3),
+		edit: missingMember(2), want: map[ecp.ConditionType]string{
+			ecp.CondReady: "False MemberMissing", ecp.CondSettled: "False MemberMissing",
+			ecp.CondHealthy: "False MemberMissing"}},
+	{name: "partitioned", state: ecp.Abnormal, rec: reason(ecp.ReasonPartitioned), look: aLook(3, 3), edit: split(2),
+		want: map[ecp.ConditionType]string{
+			ecp.CondReady: "False Partitioned", ecp.CondSettled: "False Partitioned",
+			ecp.CondHealthy: "False Partitioned"}},
+	{name: "the secret is lost", state: ecp.Abnormal, rec: reason(ecp.ReasonSecretLost), look: aLook(3, 3),
+		edit: func(l *Snapshot) { l.Found.Auth = "" }, want: map[ecp.ConditionType]string{
+			ecp.CondProvisioned: "False SecretLost", ecp.CondSettled: "False SecretLost",
+			ecp.CondHealthy: "False SecretLost"}},
+	{name: "somebody else's", state: ecp.Abnormal,
+		rec:  func(r *ecp.ClusterRecord) { undispatched(r); reason(ecp.ReasonForeignOwner)(r) },
+		look: Snapshot{Found: ecp.Observation{ForeignOwner: "x"}}, want: map[ecp.ConditionType]string{
+			ecp.CondProvisioned: "False ForeignOwner", ecp.CondExposed: "False InProgress",
+			ecp.CondAvailable: "False NothingServes", ecp.CondReady: "False NodeDown",
+			ecp.CondManagementReachable: "Unknown NotAsked",
+			ecp.CondSettled:             "False ForeignOwner", ecp.CondHealthy: "False ForeignOwner"}},
+	{name: "drift", state: ecp.Running, look: aLook(3, 3),
+		edit: func(l *Snapshot) { l.Found.Drift = []string{"Service"} }, want: map[ecp.ConditionType]string{
+			ecp.CondProvisioned: "False InProgress", ecp.CondSettled: "False InProgress"}},
+	{name: "an older renderer", state: ecp.Running, rec: func(r *ecp.ClusterRecord) { r.Status.RenderVersion = 0 },
+		look: aLook(3, 3), want: map[ecp.ConditionType]string{
+			ecp.CondUpToDate: "False RendererNewer"}},
+	{name: "somebody changed the pod template", state: ecp.Running, look: aLook(3, 3),
+		edit: func(l *Snapshot) { l.Found.Converged, l.Found.Nodes[1].Outdated = false, true },
+		want: map[ecp.ConditionType]string{
+			ecp.CondUpToDate: "False TemplateChanged"}},
+	{name: "somebody changed the pod template, and nothing is seen", state: ecp.Running, look: Snapshot{Unseen: "away"},
+		rec: func(r *ecp.ClusterRecord) {
+			r.Status.Conditions = []ecp.Condition{{Type: ecp.CondUpToDate, Status: ecp.False,
+				Reason: ecp.ReasonTemplateChanged, Since: t0}}
+		}, want: map[ecp.ConditionType]string{
+			ecp.CondProvisioned: "Unknown Unseen", ecp.CondExposed: "Unknown Unseen",
+			ecp.CondAvailable: "Unknown Unseen",
+			ecp.CondReady:     "Unknown Unseen", ecp.CondManagementReachable: "Unknown Unseen",
+			ecp.CondConfigured: "Unknown Unseen",
+			ecp.CondUpToDate:   "False TemplateChanged", ecp.CondSettled: "Unknown Unseen",
+			ecp.CondHealthy: "Unknown Unseen"}},
+	{name: "a change of our own replaces nodes", state: ecp.Updating, rec: reason(ecp.ReasonByRequest),
+		look: aLook(3, 3), edit: func(l *Snapshot) { l.Found.Converged, l.Found.Nodes[1].Outdated = false, true },
+		want: map[ecp.ConditionType]string{
+			ecp.CondReady: "False InProgress", ecp.CondSettled: "False ByRequest",
+			ecp.CondHealthy: "Unknown InProgress"}},
+	{name: "no address yet", state: ecp.Running, look: aLook(3, 3),
+		edit: func(l *Snapshot) { l.Found.AddressPending = "nothing gives one" }, want: map[ecp.ConditionType]string{
+			ecp.CondExposed: "False AddressPending"}},
+	{name: "no address for long", state: ecp.Running, look: aLook(3, 3),
+		edit: func(l *Snapshot) { l.Found.AddressPending = "nothing gives one" }, rec: func(r *ecp.ClusterRecord) {
+			r.Status.Conditions = []ecp.Condition{{Type: ecp.CondExposed, Status: ecp.False,
+				Reason: ecp.ReasonAddressPending, Since: t0.Add(-addressPatience - time.Second)}}
+		}, want: map[ecp.ConditionType]string{
+			ecp.CondExposed: "False AddressPending", ecp.CondHealthy: "False AddressPending"}},
+	{name: "no node takes a client", state: ecp.Running, look: aLook(3, 3),
+		edit: func(l *Snapshot) { l.MQTT.Unserved = 2 }, want: map[ecp.ConditionType]string{
+			ecp.CondAvailable: "False MQTTUnanswered", ecp.CondHealthy: "False MQTTUnanswered"}},
+	{name: "no node took a client once", state: ecp.Running, look: aLook(3, 3),
+		edit: func(l *Snapshot) { l.MQTT.Unserved = 1 }},
+	{name: "nobody can knock", state: ecp.Running, look: aLook(3, 3),
+		edit: func(l *Snapshot) { l.MQTT.NotAsked = "no way" }},
+	{name: "a fight over a field", state: ecp.Running, look: aLook(3, 3),
+		edit: func(l *Snapshot) { l.Found.Contested = []ecp.Contest{{Object: "StatefulSet x"}} },
+		want: map[ecp.ConditionType]string{
+			ecp.CondProvisioned: "False Contested", ecp.CondSettled: "False Contested"}},
+	{name: "deaf", state: ecp.Running, look: aLook(3, 3), edit: func(l *Snapshot) { l.Views, l.NoAdapter = nil, true },
+		want: map[ecp.ConditionType]string{
+			ecp.CondManagementReachable: "Unknown NotAsked"}},
+	{name: "another generation is wanted", state: ecp.Running, rec: func(r *ecp.ClusterRecord) { r.Generation = 2 },
+		look: aLook(3, 3), want: map[ecp.ConditionType]string{
+			ecp.CondProvisioned: "False InProgress", ecp.CondReady: "Unknown NotAsked",
+			ecp.CondSettled: "False InProgress"}},
 	{name: "unseen", state: ecp.Running, look: Snapshot{Unseen: "away"}, want: map[ecp.ConditionType]string{
-		ecp.CondProvisioned: "Unknown Unseen", ecp.CondExposed: "Unknown Unseen", ecp.CondAvailable: "Unknown Unseen", ecp.CondReady: "Unknown Unseen", ecp.CondManagementReachable: "Unknown Unseen", ecp.CondConfigured: "Unknown Unseen",
-		ecp.CondSettled: "Unknown Unseen", ecp.CondHealthy: "Unknown Unseen"}},
-	{name: "nonexistent", state: ecp.Nonexistent, rec: func(r *ecp.ClusterRecord) { undispatched(r); reason(ecp.ReasonNotDispatched)(r) }, look: Snapshot{At: t0}, want: map[ecp.ConditionType]string{
-		ecp.CondProvisioned: "False InProgress", ecp.CondExposed: "False InProgress", ecp.CondAvailable: "False NothingServes", ecp.CondReady: "False NodeDown", ecp.CondManagementReachable: "Unknown NotAsked",
-		ecp.CondSettled: "False NotDispatched", ecp.CondHealthy: "False NotDispatched"}},
+		ecp.CondProvisioned: "Unknown Unseen", ecp.CondExposed: "Unknown Unseen", ecp.CondAvailable: "Unknown Unseen",
+		ecp.CondReady: "Unknown Unseen", ecp.CondManagementReachable: "Unknown Unseen",
+		ecp.CondConfigured: "Unknown Unseen",
+		ecp.CondSettled:    "Unknown Unseen", ecp.CondHealthy: "Unknown Unseen"}},
+	{name: "nonexistent", state: ecp.Nonexistent,
+		rec: func(r *ecp.ClusterRecord) { undispatched(r); reason(ecp.ReasonNotDispatched)(r) }, look: Snapshot{At: t0},
+		want: map[ecp.ConditionType]string{
+			ecp.CondProvisioned: "False InProgress", ecp.CondExposed: "False InProgress",
+			ecp.CondAvailable: "False NothingServes", ecp.CondReady: "False NodeDown",
+			ecp.CondManagementReachable: "Unknown NotAsked",
+			ecp.CondSettled:             "False NotDispatched", ecp.CondHealthy: "False NotDispatched"}},
 }
 
 func TestConditions(t *testing.T) {
@@ -118,7 +170,8 @@ func TestSinceMovesWithTheStatusOnly(t *testing.T) {
 	require.Equal(t, t0, see(0, aLook(3, 3)).Since)
 	require.Equal(t, t0, see(time.Second, aLook(3, 3)).Since)
 	down := see(2*time.Second, aLook(3, 2))
-	require.Equal(t, ecp.Condition{Type: ecp.CondReady, Status: ecp.False, Reason: ecp.ReasonNodeDown, Generation: 1, Since: t0.Add(2 * time.Second)}, down)
+	require.Equal(t, ecp.Condition{Type: ecp.CondReady, Status: ecp.False, Reason: ecp.ReasonNodeDown, Generation: 1,
+		Since: t0.Add(2 * time.Second)}, down)
 	missing := aLook(3, 3)
 	missingMember(2)(&missing)
 	other := see(3*time.Second, missing)
@@ -130,5 +183,6 @@ func TestSinceMovesWithTheStatusOnly(t *testing.T) {
 }
 
 func TestConditionThatWasNeverSet(t *testing.T) {
-	require.Equal(t, ecp.Condition{Type: ecp.CondReady, Status: ecp.Unknown, Reason: ecp.ReasonNotAsked}, ecp.ConditionOf(nil, ecp.CondReady))
+	require.Equal(t, ecp.Condition{Type: ecp.CondReady, Status: ecp.Unknown, Reason: ecp.ReasonNotAsked},
+		ecp.ConditionOf(nil, ecp.CondReady))
 }

@@ -26,7 +26,7 @@ type Manifest struct {
 
 const manifestVersion = 1
 
-// manifestOf gives the manifest of a hosted cluster. Equal records give equal
+// manifestOf returns the manifest of a hosted cluster. Equal records give equal
 // text, so that nothing is written where nothing has changed.
 func manifestOf(rec ecp.ClusterRecord) string {
 	spec := rec.Spec.Hosted.Clone()
@@ -67,18 +67,22 @@ func manifestFor(text string, found ecp.Observation) string {
 func ReadManifest(f ecp.Observation) (Manifest, error) {
 	var m Manifest
 	if f.Manifest == "" {
-		return m, ecp.NewError(ecp.CodeUnsupported, "", "the objects do not say what they were made from: an earlier build has made them")
+		return m, ecp.NewError(ecp.CodeUnsupported, "",
+			"the objects do not say what they were made from: an earlier build has made them")
 	}
 	if err := json.Unmarshal([]byte(f.Manifest), &m); err != nil || m.Spec == nil {
-		return m, &ecp.Error{Code: ecp.CodeUnsupported, Message: "what the objects say they were made from cannot be read: somebody has changed it", Cause: err}
+		return m, &ecp.Error{Code: ecp.CodeUnsupported,
+			Message: "what the objects say they were made from cannot be read: somebody has changed it", Cause: err}
 	}
 	if m.Version > manifestVersion {
-		return m, ecp.NewError(ecp.CodeUnsupported, "", fmt.Sprintf("a newer build has made the objects (form %d, this one reads %d); run that build", m.Version, manifestVersion))
+		return m, ecp.NewError(ecp.CodeUnsupported, "",
+			fmt.Sprintf("a newer build has made the objects (form %d, this one reads %d); run that build", m.Version,
+				manifestVersion))
 	}
 	return m, nil
 }
 
-// SpecWith gives the spec with settings: of those that it only names values have
+// SpecWith returns the spec with settings: of those that it only names values have
 // to be given, the others it has, and there are no more.
 func (m Manifest) SpecWith(settings map[string]string) (ecp.HostedSpec, error) {
 	spec := m.Spec.Clone()
@@ -109,5 +113,6 @@ func (m Manifest) SpecWith(settings map[string]string) (ecp.HostedSpec, error) {
 	if len(surplus) > 0 {
 		why += "; not among them are " + strings.Join(surplus, ", ")
 	}
-	return spec, &ecp.Error{Code: ecp.CodeConflict, Message: "the settings are not those of the cluster", Fields: []ecp.FieldError{{Field: "config", Message: why}}}
+	return spec, &ecp.Error{Code: ecp.CodeConflict, Message: "the settings are not those of the cluster",
+		Fields: []ecp.FieldError{{Field: "config", Message: why}}}
 }

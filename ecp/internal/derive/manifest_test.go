@@ -21,7 +21,8 @@ func TestManifestOfEarlierBuildStays(t *testing.T) {
 	require.Equal(t, rec.Resolved, there.Resolved)
 
 	require.Equal(t, older, DesiredOf(rec, found).Manifest)
-	for name, text := range map[string]string{"another license": strings.Replace(older, "main", "other", 1), "none": "", "no manifest": "{", "own": own} {
+	for name, text := range map[string]string{"another license": strings.Replace(older, "main", "other", 1), "none": "",
+		"no manifest": "{", "own": own} {
 		require.Equal(t, own, DesiredOf(rec, ecp.Observation{Manifest: text}).Manifest, name)
 	}
 	rec.Generation++

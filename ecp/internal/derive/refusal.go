@@ -59,10 +59,11 @@ func refusedTask(v View) (ecp.State, ecp.Reason, string) {
 }
 
 func refusedFirst(v View) (ecp.State, ecp.Reason, string) {
-	return ecp.Nonexistent, ecp.ReasonRefused, "nothing of the cluster was made: " + refusedBy(v) + "; delete the record and create it in another way, or repair to try again"
+	return ecp.Nonexistent, ecp.ReasonRefused, "nothing of the cluster was made: " + refusedBy(v) +
+		"; delete the record and create it in another way, or repair to try again"
 }
 
-// refusedBy gives the platform's words, and what has become of the rest.
+// refusedBy returns the platform's words, and what has become of the rest.
 func refusedBy(v View) string {
 	out := ecp.MessageOf(v.Snapshot.Failure)
 	if r := v.Refused(); r != nil && r.Rest && v.RestAsWanted() {

@@ -18,11 +18,12 @@ type RolloutStep struct {
 	Replace       []int  // the pod to be replaced
 	ScaleDown     bool   // ask for one node less
 	RemoveForeign string // EMQX name of a member that is no node of the cluster and has stopped
-	RemoveOrdinal int    // ordinal of a node that has gone for good and is to be no member any more; 0 = none: the first never goes
+	// ordinal of a node that has gone for good and is to be no member any more; 0 means none: the first never goes
+	RemoveOrdinal int
 	Waits         string // for people: what has to come first
 }
 
-// NextRolloutStep says what to do next to the nodes, after a look: surplus ones leave
+// NextRolloutStep returns what to do next to the nodes, after an observation: surplus ones leave
 // first, the highest before the others, then outdated ones are made anew. One
 // node at a time, and a healthy one only while all others are. vacated: the
 // node in turn has no clients any more, or cannot be freed of them.
@@ -44,8 +45,10 @@ func NextRolloutStep(v View, vacated bool) RolloutStep {
 	case draining != nil && !v.hasNode(draining.Node):
 		return RolloutStep{ForgetDrain: true}
 	case draining != nil && (n == nil || n.Name != draining.Node):
-		if i := slices.IndexFunc(v.Snapshot.Found.Nodes, func(o ecp.NodeObservation) bool { return o.Name == draining.Node && o.Terminating }); i >= 0 {
-			return RolloutStep{Waits: v.Snapshot.Found.Nodes[i].Pod + " is going"} // it would take clients until it has gone
+		if i := slices.IndexFunc(v.Snapshot.Found.Nodes,
+			func(o ecp.NodeObservation) bool { return o.Name == draining.Node && o.Terminating }); i >= 0 {
+			// it would take clients until it has gone
+			return RolloutStep{Waits: v.Snapshot.Found.Nodes[i].Pod + " is going"}
 		}
 		return RolloutStep{Undrain: draining.Node}
 	case n == nil && v.Want <= last:
@@ -72,7 +75,7 @@ func NextRolloutStep(v View, vacated bool) RolloutStep {
 	return RolloutStep{Replace: []int{n.Ordinal}}
 }
 
-// serves says that a node may have clients: it is ready, or it is not because
+// serves reports whether a node may have clients: it is ready, or it is not because
 // its clients are being moved, and as far as can be told EMQX still counts it.
 func (v View) serves(n ecp.NodeObservation) bool {
 	l := v.Rec.Status.Draining
@@ -110,7 +113,7 @@ func rank(n ecp.NodeObservation) int {
 	return 0
 }
 
-// whyNotNow says why no healthy node may go now; "" = one may. name is the one
+// whyNotNow returns why no healthy node may go now; empty means one may. name is the one
 // that would.
 func (v View) whyNotNow(name string) string {
 	f := v.Snapshot.Found
@@ -181,7 +184,7 @@ func Leftovers(rec ecp.ClusterRecord, found ecp.Observation) []int {
 	return out
 }
 
-// NameOf gives the EMQX name of the node of an ordinal whose pod is not there,
+// NameOf returns the EMQX name of the node of an ordinal whose pod is not there,
 // by that of one that is; "" where that does not tell.
 func (v View) NameOf(ordinal int) string {
 	for _, n := range v.Snapshot.Found.Nodes {
@@ -192,7 +195,7 @@ func (v View) NameOf(ordinal int) string {
 	return ""
 }
 
-// hasNode says whether a name may be that of a node of the cluster.
+// hasNode reports whether a name may be that of a node of the cluster.
 func (v View) hasNode(name string) bool {
 	for i := range OrdinalsOf(v.Rec) {
 		if is := v.NameOf(i); is == name || is == "" {
@@ -202,17 +205,47 @@ func (v View) hasNode(name string) bool {
 	return false
 }
 
-// changing says that something is brought up or changed, or was to be and has
+// changing reports whether something is brought up or changed, or was to be and has
 // failed: it is tried on.
 func changing(st ecp.Status) bool {
 	_, onItsWay := failureOf[st.State]
 	return onItsWay || taskFailures[st.Reason]
 }
 
-// MayRollOut says that nodes may be replaced or let go now: something is being
+// MayRollOut reports whether nodes may be replaced or let go now: something is being
 // changed, all of it is on the platform, and nothing is in doubt.
 func (v View) MayRollOut() bool {
 	st := v.Rec.Status
-	return changing(st) && v.Snapshot.Unseen == "" && v.Snapshot.NotHeld == "" && !v.Blocked() && v.Loss == nil && v.older == nil && v.Want > 0 &&
-		v.Snapshot.Found.Exists && !v.Snapshot.Found.Terminating && v.Snapshot.Found.ForeignOwner == "" && st.Applied == v.Rec.Generation && (len(v.Snapshot.Found.Drift) == 0 || v.Refused() != nil)
+	return changing(st) && v.Snapshot.Unseen == "" && v.Snapshot.NotHeld == "" && !v.Blocked() && v.Loss == nil &&
+		v.older == nil && v.Want > 0 &&
+		v.Snapshot.Found.Exists && !v.Snapshot.Found.Terminating && v.Snapshot.Found.ForeignOwner == "" &&
+		st.Applied == v.Rec.Generation && (len(v.Snapshot.Found.Drift) == 0 || v.Refused() != nil)
+}
+
+// ToReplace returns the healthy node that a move would begin to replace; nil
+// where it replaces none, or the node is to have no successor.
+func (v View) ToReplace(next RolloutStep) *ecp.NodeObservation {
+	if v.Want < OrdinalsOf(v.Rec) {
+		return nil
+	}
+	i := slices.IndexFunc(v.Snapshot.Found.Nodes, func(n ecp.NodeObservation) bool {
+		return v.serves(n) && (n.Name == next.Drain || slices.Contains(next.Replace, n.Ordinal))
+	})
+	if i < 0 {
+		return nil
+	}
+	return &v.Snapshot.Found.Nodes[i]
+}
+
+// stranded returns the ordinals of nodes whose machines are known to run
+// nothing any more, and whose pods are still shown: nobody else confirms their
+// end.
+func (v View) stranded() []int {
+	var out []int
+	for _, n := range v.Snapshot.Found.Nodes {
+		if n.Machine == ecp.MachineGone && !n.Ready {
+			out = append(out, n.Ordinal)
+		}
+	}
+	return out
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// moving is a cluster of three nodes under an update, as a look shows it.
+// moving is a cluster of three nodes under an update, as an observation shows it.
 type moving struct {
 	rec  ecp.ClusterRecord
 	look Snapshot
@@ -41,46 +41,91 @@ func TestNextMove(t *testing.T) {
 		vacated bool
 		want    RolloutStep
 	}{
-		"nothing to do":          {func(*moving) {}, false, RolloutStep{}},
-		"the highest first":      {func(m *moving) { m.outdated(0, 1, 2) }, false, RolloutStep{Drain: nodeName(2)}},
-		"it may go":              {func(m *moving) { m.outdated(0, 1, 2) }, true, RolloutStep{Replace: []int{2}}},
-		"then the next":          {func(m *moving) { m.outdated(0, 1) }, false, RolloutStep{Drain: nodeName(1)}},
-		"not ready before ready": {func(m *moving) { m.outdated(0, 1, 2); m.notReady(0) }, false, RolloutStep{Replace: []int{0}}},
+		"nothing to do":     {func(*moving) {}, false, RolloutStep{}},
+		"the highest first": {func(m *moving) { m.outdated(0, 1, 2) }, false, RolloutStep{Drain: nodeName(2)}},
+		"it may go":         {func(m *moving) { m.outdated(0, 1, 2) }, true, RolloutStep{Replace: []int{2}}},
+		"then the next":     {func(m *moving) { m.outdated(0, 1) }, false, RolloutStep{Drain: nodeName(1)}},
+		"not ready before ready": {func(m *moving) { m.outdated(0, 1, 2); m.notReady(0) }, false,
+			RolloutStep{Replace: []int{0}}},
 		"broken before not ready": {func(m *moving) {
 			m.outdated(0, 1, 2)
 			m.notReady(1)
 			m.notReady(0)
 			m.look.Found.Nodes[0].Broken = true
 		}, false, RolloutStep{Replace: []int{0}}},
-		"another is away":            {func(m *moving) { m.outdated(0, 1); m.notReady(2) }, false, RolloutStep{Waits: "n2 is not ready"}},
-		"another is going":           {func(m *moving) { m.outdated(0, 1); m.look.Found.Nodes[2].Terminating = true }, false, RolloutStep{Waits: "n2 is not ready"}},
-		"a pod is missing":           {func(m *moving) { m.outdated(0, 1); m.look.Found.Nodes = m.look.Found.Nodes[:2] }, false, RolloutStep{Waits: "2 of 3 nodes are there"}},
-		"a new one is no member yet": {func(m *moving) { m.outdated(0, 1); m.look.Views[nodeName(0)] = m.look.Views[nodeName(0)][:2] }, false, RolloutStep{Waits: nodeName(2) + " is not a member"}},
-		"a new one of a wrong kind":  {func(m *moving) { m.outdated(0, 1); m.look.Views[nodeName(0)][2].Version = "5.8.1" }, false, RolloutStep{Waits: nodeName(2) + " runs 5.8.1, wanted is 5.8.9"}},
-		"an old one of the old kind": {func(m *moving) { m.outdated(0, 1); m.look.Views[nodeName(0)][0].Version = "5.8.1" }, false, RolloutStep{Drain: nodeName(1)}},
-		"nobody answers":             {func(m *moving) { m.outdated(0, 1, 2); m.look.Views = nil }, true, RolloutStep{Replace: []int{2}}},
-		"nobody to move clients to":  {func(m *moving) { m.outdated(0); m.look = aLook(1, 1); m.look.Found.Replicas = 1; m.outdated(0) }, false, RolloutStep{Replace: []int{0}}},
-		"not ready as it is leaving": {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.notReady(2) }, false, RolloutStep{Drain: nodeName(2)}},
-		"not ready, nobody to ask":   {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.notReady(2); m.look.Views = nil }, false, RolloutStep{Drain: nodeName(2)}},
-		"no other is ready":          {func(m *moving) { m.look = aLook(3, 0); m.outdated(0, 1, 2); m.leaving(2) }, false, RolloutStep{Undrain: nodeName(2)}},
+		"another is away": {func(m *moving) { m.outdated(0, 1); m.notReady(2) }, false,
+			RolloutStep{Waits: "n2 is not ready"}},
+		"another is going": {func(m *moving) { m.outdated(0, 1); m.look.Found.Nodes[2].Terminating = true }, false,
+			RolloutStep{Waits: "n2 is not ready"}},
+		"a pod is missing": {func(m *moving) {
+			m.outdated(0,
+				1)
+			m.look.Found.Nodes = m.look.Found.Nodes[:2]
+		}, false, RolloutStep{Waits: "2 of 3 nodes are there"}},
+		"a new one is no member yet": {func(m *moving) {
+			m.outdated(0,
+				1)
+			m.look.Views[nodeName(0)] = m.look.Views[nodeName(0)][:2]
+		}, false,
+			RolloutStep{Waits: nodeName(2) + " is not a member"}},
+		"a new one of a wrong kind": {func(m *moving) {
+			m.outdated(0,
+				1)
+			m.look.Views[nodeName(0)][2].Version = "5.8.1"
+		}, false,
+			RolloutStep{Waits: nodeName(2) + " runs 5.8.1, wanted is 5.8.9"}},
+		"an old one of the old kind": {func(m *moving) {
+			m.outdated(0,
+				1)
+			m.look.Views[nodeName(0)][0].Version = "5.8.1"
+		}, false, RolloutStep{Drain: nodeName(1)}},
+		"nobody answers": {func(m *moving) { m.outdated(0, 1, 2); m.look.Views = nil }, true,
+			RolloutStep{Replace: []int{2}}},
+		"nobody to move clients to": {func(m *moving) {
+			m.outdated(0)
+			m.look = aLook(1,
+				1)
+			m.look.Found.Replicas = 1
+			m.outdated(0)
+		}, false, RolloutStep{Replace: []int{0}}},
+		"not ready as it is leaving": {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.notReady(2) }, false,
+			RolloutStep{Drain: nodeName(2)}},
+		"not ready, nobody to ask": {func(m *moving) {
+			m.outdated(0, 1,
+				2)
+			m.leaving(2)
+			m.notReady(2)
+			m.look.Views = nil
+		}, false, RolloutStep{Drain: nodeName(2)}},
+		"no other is ready": {func(m *moving) { m.look = aLook(3, 0); m.outdated(0, 1, 2); m.leaving(2) },
+			false, RolloutStep{Undrain: nodeName(2)}},
 		"dead while leaving": {func(m *moving) {
 			m.outdated(0, 1, 2)
 			m.leaving(2)
 			m.notReady(2)
 			m.look.Views[nodeName(0)] = m.look.Views[nodeName(0)][:2]
 		}, false, RolloutStep{Replace: []int{2}}},
-		"it is being replaced":        {func(m *moving) { m.outdated(0, 1, 2); m.leaving(2); m.look.Found.Nodes[2].Terminating = true }, false, RolloutStep{Waits: "n2 is going"}},
-		"replaced, takes clients":     {func(m *moving) { m.outdated(0, 1); m.leaving(2); m.notReady(2) }, false, RolloutStep{Undrain: nodeName(2)}},
-		"taken back by a new change":  {func(m *moving) { m.leaving(1) }, false, RolloutStep{Undrain: nodeName(1)}},
-		"one of another cluster":      {func(m *moving) { m.leaving(5) }, false, RolloutStep{ForgetDrain: true}},
-		"clients would not leave":     {func(m *moving) { m.outdated(2); m.leaving(2); m.rec.Status.Draining.TimedOut = true }, false, RolloutStep{Waits: "the clients of " + nodeName(2) + " did not leave in time"}},
-		"fewer: the highest":          {func(m *moving) { m.fewer(1) }, false, RolloutStep{Drain: nodeName(2)}},
-		"fewer: it may go":            {func(m *moving) { m.fewer(1) }, true, RolloutStep{ScaleDown: true}},
-		"fewer: it goes":              {func(m *moving) { m.fewer(1); m.look.Found.Replicas = 2; m.look.Found.Nodes[2].Terminating = true }, false, RolloutStep{Waits: "n2 is going"}},
-		"fewer: it has gone":          {func(m *moving) { m.fewer(1); m.look.Found.Replicas = 2; m.look.Found.Nodes = m.look.Found.Nodes[:2] }, false, RolloutStep{RemoveOrdinal: 2}},
-		"fewer: its pod is lost":      {func(m *moving) { m.fewer(1); m.look.Found.Nodes = m.look.Found.Nodes[:2] }, false, RolloutStep{ScaleDown: true}},
-		"fewer: not while one is out": {func(m *moving) { m.fewer(1); m.notReady(0) }, false, RolloutStep{Waits: "n0 is not ready"}},
-		"fewer before outdated":       {func(m *moving) { m.fewer(2); m.outdated(0, 1, 2) }, false, RolloutStep{Drain: nodeName(2)}},
+		"it is being replaced": {func(m *moving) {
+			m.outdated(0, 1,
+				2)
+			m.leaving(2)
+			m.look.Found.Nodes[2].Terminating = true
+		}, false, RolloutStep{Waits: "n2 is going"}},
+		"replaced, takes clients": {func(m *moving) { m.outdated(0, 1); m.leaving(2); m.notReady(2) }, false,
+			RolloutStep{Undrain: nodeName(2)}},
+		"taken back by a new change": {func(m *moving) { m.leaving(1) }, false, RolloutStep{Undrain: nodeName(1)}},
+		"one of another cluster":     {func(m *moving) { m.leaving(5) }, false, RolloutStep{ForgetDrain: true}},
+		"clients would not leave":    {func(m *moving) { m.outdated(2); m.leaving(2); m.rec.Status.Draining.TimedOut = true }, false, RolloutStep{Waits: "the clients of " + nodeName(2) + " did not leave in time"}},
+		"fewer: the highest":         {func(m *moving) { m.fewer(1) }, false, RolloutStep{Drain: nodeName(2)}},
+		"fewer: it may go":           {func(m *moving) { m.fewer(1) }, true, RolloutStep{ScaleDown: true}},
+		"fewer: it goes":             {func(m *moving) { m.fewer(1); m.look.Found.Replicas = 2; m.look.Found.Nodes[2].Terminating = true }, false, RolloutStep{Waits: "n2 is going"}},
+		"fewer: it has gone":         {func(m *moving) { m.fewer(1); m.look.Found.Replicas = 2; m.look.Found.Nodes = m.look.Found.Nodes[:2] }, false, RolloutStep{RemoveOrdinal: 2}},
+		"fewer: its pod is lost": {func(m *moving) { m.fewer(1); m.look.Found.Nodes = m.look.Found.Nodes[:2] },
+			false, RolloutStep{ScaleDown: true}},
+		"fewer: not while one is out": {func(m *moving) { m.fewer(1); m.notReady(0) }, false,
+			RolloutStep{Waits: "n0 is not ready"}},
+		"fewer before outdated": {func(m *moving) { m.fewer(2); m.outdated(0, 1, 2) }, false,
+			RolloutStep{Drain: nodeName(2)}},
 		"more before outdated": {func(m *moving) {
 			m.outdated(0, 1, 2)
 			m.rec.Spec.Hosted.Nodes, m.rec.Status.Ordinals, m.look.Found.Replicas = 4, 4, 4
@@ -131,7 +176,8 @@ func TestReplicasAndLeftovers(t *testing.T) {
 
 func TestACalmClusterHasNoLeftovers(t *testing.T) {
 	found := ecp.Observation{Replicas: 3, Volumes: []ecp.VolumeObservation{{Ordinal: 2}, {Ordinal: 3}}}
-	for state, want := range map[ecp.State][]int{ecp.Running: nil, ecp.Degraded: nil, ecp.Stopped: nil, ecp.Updating: {3}, ecp.Starting: {3}} {
+	for state, want := range map[ecp.State][]int{ecp.Running: nil, ecp.Degraded: nil, ecp.Stopped: nil,
+		ecp.Updating: {3}, ecp.Starting: {3}} {
 		require.Equal(t, want, Leftovers(aRecord(state), found), "%s", state)
 	}
 }
@@ -142,8 +188,10 @@ func TestMayBecome(t *testing.T) {
 		nodes    int
 		says     string
 	}{
-		{"5.8.1", "5.8.9", 3, ""}, {"5.8.9", "5.8.1", 3, ""}, {"5.6.1", "5.10.0", 3, ""}, {"5.8.0", "6.1.0", 3, ""}, {"4.4.6", "4.4.24", 3, ""},
-		{"4.4.24", "5.8.9", 1, "make a new cluster"}, {"4.4.24", "6.1.0", 1, "make a new cluster"}, {"5.8.9", "4.4.24", 1, "earlier major"},
+		{"5.8.1", "5.8.9", 3, ""}, {"5.8.9", "5.8.1", 3, ""}, {"5.6.1", "5.10.0", 3, ""}, {"5.8.0", "6.1.0", 3, ""},
+		{"4.4.6", "4.4.24", 3, ""},
+		{"4.4.24", "5.8.9", 1, "make a new cluster"}, {"4.4.24", "6.1.0", 1, "make a new cluster"},
+		{"5.8.9", "4.4.24", 1, "earlier major"},
 		{"5.7.2", "6.0.1", 1, "begins at 5.8.0"}, {"5.8.1", "5.7.2", 1, "within a minor version only"},
 		{"4.4.24", "4.4.25", 2, "take 4.4.26"}, {"4.4.24", "4.4.25", 1, ""}, {"4.4.26", "4.4.25", 2, ""},
 		{"latest", "5.8.9", 1, ""},
@@ -171,5 +219,6 @@ func TestAPartitionEndsNoChange(t *testing.T) {
 			rec = s.Transitions[len(s.Transitions)-1]
 		}
 	}
-	require.True(t, NewView(t0, rec, m.look).MayRollOut(), "%s, %s: %s", rec.Status.State, rec.Status.Reason, rec.Status.Message)
+	require.True(t, NewView(t0, rec, m.look).MayRollOut(), "%s, %s: %s", rec.Status.State, rec.Status.Reason,
+		rec.Status.Message)
 }

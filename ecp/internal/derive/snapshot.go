@@ -10,20 +10,20 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Snapshot is one completed look at a hosted cluster: what the platform showed
+// Snapshot is one completed observation at a hosted cluster: what the platform showed
 // and what EMQX said.
 type Snapshot struct {
 	At   time.Time
 	Tick time.Time // the same by the monotonic clock
-	// Unseen says why nothing could be seen; "" = Found was seen.
+	// Unseen is why nothing could be seen; empty means Found was seen.
 	Unseen string
 	Found  ecp.Observation
-	// NotHeld says why this program may not write to the platform; "" = it may.
+	// NotHeld is why this program may not write to the platform; empty means it may.
 	NotHeld string
 	// Views are the members each asked node counts as running, by the name of
 	// the node that was asked; empty = EMQX was not asked or did not answer.
 	Views map[string][]Member
-	// Known names the members that each asked node has ever heard of and has not
+	// Known holds the names of the members that each asked node has ever heard of and has not
 	// forgotten, running or not, by the name of the node that was asked.
 	Known map[string][]string
 	// ForeignMembers are the members of EMQX that are no nodes of the cluster, as far as
@@ -32,11 +32,11 @@ type Snapshot struct {
 	// NoAdapter: there is no way to ask EMQX (no Accessor, or no Adapter for the
 	// version), so that what Kubernetes says has to do.
 	NoAdapter bool
-	// Unanswered counts the looks in a row, at least a second apart, in which no
+	// Unanswered counts the observations in a row, at least a second apart, in which no
 	// node answered; SilentWhy is what the last one said.
 	Unanswered    int
 	UnansweredWhy string
-	// MissingMembers counts the looks in a row, at least a second apart, in which a
+	// MissingMembers counts the observations in a row, at least a second apart, in which a
 	// ready node was not a member.
 	MissingMembers int
 	// Waits says for people what has to come before the next node can go; "" =
@@ -44,10 +44,10 @@ type Snapshot struct {
 	Waits string
 	// MQTT is what the nodes said to a client.
 	MQTT MQTTObservation
-	// Settings is what the last comparison of settings has found; nil = none was made
+	// Settings is what the last comparison of settings has found; nil means none was made
 	// of these nodes.
 	Settings *SettingsDiff
-	// Failure is why the last Apply or Delete did not succeed; nil = it did.
+	// Failure is why the last Apply or Delete did not succeed; nil means it did.
 	Failure error
 }
 
@@ -57,7 +57,7 @@ type Member struct {
 	Version string
 }
 
-// View is what the rules read: the record, the look, and what follows from both.
+// View is what the rules read: the record, the observation, and what follows from both.
 type View struct {
 	now      time.Time
 	Rec      ecp.ClusterRecord
@@ -83,7 +83,7 @@ func NewView(now time.Time, rec ecp.ClusterRecord, snap Snapshot) View {
 	if !rec.Deleting { // what a deletion takes away is no loss
 		v.Loss = lossOf(rec, snap.Found)
 		if v.Loss == nil && rec.Status.Dispatched {
-			errors.As(snap.Failure, &v.Loss) // the platform may know of more than was ever looked at
+			errors.As(snap.Failure, &v.Loss) // the platform may know of more than was ever observed
 		}
 	}
 	return v
@@ -98,7 +98,7 @@ func WantedNodes(rec ecp.ClusterRecord) int {
 	return h.Nodes
 }
 
-// lossOf says what has gone that does not come back by itself; nil if nothing.
+// lossOf returns what has gone that does not come back by itself; nil if nothing.
 func lossOf(rec ecp.ClusterRecord, found ecp.Observation) *ecp.Loss {
 	if !rec.Status.Dispatched || found.ForeignOwner != "" {
 		return nil
@@ -122,7 +122,8 @@ func lostClaim(known map[int]string, found []ecp.VolumeObservation) *ecp.Loss {
 		case i < 0:
 			return &ecp.Loss{Reason: ecp.ReasonDataLost, What: "the volume claim of node " + strconv.Itoa(ordinal)}
 		case found[i].UID != known[ordinal]:
-			return &ecp.Loss{Reason: ecp.ReasonDataLost, What: "claim " + found[i].Name + " (another of the same name is there now)"}
+			return &ecp.Loss{Reason: ecp.ReasonDataLost, What: "claim " + found[i].Name +
+				" (another of the same name is there now)"}
 		case found[i].Terminating:
 			return &ecp.Loss{Reason: ecp.ReasonDataLost, What: "claim " + found[i].Name + " (it is being deleted)"}
 		}
@@ -130,7 +131,7 @@ func lostClaim(known map[int]string, found []ecp.VolumeObservation) *ecp.Loss {
 	return nil
 }
 
-// members gives the largest view of an asked node, of several the first; nil if
+// members returns the largest view of an asked node, of several the first; nil if
 // none answered.
 func (v View) members() (out []Member) {
 	for _, n := range v.Ready {
@@ -141,7 +142,7 @@ func (v View) members() (out []Member) {
 	return out
 }
 
-// MissingMembers names the ready nodes that the asked node does not count, or counts
+// MissingMembers returns the names of the ready nodes that the asked node does not count, or counts
 // at another version than wanted.
 func (v View) MissingMembers() []string {
 	members := v.members()
@@ -157,25 +158,28 @@ func (v View) MissingMembers() []string {
 	return out
 }
 
-// AsWanted says that Kubernetes is where it should be: the current generation
+// AsWanted reports whether Kubernetes is where it should be: the current generation
 // is applied and found, and every wanted node is there, of the newest revision
 // where that is wanted, and ready.
 func (v View) AsWanted() bool {
 	f := v.Snapshot.Found
 	found := f.Generation == 0 || f.Generation == v.Rec.Generation
-	settled := v.Rec.Status.Draining == nil && v.Rec.Status.Removing == 0 && (v.Want == 0 || v.Want == OrdinalsOf(v.Rec) && len(Leftovers(v.Rec, f)) == 0)
-	return v.Refused() == nil && v.older == nil && found && settled && v.Rec.Status.Applied == v.Rec.Generation && v.converged() && f.Replicas == v.Want && len(v.Ready) == v.Want && len(f.Nodes) == v.Want
+	settled := v.Rec.Status.Draining == nil && v.Rec.Status.Removing == 0 &&
+		(v.Want == 0 || v.Want == OrdinalsOf(v.Rec) && len(Leftovers(v.Rec, f)) == 0)
+	return v.Refused() == nil && v.older == nil && found && settled && v.Rec.Status.Applied == v.Rec.Generation &&
+		v.converged() && f.Replicas == v.Want && len(v.Ready) == v.Want && len(f.Nodes) == v.Want
 }
 
-// Agreed says that EMQX, too, reports every wanted member at the wanted version.
+// Agreed reports whether EMQX, too, reports every wanted member at the wanted version.
 func (v View) Agreed() bool {
 	if v.Snapshot.NoAdapter {
 		return v.AsWanted()
 	}
-	return v.AsWanted() && len(v.Snapshot.Views) > 0 && len(v.MissingMembers()) == 0 && !v.Partitioned() && v.stoppedForeign() == ""
+	return v.AsWanted() && len(v.Snapshot.Views) > 0 && len(v.MissingMembers()) == 0 && !v.Partitioned() &&
+		v.stoppedForeign() == ""
 }
 
-// Partitioned says that two nodes were asked and each counts itself in a
+// Partitioned reports whether two nodes were asked and each counts itself in a
 // cluster without the other.
 func (v View) Partitioned() bool {
 	for a, as := range v.Snapshot.Views {
@@ -192,7 +196,7 @@ func HasMember(list []Member, name string) bool {
 	return slices.ContainsFunc(list, func(m Member) bool { return m.Name == name })
 }
 
-// overdue says that the deadline of an unsteady state has passed. Judge is not
+// overdue reports whether the deadline of an unsteady state has passed. DeriveState is not
 // asked while nothing can be seen, nor does anything become overdue while another
 // program holds the platform, and the engine moves the deadline on
 // afterwards, so that time in which nothing could be seen does not count.

@@ -15,7 +15,7 @@ type Derived struct {
 	State   ecp.State
 	Reason  ecp.Reason
 	Message string
-	// Rule names the rule that matched, for tests and logs.
+	// Rule is the name of the rule that matched, for tests and logs.
 	Rule string
 }
 
@@ -32,13 +32,15 @@ var stateRules = []rule{
 	{"unseen keeps", func(v View) bool { return v.Snapshot.Unseen != "" }, keep},
 
 	// On the way out.
-	{"deleted and absent is gone", func(v View) bool { return v.Rec.Deleting && v.absent() }, is(ecp.Gone, ecp.ReasonDeleted)},
+	{"deleted and absent is gone", func(v View) bool { return v.Rec.Deleting && v.absent() },
+		is(ecp.Gone, ecp.ReasonDeleted)},
 	{"record older than what is found", func(v View) bool {
 		return v.older != nil && (!v.Rec.Deleting || !v.Rec.Force) && v.Rec.Status.State != ecp.Nonexistent
 	}, olderRecord},
 	{"deletion overdue", func(v View) bool { return v.Rec.Deleting && v.overdue() }, failedAs(ecp.ReasonDeleteFailed)},
 	{"deleting without nodes is stopped", func(v View) bool {
-		return v.Rec.Deleting && len(v.Snapshot.Found.Nodes) == 0 && v.Snapshot.Found.Replicas <= 0 && v.Rec.Status.State != ecp.Stopped && v.Rec.Status.Reason != ecp.ReasonDeleteFailed
+		return v.Rec.Deleting && len(v.Snapshot.Found.Nodes) == 0 && v.Snapshot.Found.Replicas <= 0 &&
+			v.Rec.Status.State != ecp.Stopped && v.Rec.Status.Reason != ecp.ReasonDeleteFailed
 	}, is(ecp.Stopped, ecp.ReasonByRequest)},
 	{"nodes in a stopped cluster that is deleted", func(v View) bool {
 		return v.Rec.Deleting && v.Rec.Status.State == ecp.Stopped && len(v.Snapshot.Found.Nodes) > 0
@@ -48,15 +50,18 @@ var stateRules = []rule{
 	// Never begun.
 	{"nonexistent stays", inState(ecp.Nonexistent), keep},
 	{"refused before anything was made", func(v View) bool {
-		return v.Rec.Status.State == ecp.Creating && !v.Rec.Status.Dispatched && v.Refused() != nil && v.absent() && v.Snapshot.Found.ForeignOwner == ""
+		return v.Rec.Status.State == ecp.Creating && !v.Rec.Status.Dispatched && v.Refused() != nil && v.absent() &&
+			v.Snapshot.Found.ForeignOwner == ""
 	}, refusedFirst},
 	{"never dispatched", func(v View) bool {
-		return v.Rec.Status.State == ecp.Creating && !v.Rec.Status.Dispatched && v.overdue() && v.absent() && v.Snapshot.Found.ForeignOwner == ""
+		return v.Rec.Status.State == ecp.Creating && !v.Rec.Status.Dispatched && v.overdue() && v.absent() &&
+			v.Snapshot.Found.ForeignOwner == ""
 	}, notDispatched},
 
 	// What is found contradicts itself.
 	{"namespace of somebody else", func(v View) bool { return v.Snapshot.Found.ForeignOwner != "" }, foreignOwner},
-	{"not dispatched yet", func(v View) bool { return !v.Rec.Status.Dispatched && !v.overdue() && v.Refused() == nil }, keep},
+	{"not dispatched yet", func(v View) bool { return !v.Rec.Status.Dispatched && !v.overdue() && v.Refused() == nil },
+		keep},
 	{"something is lost", func(v View) bool { return v.Loss != nil }, lost},
 
 	// Power off.
@@ -79,13 +84,16 @@ var stateRules = []rule{
 		return v.settling() != "" && v.Rec.Status.Draining != nil && v.Rec.Status.Draining.TimedOut
 	}, taskFailed},
 	{"task overdue", func(v View) bool { return v.settling() != "" && v.overdue() }, taskFailed},
-	{"Kubernetes has converged", func(v View) bool { return v.Rec.Status.State == ecp.Updating && v.AsWanted() }, syncing},
-	{"diverged again", func(v View) bool { return v.Rec.Status.State == ecp.Syncing && !v.AsWanted() }, is(ecp.Updating, ecp.ReasonInProgress)},
+	{"Kubernetes has converged", func(v View) bool { return v.Rec.Status.State == ecp.Updating && v.AsWanted() },
+		syncing},
+	{"diverged again", func(v View) bool { return v.Rec.Status.State == ecp.Syncing && !v.AsWanted() },
+		is(ecp.Updating, ecp.ReasonInProgress)},
 	{"on its way", func(v View) bool { return v.settling() != "" }, keep},
 
 	// Outside a plan.
 	{"the last task failed", func(v View) bool { return taskFailures[v.Rec.Status.Reason] }, keep},
-	{"nodes disagree on who is a member", func(v View) bool { return v.Partitioned() && v.Snapshot.MissingMembers >= 2 }, partition},
+	{"nodes disagree on who is a member",
+		func(v View) bool { return v.Partitioned() && v.Snapshot.MissingMembers >= 2 }, partition},
 	{"nothing serves", func(v View) bool { return len(v.Ready) == 0 }, nothingServes},
 	{"a node is away", func(v View) bool { return len(v.Ready) < v.Want }, nodeDown},
 	{"a member is missing", func(v View) bool { return v.Snapshot.MissingMembers >= 2 }, memberMissing},
@@ -101,10 +109,11 @@ var taskFailures = map[ecp.Reason]bool{
 
 // failureOf is the reason a state ends with when its deadline passes.
 var failureOf = map[ecp.State]ecp.Reason{
-	ecp.Creating: ecp.ReasonCreateFailed, ecp.Starting: ecp.ReasonStartFailed, ecp.Updating: ecp.ReasonUpdateFailed, ecp.Syncing: ecp.ReasonSyncFailed,
+	ecp.Creating: ecp.ReasonCreateFailed, ecp.Starting: ecp.ReasonStartFailed, ecp.Updating: ecp.ReasonUpdateFailed,
+	ecp.Syncing: ecp.ReasonSyncFailed,
 }
 
-// DeriveState says where a hosted cluster should stand after a look. It is pure:
+// DeriveState returns where a hosted cluster should stand after an observation. It is pure:
 // the rules are tried in order and the first that matches decides.
 func DeriveState(now time.Time, rec ecp.ClusterRecord, snap Snapshot) Derived {
 	v := NewView(now, rec, snap)
@@ -119,7 +128,7 @@ func DeriveState(now time.Time, rec ecp.ClusterRecord, snap Snapshot) Derived {
 
 func (v View) absent() bool { return !v.Snapshot.Found.Exists }
 
-// settling gives the unsteady state on the way up that the cluster is in; "" if none.
+// settling returns the unsteady state on the way up that the cluster is in; "" if none.
 func (v View) settling() ecp.State {
 	if _, ok := failureOf[v.Rec.Status.State]; ok {
 		return v.Rec.Status.State
@@ -147,15 +156,19 @@ func failedAs(r ecp.Reason) func(View) (ecp.State, ecp.Reason, string) {
 }
 
 func notDispatched(v View) (ecp.State, ecp.Reason, string) {
-	return ecp.Nonexistent, ecp.ReasonNotDispatched, "nothing of the cluster was made: " + v.WaitsFor() + "; repair tries again, delete removes the record"
+	return ecp.Nonexistent, ecp.ReasonNotDispatched, "nothing of the cluster was made: " + v.WaitsFor() +
+		"; repair tries again, delete removes the record"
 }
 
 func foreignOwner(v View) (ecp.State, ecp.Reason, string) {
-	return ecp.Abnormal, ecp.ReasonForeignOwner, fmt.Sprintf("the namespace %s belongs to %s and is not touched; delete this cluster, or have that namespace removed", v.Rec.ID, v.Snapshot.Found.ForeignOwner)
+	return ecp.Abnormal, ecp.ReasonForeignOwner,
+		fmt.Sprintf("the namespace %s belongs to %s and is not touched; delete this cluster, or have that namespace "+
+			"removed", v.Rec.ID, v.Snapshot.Found.ForeignOwner)
 }
 
 func lost(v View) (ecp.State, ecp.Reason, string) {
-	return ecp.Abnormal, v.Loss.Reason, v.Loss.What + " has gone; nothing is made anew by itself: repair accepts the loss, delete removes the rest"
+	return ecp.Abnormal, v.Loss.Reason, v.Loss.What +
+		" has gone; nothing is made anew by itself: repair accepts the loss, delete removes the rest"
 }
 
 func partition(v View) (ecp.State, ecp.Reason, string) {
@@ -202,7 +215,7 @@ func keepOrRecover(v View) (ecp.State, ecp.Reason, string) {
 	return keep(v)
 }
 
-// WaitsFor says in words what stands between what is found and what is wanted.
+// WaitsFor returns in words what stands between what is found and what is wanted.
 func (v View) WaitsFor() string {
 	if v.Snapshot.NotHeld != "" {
 		return v.Snapshot.NotHeld
@@ -235,7 +248,7 @@ func (v View) WaitsFor() string {
 	return "Kubernetes has not finished"
 }
 
-// stillThere says what is left of a cluster that is to have no nodes, or to go.
+// stillThere returns what is left of a cluster that is to have no nodes, or to go.
 func (v View) stillThere() string {
 	f := v.Snapshot.Found
 	left := fmt.Sprintf("%d nodes are still there%s", len(f.Nodes), v.notReady())
@@ -273,11 +286,16 @@ func (v View) notReady() string {
 	return b.String()
 }
 
-// whatHeals says what to expect of nodes that count different members.
-const whatHeals = "EMQX takes some minutes to find that its nodes have lost one another, and heals by itself when they reach one another again: it restarts the smaller part, whose clients are cut; look at the network between the nodes. Repair cannot join them"
+// whatHeals tells what to expect of nodes that count different members.
+const whatHeals = "EMQX takes some minutes to find that its nodes have lost one another, and heals by itself when " +
+	"they reach one another again: it restarts the smaller part, whose clients are cut; look at the network between " +
+	"the nodes. Repair cannot join them"
 
-// whatUnites says what to expect of nodes that have never met.
-const whatUnites = "EMQX looks for others only when it starts, so that this does not heal by itself: the younger side is restarted, one node after the other, and joins; if it comes again, look whether the pods reach the DNS of Kubernetes over UDP and TCP. Repair cannot join them"
+// whatUnites tells what to expect of nodes that have never met.
+const whatUnites = "EMQX looks for others only when it starts, so that this does not heal by itself: the younger side " +
+	"" +
+	"is restarted, one node after the other, and joins; if it comes again, look whether the pods reach the DNS of " +
+	"Kubernetes over UDP and TCP. Repair cannot join them"
 
 func DescribePartition(v View) string {
 	if sides := v.Sides(); len(sides) > 1 {
@@ -296,4 +314,21 @@ func describeViews(v View) string {
 		parts = append(parts, node+" sees "+strings.Join(names, ", "))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// wayBack returns what a person can do about nodes that EMQX's refusal keeps from
+// starting; "" where none is.
+func (v View) wayBack() string {
+	for _, n := range v.Snapshot.Found.Nodes {
+		if !n.Broken || !strings.HasPrefix(n.Message, "EMQX says: ") {
+			continue
+		}
+		switch {
+		case v.Rec.Status.Previous != nil:
+			return "; cancel the operation to go back to what was before, or change spec.config"
+		case len(v.Rec.Spec.Hosted.Config) > 0:
+			return "; change spec.config, or take the setting out"
+		}
+	}
+	return ""
 }

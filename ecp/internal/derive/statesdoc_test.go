@@ -24,7 +24,8 @@ func TestStatesDocument(t *testing.T) {
 	}
 	got, err := os.ReadFile(statesDoc)
 	require.NoError(t, err)
-	require.Equal(t, want, string(got), "docs/states.md is out of date: go test ./ecp/internal/derive -run TestStatesDocument -update")
+	require.Equal(t, want, string(got),
+		"docs/states.md is out of date: go test ./ecp/internal/derive -run TestStatesDocument -update")
 }
 
 func statesDocument() string {
@@ -61,11 +62,14 @@ it removes those that have stopped. One that runs is left alone.
 
 func writeMode(b *strings.Builder, mode ecp.Mode) {
 	m := mode.StateMachine()
-	fmt.Fprintf(b, "\n## %s clusters\n\n| state | 中文 | meaning | legal commands |\n|---|---|---|---|\n", map[ecp.Mode]string{ecp.Hosted: "Hosted", ecp.Adopted: "Adopted"}[mode])
+	fmt.Fprintf(b, "\n## %s clusters\n\n| state | 中文 | meaning | legal commands |\n|---|---|---|---|\n",
+		map[ecp.Mode]string{ecp.Hosted: "Hosted", ecp.Adopted: "Adopted"}[mode])
 	for _, s := range m.States() {
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", s, m.Label(s).ZH, m.Meaning(s), strings.Join(CommandNames(m.Legal(s)), ", "))
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", s, m.Label(s).ZH, m.Meaning(s),
+			strings.Join(CommandNames(m.Legal(s)), ", "))
 	}
-	b.WriteString("\nWhile a cluster is being deleted only delete is taken (to add force).\n\n```mermaid\nstateDiagram-v2\n")
+	b.WriteString("\nWhile a cluster is being deleted only delete is taken (to add " +
+		"force).\n\n```mermaid\nstateDiagram-v2\n")
 	fmt.Fprintf(b, "    [*] --> %s: create\n", m.States()[0])
 	for _, s := range m.States() {
 		writeArrows(b, m, s)

@@ -82,7 +82,7 @@ func OneIf(b bool) int {
 	return 0
 }
 
-// NewSteps are an operation's steps before anything was looked at.
+// NewSteps are an operation's steps before anything was observed.
 func NewSteps(rows []StepRow) []ecp.Step {
 	out := make([]ecp.Step, len(rows))
 	for i, r := range rows {
@@ -138,7 +138,7 @@ func StepsOf(kind ecp.OperationKind, before, after ecp.ClusterRecord) []StepRow 
 	return slices.DeleteFunc(slices.Clone(rows), func(r StepRow) bool { return needless[r.name] })
 }
 
-// StepNames names the steps of an operation, for plans.
+// StepNames returns the names of the steps of an operation, for plans.
 func StepNames(rows []StepRow) []string {
 	var out []string
 	for _, r := range rows {
@@ -173,7 +173,7 @@ func PhaseIn(kind ecp.OperationKind, s ecp.State) ecp.Phase {
 	return ecp.PhaseFailed
 }
 
-// advanceOperation gives the operation after a look: its steps as found, and its end
+// advanceOperation returns the operation after an observation: its steps as found, and its end
 // where the cluster's state says so.
 func advanceOperation(now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, snap Snapshot) *ecp.Operation {
 	if op == nil || op.Phase.Final() {
@@ -201,13 +201,15 @@ func advanceOperation(now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, s
 	case o.Phase == ecp.PhaseSucceeded:
 		o.Error = ""
 	case o.Phase == ecp.PhaseFailed, rec.Status.State == ecp.Abnormal:
-		o.Error = cmp.Or(rec.Status.Message, fmt.Sprintf("the cluster is %s, where a %s does not lead", rec.Status.State, o.Kind))
+		o.Error = cmp.Or(rec.Status.Message,
+			fmt.Sprintf("the cluster is %s, where a %s does not lead", rec.Status.State, o.Kind))
 	}
 	return &o
 }
 
 func SameOperation(a, b ecp.Operation) bool {
-	return a.Phase == b.Phase && a.Error == b.Error && a.Deadline.Equal(b.Deadline) && slices.Equal(a.Evacuated, b.Evacuated) && slices.EqualFunc(a.Steps, b.Steps, func(x, y ecp.Step) bool {
+	return a.Phase == b.Phase && a.Error == b.Error && a.Deadline.Equal(b.Deadline) &&
+		slices.Equal(a.Evacuated, b.Evacuated) && slices.EqualFunc(a.Steps, b.Steps, func(x, y ecp.Step) bool {
 		return x.Name == y.Name && x.Done == y.Done && x.Total == y.Total
 	})
 }

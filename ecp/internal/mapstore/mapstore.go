@@ -41,7 +41,8 @@ func (s *Store) Write(_ context.Context, fn func(ecp.Tx) error) error {
 		return err
 	}
 	maps.Copy(s.Records, tx.own)
-	if slices.ContainsFunc(tx.puts, func(r ecp.Record) bool { return r.Kind != ecp.KindAudit }) || (s.Seq != tx.seq && len(tx.puts) == 0) {
+	if slices.ContainsFunc(tx.puts, func(r ecp.Record) bool { return r.Kind != ecp.KindAudit }) ||
+		(s.Seq != tx.seq && len(tx.puts) == 0) {
 		s.Writes++
 	}
 	s.Seq = tx.seq
@@ -95,7 +96,8 @@ func (t *mapTx) List(q ecp.Query) iter.Seq2[ecp.Record, error] {
 		n := 0
 		for _, key := range slices.Sorted(maps.Keys(t.table(q.Kind))) {
 			r := t.table(q.Kind)[key]
-			if key <= q.After || (q.Project != "" && r.Index.Project != q.Project) || (q.Parent != "" && r.Index.Parent != q.Parent) {
+			if key <= q.After || (q.Project != "" && r.Index.Project != q.Project) ||
+				(q.Parent != "" && r.Index.Parent != q.Parent) {
 				continue
 			}
 			r.Payload = r.Payload.Copy()
@@ -115,7 +117,8 @@ func (t *mapTx) Put(r ecp.Record, ifVersion int64) error {
 		return ecp.NewError(ecp.CodeConflict, "write "+string(r.Kind), r.Key+" has changed")
 	}
 	for key, other := range t.table(r.Kind) {
-		if key != r.Key && r.Index.Name != "" && other.Index.Name == r.Index.Name && other.Index.Project == r.Index.Project {
+		if key != r.Key && r.Index.Name != "" && other.Index.Name == r.Index.Name &&
+			other.Index.Project == r.Index.Project {
 			return ecp.NewError(ecp.CodeExists, "write "+string(r.Kind), "the name is taken")
 		}
 	}

@@ -39,7 +39,9 @@ func openCursor(o ecp.ListOptions) (c cursor, err error) {
 		err = json.Unmarshal(b, &c)
 	}
 	if err != nil || !c.ID.Valid() || c.Sort != o.Sort || c.Descending != o.Descending {
-		return c, &ecp.Error{Code: ecp.CodeInvalid, Message: "the request is not valid", Fields: []ecp.FieldError{{Field: "cursor", Message: "is not the next of a page of this list; begin without it"}}}
+		return c, &ecp.Error{Code: ecp.CodeInvalid, Message: "the request is not valid",
+			Fields: []ecp.FieldError{{Field: "cursor",
+				Message: "is not the next of a page of this list; begin without it"}}}
 	}
 	return c, nil
 }
@@ -60,13 +62,15 @@ func (m *Clusters) List(ctx context.Context, o ecp.ListOptions) (ecp.Page, error
 	}
 	value := sortValues[o.Sort]
 	if value == nil {
-		return ecp.Page{}, &ecp.Error{Code: ecp.CodeInvalid, Op: op, Message: "the request is not valid", Fields: []ecp.FieldError{{Field: "sort", Message: fmt.Sprintf("is %q; allowed are %v", o.Sort, ecp.SortKeys())}}}
+		return ecp.Page{}, &ecp.Error{Code: ecp.CodeInvalid, Op: op, Message: "the request is not valid",
+			Fields: []ecp.FieldError{{Field: "sort",
+				Message: fmt.Sprintf("is %q; allowed are %v", o.Sort, ecp.SortKeys())}}}
 	}
 	at, err := openCursor(o)
 	if err != nil {
 		return ecp.Page{}, fault.Wrap(op, err)
 	}
-	all, err := m.Index.Order(ctx, m.Store, o.Sort)
+	all, err := m.Order(ctx, o.Sort)
 	if err != nil {
 		return ecp.Page{}, fault.Wrap(op, err)
 	}
@@ -110,8 +114,10 @@ func Filter(o ecp.ListOptions, actor ecp.Actor) func(*Entry) bool {
 	q := strings.ToLower(o.Query)
 	may := map[string]bool{}
 	return func(l *Entry) bool {
-		if o.Project != "" && l.Project != o.Project || o.Mode != "" && l.Mode != o.Mode || o.State != "" && l.State != o.State ||
-			o.Version != "" && l.Version != o.Version || q != "" && !strings.Contains(l.lowerName, q) && !strings.Contains(string(l.ID), q) {
+		if o.Project != "" && l.Project != o.Project || o.Mode != "" && l.Mode != o.Mode || o.State != "" &&
+			l.State != o.State ||
+			o.Version != "" && l.Version != o.Version || q != "" && !strings.Contains(l.lowerName, q) &&
+			!strings.Contains(string(l.ID), q) {
 			return false
 		}
 		yes, asked := may[l.Project]
@@ -193,7 +199,7 @@ func (m *Clusters) CountByState(ctx context.Context) (map[ecp.Mode]map[ecp.State
 	if err != nil {
 		return nil, err
 	}
-	all, err := m.Index.All(ctx, m.Store)
+	all, err := m.All(ctx)
 	if err != nil {
 		return nil, fault.Wrap(op, err)
 	}
@@ -206,3 +212,12 @@ func (m *Clusters) CountByState(ctx context.Context) (map[ecp.Mode]map[ecp.State
 	}
 	return counts, nil
 }
+
+// Order returns the entries of all clusters in the order of a key, for whoever filters
+// them. The list is shared: it must not be changed.
+func (m *Clusters) Order(ctx context.Context, by ecp.SortKey) ([]*Entry, error) {
+	return m.index.order(ctx, m.Store, by)
+}
+
+// All returns the entries of all clusters, in no order.
+func (m *Clusters) All(ctx context.Context) ([]*Entry, error) { return m.index.all(ctx, m.Store) }

@@ -22,7 +22,7 @@ type listIndex struct {
 	sorted map[ecp.SortKey][]*Entry // orders that still hold; guarded by turn
 }
 
-func NewListIndex() listIndex { return listIndex{turn: make(chan struct{}, 1)} }
+func newListIndex() listIndex { return listIndex{turn: make(chan struct{}, 1)} }
 
 // use runs fn alone, on entries that are up to date. Who waits for its turn, or
 // for the store, waits no longer than ctx.
@@ -49,18 +49,19 @@ type Entry struct {
 	Mode        ecp.Mode
 	State       ecp.State
 	Deleting    bool
-	Stale       bool // it could not be looked at when it was last tried
+	Stale       bool // it could not be observed when it was last tried
 	Version     string
 	created     time.Time
 	updated     time.Time
 	Nodes       int
 	Connections int
-	Target      string // "" = it is adopted
+	Target      string // empty means it is adopted
 }
 
 func listedOf(r ecp.ClusterRecord) *Entry {
 	l := &Entry{
-		ID: r.ID, Project: r.Project, lowerName: strings.ToLower(r.Name), Name: r.Name, Mode: r.Mode, State: r.Status.State, Version: r.EMQXVersion(),
+		ID: r.ID, Project: r.Project, lowerName: strings.ToLower(r.Name), Name: r.Name, Mode: r.Mode,
+		State: r.Status.State, Version: r.EMQXVersion(),
 		Deleting: r.Deleting, Stale: !r.Status.StaleFrom.IsZero(),
 		created: r.CreatedAt, updated: r.UpdatedAt, Connections: r.Spec.Connections(),
 	}
@@ -90,9 +91,9 @@ func sortableVersion(s string) string {
 	return fmt.Sprintf("%05d.%05d.%05d %s", v.Major, v.Minor, v.Patch, s)
 }
 
-// Order gives every cluster in the order of a key. The list is shared: it must
+// order returns every cluster in the order of a key. The list is shared: it must
 // not be changed.
-func (f *listIndex) Order(ctx context.Context, store ecp.Store, by ecp.SortKey) (out []*Entry, _ error) {
+func (f *listIndex) order(ctx context.Context, store ecp.Store, by ecp.SortKey) (out []*Entry, _ error) {
 	err := f.use(ctx, store, func() {
 		if f.sorted[by] == nil {
 			f.sorted[by] = sortListed(f.of, sortValues[by])
@@ -194,8 +195,8 @@ func (f *listIndex) readLocked(ctx context.Context, store ecp.Store) error {
 	return err
 }
 
-// All gives every cluster, in no order.
-func (f *listIndex) All(ctx context.Context, store ecp.Store) (out []*Entry, _ error) {
+// all returns every cluster, in no order.
+func (f *listIndex) all(ctx context.Context, store ecp.Store) (out []*Entry, _ error) {
 	err := f.use(ctx, store, func() { out = slices.Collect(maps.Values(f.of)) })
 	return out, err
 }

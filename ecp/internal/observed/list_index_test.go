@@ -16,7 +16,7 @@ import (
 type readStore struct {
 	*mapstore.Store
 	all   int
-	block chan struct{} // reading waits for it; nil = it does not
+	block chan struct{} // reading waits for it; nil means it does not
 }
 
 func (s *readStore) Read(ctx context.Context, fn func(ecp.Tx) error) error {
@@ -56,37 +56,38 @@ func (t countingTx) List(q ecp.Query) iter.Seq2[ecp.Record, error] {
 	return t.Tx.List(q)
 }
 
-// Who gives up a list spoils nobody else's.
+// Whoever gives up a list spoils nobody else's.
 func TestAListThatIsGivenUp(t *testing.T) {
 	synctest.Test(t, listGivenUp)
 }
 
 func listGivenUp(t *testing.T) {
 	s := &readStore{Store: mapstore.New()}
-	f := NewListIndex()
+	f := newListIndex()
 	write := func() {
-		require.NoError(t, s.Write(t.Context(), func(tx ecp.Tx) error { return ecp.Put(tx, ecp.Pool{}, ecp.AnyVersion) }))
+		require.NoError(t, s.Write(t.Context(),
+			func(tx ecp.Tx) error { return ecp.Put(tx, ecp.Pool{}, ecp.AnyVersion) }))
 	}
 	write()
-	_, err := f.All(t.Context(), s)
+	_, err := f.all(t.Context(), s)
 	require.NoError(t, err)
 	require.Equal(t, 1, s.all)
 
 	write()
 	given, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = f.All(given, s)
+	_, err = f.all(given, s)
 	require.ErrorIs(t, err, context.Canceled)
-	_, err = f.All(t.Context(), s)
+	_, err = f.all(t.Context(), s)
 	require.NoError(t, err)
 	require.Equal(t, 1, s.all, "the changes were enough")
 
 	s.block = make(chan struct{})
 	slow := make(chan error, 1)
 	holding, release := context.WithCancel(t.Context())
-	go func() { _, err := f.All(holding, s); slow <- err }()
+	go func() { _, err := f.all(holding, s); slow <- err }()
 	synctest.Wait()
-	_, err = f.All(given, s)
+	_, err = f.all(given, s)
 	require.True(t, errors.Is(err, context.Canceled), "it waits no longer than its context: %v", err)
 	release()
 	require.ErrorIs(t, <-slow, context.Canceled)

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/derive"
@@ -18,14 +20,15 @@ type Query struct {
 	Op      string // in words, e.g. "read traffic of emqx-0a1b2c3d"
 	ID      ecp.ID
 	Feature ecp.Feature // that it is part of
-	Out     *Stream     // that the answer is written to as it comes; nil = it comes at once
-	Node    string      // EMQX name of the one that has to answer; "" = any may
+	Out     *Stream     // that the answer is written to as it comes; nil means it comes at once
+	Node    string      // EMQX name of the one that has to answer; empty means any may
 }
 
 // QueryBroker lets a node of a cluster answer: one after the other, the likeliest
 // first, until one does. Another node is asked where one cannot be reached or
 // answers what makes no sense; where it refuses, all would.
-func QueryBroker[I, R any](ctx context.Context, m *Clusters, q Query, question func(context.Context, I) (R, error)) (answer R, err error) {
+func QueryBroker[I, R any](ctx context.Context, m *Clusters, q Query,
+	question func(context.Context, I) (R, error)) (answer R, err error) {
 	rec, err := m.LoadReadable(ctx, q.Op, ecp.RightRead, q.ID)
 	if err != nil {
 		return answer, err
@@ -41,7 +44,8 @@ func QueryBroker[I, R any](ctx context.Context, m *Clusters, q Query, question f
 	defer end()
 	actor, _ := ecp.ActorFrom(ctx)
 	if err := m.Queries.Acquire(bounded, q.ID, actor); err != nil {
-		return answer, q.TimeoutError(ctx, "too many questions to this cluster are under way; ask again in a moment", err)
+		return answer, q.TimeoutError(ctx, "too many questions to this cluster are under way; ask again in a moment",
+			err)
 	}
 	defer m.Queries.Release(q.ID, actor)
 	var told NodeErrors
@@ -64,15 +68,18 @@ func QueryBroker[I, R any](ctx context.Context, m *Clusters, q Query, question f
 		}
 		m.noteAnswer(rec, node, false)
 		if ecp.CodeOf(err) == ecp.CodeInternal {
-			m.Log.WarnContext(ctx, "broker gave no answer that makes sense", "cluster", q.ID, "node", node, ecp.ErrorAttr(err))
+			m.Log.WarnContext(ctx, "broker gave no answer that makes sense", "cluster", q.ID, "node", node,
+				ecp.ErrorAttr(err))
 		}
 	}
-	return answer, &ecp.Error{Code: ecp.CodeUnavailable, Op: q.Op, Message: "no node gives an answer: " + told.String(), Cause: errors.Join(told.Causes...)}
+	return answer, &ecp.Error{Code: ecp.CodeUnavailable, Op: q.Op, Message: "no node gives an answer: " + told.String(),
+		Cause: errors.Join(told.Causes...)}
 }
 
 // QueryNode asks one node. The names of all let it tell of the others while one
 // of them hangs.
-func QueryNode[I, R any](ctx context.Context, m *Clusters, q Query, rec ecp.ClusterRecord, version, node string, all []string, question func(context.Context, I) (R, error)) (answer R, err error) {
+func QueryNode[I, R any](ctx context.Context, m *Clusters, q Query, rec ecp.ClusterRecord, version, node string,
+	all []string, question func(context.Context, I) (R, error)) (answer R, err error) {
 	ctx, end := q.WithTimeout(ctx, nodeTimeout)
 	defer end()
 	m.Counters.Queries.Add(1)
@@ -94,13 +101,14 @@ func QueryNode[I, R any](ctx context.Context, m *Clusters, q Query, rec ecp.Clus
 	defer broker.Close()
 	able, ok := broker.(I)
 	if !ok {
-		return answer, ecp.NewError(ecp.CodeUnsupported, "", fmt.Sprintf("the adapter for EMQX %d in this build has no such question", adapter.Major()))
+		return answer, ecp.NewError(ecp.CodeUnsupported, "",
+			fmt.Sprintf("the adapter for EMQX %d in this build has no such question", adapter.Major()))
 	}
 	answer, err = question(ctx, able)
 	return answer, inTime(ctx, err)
 }
 
-// adapterAt gives the adapter for a version; "" = that of whatever answers, as
+// adapterAt returns the adapter for a version; empty means that of whatever answers, as
 // with a cluster of somebody else's that has not been reported on yet.
 func (m *Clusters) adapterAt(ctx context.Context, e ecp.Endpoint, version string) (ecp.Adapter, error) {
 	adapter := m.AdapterFor(version)
@@ -116,12 +124,13 @@ func (m *Clusters) adapterAt(ctx context.Context, e ecp.Endpoint, version string
 		adapter, version = m.adapterOf(found.Major), strconv.Itoa(found.Major)
 	}
 	if adapter == nil {
-		return nil, ecp.NewError(ecp.CodeUnsupported, "", "it is EMQX "+version+", and this program has no adapter for that major version")
+		return nil, ecp.NewError(ecp.CodeUnsupported, "",
+			"it is EMQX "+version+", and this program has no adapter for that major version")
 	}
 	return adapter, nil
 }
 
-// queryable gives the version that is asked, "" = not known yet, and the nodes;
+// queryable returns the version that is asked, empty means not known yet, and the nodes;
 // the error says why nobody can be asked.
 func (m *Clusters) queryable(rec ecp.ClusterRecord, q Query) (version string, nodes []string, err error) {
 	info := m.Info(rec)
@@ -142,7 +151,8 @@ func (m *Clusters) queryable(rec ecp.ClusterRecord, q Query) (version string, no
 	}
 	nodes, ready := m.likeliestNodes(rec)
 	if why := whyNotQueryable(rec, ready); why != "" {
-		return "", nil, ecp.NewError(ecp.CodeConflict, q.Op, fmt.Sprintf("the cluster is %s: %s", rec.Status.State, why))
+		return "", nil, ecp.NewError(ecp.CodeConflict, q.Op,
+			fmt.Sprintf("the cluster is %s: %s", rec.Status.State, why))
 	}
 	return info.Version, nodes, nil
 }
@@ -152,22 +162,24 @@ func (m *Clusters) queryable(rec ecp.ClusterRecord, q Query) (version string, no
 func (m *Clusters) hasNode(rec ecp.ClusterRecord, q Query) error {
 	known := membersReported(m.Observe(rec.ID).Agents)
 	if rec.Mode == ecp.Hosted {
-		m.Mu.Lock()
-		if mem := m.Memories[rec.ID]; mem != nil {
+		m.mu.Lock()
+		if mem := m.memories[rec.ID]; mem != nil {
 			for _, n := range mem.Snapshot.Found.Nodes {
 				known = append(known, n.Name)
 			}
 		}
-		m.Mu.Unlock()
+		m.mu.Unlock()
 	}
 	if len(known) == 0 || slices.Contains(known, q.Node) {
 		return nil
 	}
-	return ecp.NewError(ecp.CodeNotFound, q.Op, fmt.Sprintf("the cluster has no node %q; its nodes are %s", derive.Clip(q.Node, MaxAgentText), strings.Join(known, ", ")))
+	return ecp.NewError(ecp.CodeNotFound, q.Op,
+		fmt.Sprintf("the cluster has no node %q; its nodes are %s", derive.Clip(q.Node, MaxAgentText),
+			strings.Join(known, ", ")))
 }
 
-// whyNotQueryable says why a cluster in its state answers nothing, and what to do;
-// "" = it may.
+// whyNotQueryable returns why a cluster in its state answers nothing, and what to do;
+// empty means it may.
 func whyNotQueryable(rec ecp.ClusterRecord, ready bool) string {
 	upcoming := rec.Status.State == ecp.Creating || rec.Status.State == ecp.Starting
 	switch why := noBroker[rec.Status.State]; {
@@ -189,13 +201,13 @@ var noBroker = map[ecp.State]string{
 	ecp.Nonexistent: "it was never made; repair it, or delete it",
 }
 
-// likeliestNodes names the nodes to ask, those first that are likeliest to answer:
+// likeliestNodes returns the names of the nodes to ask, those first that are likeliest to answer:
 // who answered the Manager's own last question, then who else is ready; where
-// nobody is ready everybody who is not going away. "" = any, where nobody is known.
+// nobody is ready everybody who is not going away. empty means any, where nobody is known.
 func (m *Clusters) likeliestNodes(rec ecp.ClusterRecord) (nodes []string, ready bool) {
-	m.Mu.Lock()
-	defer m.Mu.Unlock()
-	mem := m.Memories[rec.ID]
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	mem := m.memories[rec.ID]
 	if mem == nil {
 		return []string{""}, false
 	}
@@ -219,4 +231,58 @@ func (m *Clusters) likeliestNodes(rec ecp.ClusterRecord) (nodes []string, ready 
 		return rest, false
 	}
 	return []string{""}, false
+}
+
+// How long a user's question may take: at each node, and in all with the wait
+// for a turn.
+const (
+	nodeTimeout  = 10 * time.Second
+	QueryTimeout = 20 * time.Second
+)
+
+// errQueryTimeout is why a question to a node was ended.
+var errQueryTimeout = errors.New("the time for the question is over")
+
+// WithTimeout bounds a question, or how long its answer may take to begin. The
+// function ends it.
+func (q Query) WithTimeout(ctx context.Context, d time.Duration) (context.Context, func()) {
+	if q.Out == nil {
+		return context.WithTimeoutCause(ctx, d, errQueryTimeout)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	late := time.AfterFunc(d, func() { cancel(errQueryTimeout) })
+	q.Out.late = append(q.Out.late, late)
+	return ctx, func() {
+		late.Stop()
+		cancel(nil)
+	}
+}
+
+// Stream is what an answer is written to that cannot be taken back.
+type Stream struct {
+	W    io.Writer
+	N    int64
+	late []*time.Timer // stopped before anything is written
+}
+
+// Write writes on.
+func (s *Stream) Write(b []byte) (int, error) {
+	for _, t := range s.late {
+		t.Stop()
+	}
+	n, err := s.W.Write(b)
+	s.N += int64(n)
+	return n, err
+}
+
+// begun reports whether something was written; nil means never.
+func (s *Stream) begun() bool { return s != nil && s.N > 0 }
+
+// inTime says of a question that took too long that it did: to the broker's
+// client it was given up.
+func inTime(ctx context.Context, err error) error {
+	if err == nil || !errors.Is(context.Cause(ctx), errQueryTimeout) {
+		return err
+	}
+	return &ecp.Error{Code: ecp.CodeUnavailable, Message: "no answer in time", Cause: err}
 }

@@ -11,7 +11,12 @@ import (
 	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
-// IsFinal says that every node would say the same. What is denied by anybody but
+func (q Query) Invalid(field, says string) error {
+	return &ecp.Error{Code: ecp.CodeInvalid, Op: q.Op, Message: "the question contradicts the rules",
+		Fields: []ecp.FieldError{{Field: field, Message: says}}}
+}
+
+// IsFinal reports whether every node would say the same. What is denied by anybody but
 // the broker is a matter of how it is reached.
 func IsFinal(err error) bool {
 	switch ecp.CodeOf(err) {
@@ -36,7 +41,8 @@ func (q Query) refusedBy(rec ecp.ClusterRecord, node string, err error) error {
 	}
 	switch {
 	case out.Code == ecp.CodeDenied && rec.Mode == ecp.Adopted:
-		out.Message = "EMQX refuses the credentials of the agent beside it, not yours: " + out.Message + "; " + derive.HowToLogIn
+		out.Message = "EMQX refuses the credentials of the agent beside it, not yours: " + out.Message + "; " +
+			derive.HowToLogIn
 	case out.Code == ecp.CodeDenied:
 		out.Message = "EMQX refuses the credentials that are kept for it, not yours: " + out.Message
 	}
@@ -83,7 +89,7 @@ func (r *NodeErrors) Add(node string, err error) {
 	r.Causes = append(r.Causes, err)
 }
 
-// String gives every reason with its nodes behind it: names are long, and where
+// String returns every reason with its nodes behind it: names are long, and where
 // the text is cut short a reason counts for more.
 func (r *NodeErrors) String() string {
 	parts := make([]string, len(r.reasons))

@@ -22,8 +22,8 @@ const (
 // metrics cannot be shared while it streams. Four are enough for people, and
 // every answer is as new as the question. The zero value is ready.
 type BrokerLimiter struct {
-	Mu sync.Mutex
-	Of map[limiterKey]*semaphore // guarded by mu; those that somebody has or waits for
+	mu sync.Mutex
+	of map[limiterKey]*semaphore // guarded by mu; those that somebody has or waits for
 }
 
 // limiterKey is one actor at one cluster; without a who it is the cluster as a whole.
@@ -51,24 +51,24 @@ func (t *BrokerLimiter) Acquire(ctx context.Context, id ecp.ID, a ecp.Actor) err
 	return nil
 }
 
-// Release gives a turn back.
+// Release ends what Acquire began.
 func (t *BrokerLimiter) Release(id ecp.ID, a ecp.Actor) {
 	t.release(limiterKey{id: id})
 	t.release(limiterKey{id, a.Identity()})
 }
 
 func (t *BrokerLimiter) acquire(ctx context.Context, by limiterKey, most int) error {
-	t.Mu.Lock()
-	if t.Of == nil {
-		t.Of = map[limiterKey]*semaphore{}
+	t.mu.Lock()
+	if t.of == nil {
+		t.of = map[limiterKey]*semaphore{}
 	}
-	own := t.Of[by]
+	own := t.of[by]
 	if own == nil {
 		own = &semaphore{taken: make(chan struct{}, most)}
-		t.Of[by] = own
+		t.of[by] = own
 	}
 	own.users++
-	t.Mu.Unlock()
+	t.mu.Unlock()
 	select {
 	case own.taken <- struct{}{}:
 		return nil
@@ -79,19 +79,26 @@ func (t *BrokerLimiter) acquire(ctx context.Context, by limiterKey, most int) er
 }
 
 func (t *BrokerLimiter) release(by limiterKey) {
-	t.Mu.Lock()
-	own := t.Of[by]
-	t.Mu.Unlock()
+	t.mu.Lock()
+	own := t.of[by]
+	t.mu.Unlock()
 	<-own.taken
 	t.leave(by)
 }
 
 // leave forgets an asker with the last who was interested in it.
 func (t *BrokerLimiter) leave(by limiterKey) {
-	t.Mu.Lock()
-	defer t.Mu.Unlock()
-	own := t.Of[by]
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	own := t.of[by]
 	if own.users--; own.users == 0 {
-		delete(t.Of, by)
+		delete(t.of, by)
 	}
+}
+
+// InUse is how many actors and clusters hold or wait for something.
+func (t *BrokerLimiter) InUse() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.of)
 }

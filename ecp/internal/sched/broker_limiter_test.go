@@ -28,13 +28,15 @@ func TestTurnsAreShared(t *testing.T) {
 			go func() { ended <- q.Acquire(waiting, "c", again) }()
 		}
 		synctest.Wait()
-		for _, other := range []ecp.Actor{{Name: "token:ci", Credential: "token/1"}, {Name: "token:ci", Credential: "token/2"}} {
+		for _, other := range []ecp.Actor{{Name: "token:ci", Credential: "token/1"},
+			{Name: "token:ci", Credential: "token/2"}} {
 			soon, end := context.WithTimeout(t.Context(), time.Second)
 			require.NoError(t, q.Acquire(soon, "c", other), "%v", other)
 			end()
 		}
 		soon, end := context.WithTimeout(t.Context(), time.Second)
-		require.ErrorIs(t, q.Acquire(soon, "c", ecp.Actor{Name: "ben", Credential: "session/3"}), context.DeadlineExceeded, "four are all")
+		require.ErrorIs(t, q.Acquire(soon, "c", ecp.Actor{Name: "ben", Credential: "session/3"}),
+			context.DeadlineExceeded, "four are all")
 		end()
 		require.NoError(t, q.Acquire(t.Context(), "d", ann), "of another cluster")
 		q.Release("d", ann)
@@ -47,6 +49,6 @@ func TestTurnsAreShared(t *testing.T) {
 		}
 		q.Release("c", ecp.Actor{Name: "token:ci", Credential: "token/1"})
 		q.Release("c", ecp.Actor{Name: "token:ci", Credential: "token/2"})
-		require.Empty(t, q.Of)
+		require.Empty(t, q.of)
 	})
 }

@@ -21,12 +21,12 @@ type Flow struct {
 // has the fewest at work, and of several that which was served longest ago. The
 // zero line, of clusters that nothing is known of yet, is a line as any other.
 type fairQueue struct {
-	Of      func(ecp.ID) Flow // nil = all wait in one
-	Share   int               // how many slow ones of a target may be at work; 0 = any number
-	waiting map[Flow][]ecp.ID // in order of arrival; no empty ones
-	working map[Flow]int
-	served  map[Flow]int64 // when, in turns; of lines that wait or work
-	turn    int64
+	flowOf    func(ecp.ID) Flow // nil means all wait in one
+	slowShare int               // how many slow ones of a target may be at work; 0 means any number
+	waiting   map[Flow][]ecp.ID // in order of arrival; no empty ones
+	working   map[Flow]int
+	served    map[Flow]int64 // when, in turns; of lines that wait or work
+	turn      int64
 }
 
 func newFairQueue() fairQueue {
@@ -35,8 +35,8 @@ func newFairQueue() fairQueue {
 
 func (l *fairQueue) push(id ecp.ID) {
 	var in Flow
-	if l.Of != nil {
-		in = l.Of(id)
+	if l.flowOf != nil {
+		in = l.flowOf(id)
 	}
 	l.waiting[in] = append(l.waiting[in], id)
 }
@@ -64,7 +64,7 @@ func (l *fairQueue) pop() (id ecp.ID, from Flow, ok bool) {
 // full reports whether a line has its share: of the slow ones of one target as
 // many as are written to at once, and twice that of all targets.
 func (l *fairQueue) full(in Flow) bool {
-	if !in.Slow || l.Share == 0 {
+	if !in.Slow || l.slowShare == 0 {
 		return false
 	}
 	all := 0
@@ -73,7 +73,7 @@ func (l *fairQueue) full(in Flow) bool {
 			all += n
 		}
 	}
-	return l.working[in] >= l.Share || all >= 2*l.Share
+	return l.working[in] >= l.slowShare || all >= 2*l.slowShare
 }
 
 func (l *fairQueue) before(a, b Flow) bool {
@@ -83,7 +83,7 @@ func (l *fairQueue) before(a, b Flow) bool {
 	return l.served[a] < l.served[b]
 }
 
-// leave says that one of a line is at work no more.
+// leave notes that one of a flow is worked on no more.
 func (l *fairQueue) leave(from Flow) {
 	if l.working[from]--; l.working[from] <= 0 {
 		delete(l.working, from)

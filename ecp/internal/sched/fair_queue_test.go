@@ -18,16 +18,17 @@ import (
 func TestLines(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := newFairQueue()
-		l.Share = rapid.IntRange(1, 3).Draw(t, "share")
+		l.slowShare = rapid.IntRange(1, 3).Draw(t, "share")
 		of := map[ecp.ID]Flow{}
-		l.Of = func(id ecp.ID) Flow { return of[id] }
+		l.flowOf = func(id ecp.ID) Flow { return of[id] }
 		var waiting []ecp.ID
 		working := map[ecp.ID]Flow{}
 		for n := range rapid.IntRange(1, 80).Draw(t, "steps") {
 			switch rapid.IntRange(0, 2).Draw(t, "step") {
 			case 0:
 				id := ecp.ID(fmt.Sprint(n))
-				of[id] = Flow{rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "target"), rapid.Bool().Draw(t, "slow")}
+				of[id] = Flow{rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "target"),
+					rapid.Bool().Draw(t, "slow")}
 				l.push(id)
 				waiting = append(waiting, id)
 			case 1:
@@ -63,9 +64,9 @@ func TestLines(t *testing.T) {
 				}
 			}
 			for target, n := range slow {
-				require.LessOrEqual(t, n, l.Share, target)
+				require.LessOrEqual(t, n, l.slowShare, target)
 			}
-			require.LessOrEqual(t, all, 2*l.Share)
+			require.LessOrEqual(t, all, 2*l.slowShare)
 		}
 		for _, id := range slices.Sorted(maps.Keys(working)) {
 			l.leave(working[id])
@@ -83,7 +84,7 @@ func TestLines(t *testing.T) {
 
 func TestTheTargetWithFewestAtWorkGoesFirst(t *testing.T) {
 	l := newFairQueue()
-	l.Of = func(id ecp.ID) Flow { return Flow{Target: string(id[:1])} }
+	l.flowOf = func(id ecp.ID) Flow { return Flow{Target: string(id[:1])} }
 	for _, id := range []ecp.ID{"a1", "a2", "a3", "b1"} {
 		l.push(id)
 	}

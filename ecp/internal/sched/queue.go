@@ -12,8 +12,8 @@ import (
 // time, and one that is added meanwhile is worked on once more afterwards.
 type Queue struct {
 	mu      sync.Mutex
-	Lines   fairQueue           // those that wait; each once
-	Dirty   map[ecp.ID]bool     // in a line, or to be put there when done
+	waiting fairQueue           // those that wait; each once
+	dirty   map[ecp.ID]bool     // in a line, or to be put there when done
 	working map[ecp.ID]Flow     // handed out, not done yet: from which line
 	timers  map[ecp.ID]*delayed // one each: the earliest
 	wake    chan struct{}       // closed and replaced when something arrives or may go on
@@ -24,8 +24,14 @@ type delayed struct {
 	timer *time.Timer
 }
 
-func NewQueue() *Queue {
-	return &Queue{Lines: newFairQueue(), Dirty: map[ecp.ID]bool{}, working: map[ecp.ID]Flow{}, timers: map[ecp.ID]*delayed{}, wake: make(chan struct{})}
+// NewQueue returns an empty queue. flowOf says in which flow a cluster waits; nil means that
+// all wait in one. slowShare is how many slow clusters of a target may be worked on at once;
+// 0 means any number.
+func NewQueue(flowOf func(ecp.ID) Flow, slowShare int) *Queue {
+	q := &Queue{waiting: newFairQueue(), dirty: map[ecp.ID]bool{}, working: map[ecp.ID]Flow{},
+		timers: map[ecp.ID]*delayed{}, wake: make(chan struct{})}
+	q.waiting.flowOf, q.waiting.slowShare = flowOf, slowShare
+	return q
 }
 
 // Add asks for one pass over the cluster as soon as a worker is free.
@@ -40,14 +46,14 @@ func (q *Queue) addLocked(id ecp.ID) {
 		d.timer.Stop()
 		delete(q.timers, id)
 	}
-	if q.Dirty[id] {
+	if q.dirty[id] {
 		return
 	}
-	q.Dirty[id] = true
+	q.dirty[id] = true
 	if _, working := q.working[id]; working {
 		return
 	}
-	q.Lines.push(id)
+	q.waiting.push(id)
 	q.wakeLocked()
 }
 
@@ -84,8 +90,8 @@ func (q *Queue) Get(ctx context.Context) (ecp.ID, bool) {
 	for {
 		q.mu.Lock()
 		if ctx.Err() == nil {
-			if id, from, ok := q.Lines.pop(); ok {
-				delete(q.Dirty, id)
+			if id, from, ok := q.waiting.pop(); ok {
+				delete(q.dirty, id)
 				q.working[id] = from
 				q.mu.Unlock()
 				return id, true
@@ -101,16 +107,16 @@ func (q *Queue) Get(ctx context.Context) (ecp.ID, bool) {
 	}
 }
 
-// Done says that the pass is over.
+// Done notes that the reconciliation is over.
 func (q *Queue) Done(id ecp.ID) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.Lines.leave(q.working[id])
+	q.waiting.leave(q.working[id])
 	delete(q.working, id)
-	if q.Dirty[id] {
-		q.Lines.push(id)
+	if q.dirty[id] {
+		q.waiting.push(id)
 	}
-	if q.Lines.len() > 0 { // its place may be what another waits for
+	if q.waiting.len() > 0 { // its place may be what another waits for
 		q.wakeLocked()
 	}
 }
@@ -123,13 +129,13 @@ func (q *Queue) Stop() {
 		d.timer.Stop()
 	}
 	clear(q.timers)
-	clear(q.Dirty)
-	q.Lines.clear()
+	clear(q.dirty)
+	q.waiting.clear()
 }
 
 // Depth is how many clusters wait for a worker.
 func (q *Queue) Depth() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.Lines.len()
+	return q.waiting.len()
 }

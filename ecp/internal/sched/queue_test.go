@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// take gives what the queue hands out at once; "" = nothing waits.
+// take returns what the queue hands out at once; empty means nothing waits.
 func take(q *Queue) ecp.ID {
 	if q.Depth() == 0 {
 		return ""
@@ -23,7 +23,7 @@ func take(q *Queue) ecp.ID {
 }
 
 func TestQueueHandsOutEachOnce(t *testing.T) {
-	q := NewQueue()
+	q := NewQueue(nil, 0)
 	q.Add("a")
 	q.Add("b")
 	q.Add("a")
@@ -34,7 +34,7 @@ func TestQueueHandsOutEachOnce(t *testing.T) {
 }
 
 func TestQueueWorksOnceMoreOnWhatIsAddedMeanwhile(t *testing.T) {
-	q := NewQueue()
+	q := NewQueue(nil, 0)
 	q.Add("a")
 	require.Equal(t, ecp.ID("a"), take(q))
 	q.Add("a")
@@ -48,7 +48,7 @@ func TestQueueWorksOnceMoreOnWhatIsAddedMeanwhile(t *testing.T) {
 
 func TestQueueDelays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := NewQueue()
+		q := NewQueue(nil, 0)
 		start := time.Now()
 		after := func(want time.Duration) {
 			t.Helper()
@@ -84,7 +84,7 @@ func TestQueueDelays(t *testing.T) {
 
 func TestQueueDelayWhileWorkedOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := NewQueue()
+		q := NewQueue(nil, 0)
 		q.Add("a")
 		require.Equal(t, ecp.ID("a"), take(q))
 		q.AddAfter("a", time.Second)
@@ -97,7 +97,7 @@ func TestQueueDelayWhileWorkedOn(t *testing.T) {
 
 func TestQueueGetEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := NewQueue()
+		q := NewQueue(nil, 0)
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() { <-time.After(time.Second); cancel() }()
 		_, ok := q.Get(ctx)
@@ -113,7 +113,7 @@ func TestQueueGetEndsWithItsContext(t *testing.T) {
 // worked on after it was made.
 func TestQueueUnderLoad(t *testing.T) {
 	const ids, adders, adds, workers = 5, 8, 200, 7
-	q := NewQueue()
+	q := NewQueue(nil, 0)
 	ctx, cancel := context.WithCancel(context.Background())
 	var asked, seen [ids]atomic.Int64
 	var busy [ids]atomic.Bool

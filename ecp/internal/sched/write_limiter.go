@@ -27,7 +27,7 @@ func NewWriteLimiter(each int) *WriteLimiter {
 	return &WriteLimiter{each: each, targets: map[string]*targetWrites{}}
 }
 
-// TryAcquire gives a slot of a target, or puts the cluster in line.
+// TryAcquire takes a slot of a target, or puts the cluster in line.
 func (s *WriteLimiter) TryAcquire(target string, id ecp.ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,7 +55,7 @@ func (s *WriteLimiter) Release(target string) {
 	s.drop(target)
 }
 
-// Next names the first in line of a target with a free slot, who is to try
+// Next returns the first in line of a target with a free slot, who is to try
 // again; "" if there is none or nobody waits. It is asked after every pass: who
 // was named may need no slot any more, and then the one behind must not wait
 // for it.

@@ -28,14 +28,15 @@ const mqttKeepAlive = 10
 // mqttTurnedAway are the answers that say that a node takes nobody now. All others,
 // such as "not authorised" or a full quota, come from one that serves.
 var mqttTurnedAway = map[byte]string{
-	0x80: "an unspecified error", 0x83: "an error of its own", 0x88: "that it is not available", 0x89: "that it is busy",
+	0x80: "an unspecified error", 0x83: "an error of its own", 0x88: "that it is not available",
+	0x89: "that it is busy",
 	0x9C: "to use another node", 0x9D: "that it has moved",
 }
 
-// ErrUnreached says that nothing was learned of MQTT.
+// ErrUnreached means that nothing was learned of MQTT.
 var ErrUnreached = errors.New("it could not be reached")
 
-// Probe connects to a node as a client and leaves. nil = it serves; an error
+// Probe connects to a node as a client and leaves. nil means it serves; an error
 // that is ErrMQTTUnreached says nothing of that. ctx bounds it all.
 func Probe(ctx context.Context, dial func(context.Context) (net.Conn, error), client string) error {
 	conn, err := dial(ctx)
@@ -81,7 +82,7 @@ func mqttConnectPacket(client string) []byte {
 	return append(binary.AppendUvarint([]byte{mqttConnect}, uint64(len(body))), body...)
 }
 
-// errNoMQTT says that something else answers.
+// errNoMQTT means that something else answers.
 var errNoMQTT = errors.New("answers MQTT clients with something else than MQTT")
 
 // mostConnack is how much of an answer is read: what is behind the reason is for

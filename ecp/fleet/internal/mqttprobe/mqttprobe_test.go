@@ -18,22 +18,23 @@ import (
 // who cannot be reached says nothing.
 func TestMQTTAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
-		says string // in hex, to whoever connects; "" = the connection is closed, "-" = nothing
+		says string // in hex, to whoever connects; empty means the connection is closed, "-" = nothing
 		err  error  // of the dialing
-		want string // "" = it serves
+		want string // empty means it serves
 	}{
 		"success":               {says: "200600000321001e"},
 		"not authorised":        {says: "2003008700"},
 		"a full quota":          {says: "2003009700"},
 		"only an older version": {says: "20020001"},
 		"a long answer":         {says: "20830100009f" + strings.Repeat("00", 0x83-3)},
-		"not available":         {says: "2003008800", want: "tells MQTT clients that it is not available (CONNACK 0x88)"},
-		"evacuating":            {says: "2003009c00", want: "tells MQTT clients to use another node (CONNACK 0x9C)"},
-		"silence":               {says: "-", want: "takes connections and does not answer MQTT"},
-		"closed":                {says: "", want: "closes the connections of MQTT clients unanswered"},
-		"half an answer":        {says: "2003", want: "closes the connections of MQTT clients unanswered"},
-		"something else":        {says: hex.EncodeToString([]byte("HTTP/1.1 400")), want: errNoMQTT.Error()},
-		"refused":               {err: errors.New("refused"), want: "it could not be reached: refused"},
+		"not available": {says: "2003008800",
+			want: "tells MQTT clients that it is not available (CONNACK 0x88)"},
+		"evacuating":     {says: "2003009c00", want: "tells MQTT clients to use another node (CONNACK 0x9C)"},
+		"silence":        {says: "-", want: "takes connections and does not answer MQTT"},
+		"closed":         {says: "", want: "closes the connections of MQTT clients unanswered"},
+		"half an answer": {says: "2003", want: "closes the connections of MQTT clients unanswered"},
+		"something else": {says: hex.EncodeToString([]byte("HTTP/1.1 400")), want: errNoMQTT.Error()},
+		"refused":        {err: errors.New("refused"), want: "it could not be reached: refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -71,7 +72,8 @@ func TestMQTTAnswers(t *testing.T) {
 
 // TestMQTTConnectPacket is as the standard has it.
 func TestMQTTConnectPacket(t *testing.T) {
-	require.Equal(t, "100e"+"0004"+hex.EncodeToString([]byte("MQTT"))+"05"+"02"+"000a"+"00"+"0001"+"61", hex.EncodeToString(mqttConnectPacket("a")))
+	require.Equal(t, "100e"+"0004"+hex.EncodeToString([]byte("MQTT"))+"05"+"02"+"000a"+"00"+"0001"+"61",
+		hex.EncodeToString(mqttConnectPacket("a")))
 	long := mqttConnectPacket(string(make([]byte, 200)))
 	require.Equal(t, []byte{mqttConnect, 0xD5, 0x01}, long[:3])
 	require.Len(t, long, 3+0xD5)

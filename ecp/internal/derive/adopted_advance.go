@@ -1,0 +1,148 @@
+package derive
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// ErrNotReleased means that what a cluster has booked could not be given back, and
+// not that the store failed.
+var ErrNotReleased = errors.New("what the cluster has booked was not given back")
+
+// AgentMemory is what the engine keeps of the reports of a cluster's agents. Its
+// maps are never changed: a new one takes its place.
+type AgentMemory struct {
+	troubled    map[ecp.AgentID]streak
+	disagreeing streak
+	otherLimit  streak
+	away        map[ecp.AgentID]time.Time
+	failure     error // of the last try to give back what is booked
+}
+
+// After takes up what the agents show now.
+func (k AgentMemory) After(tick time.Time, agents []ecp.AgentRecord, v AdoptedView) AgentMemory {
+	out := AgentMemory{troubled: map[ecp.AgentID]streak{}, away: map[ecp.AgentID]time.Time{}, failure: k.failure}
+	words, at := apartReports(v.reports)
+	out.disagreeing = k.disagreeing.next(words != "", at)
+	differs, at := v.otherLimit()
+	out.otherLimit = k.otherLimit.next(differs, at)
+	complete := slices.ContainsFunc(v.reports, ecp.AgentReport.Complete)
+	for _, a := range agents {
+		seen, _ := v.Snapshot.Agents.Of(a.ID)
+		if v.reportsOf(seen) {
+			out.troubled[a.ID] = k.troubled[a.ID].next(reportTroubled(*seen.Report), seen.Report.At)
+		} else if s, ok := k.troubled[a.ID]; ok {
+			out.troubled[a.ID] = s
+		}
+		since, was := k.away[a.ID]
+		member := slices.ContainsFunc(v.reports, func(r ecp.AgentReport) bool { return reportHasNode(r, a.Node) })
+		left := v.replaced(a) || a.Node != "" && complete && !member
+		switch {
+		case seen.Connected, !left && (complete || !was):
+		case was:
+			out.away[a.ID] = since
+		default:
+			out.away[a.ID] = tick
+		}
+	}
+	return out
+}
+
+func (l *AdoptedSnapshot) AddMemory(k AgentMemory) {
+	l.Troubled, l.Disagreeing, l.OtherLimit, l.Away, l.Failure = k.troubled, k.disagreeing, k.otherLimit, k.away,
+		k.failure
+}
+
+// Soonest is the first of two waits, of which 0 means that there is none.
+func Soonest(a, b time.Duration) time.Duration {
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// AdvanceAdopted is the pure core of a pass over an adopted cluster that is not
+// being deleted.
+func AdvanceAdopted(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, agents []ecp.AgentRecord,
+	snap AdoptedSnapshot, outcome Outcome) Result {
+	old := rec.Clone()
+	rec = rec.Clone()
+	v := NewAdoptedView(t, now, rec, agents, snap)
+	stale := v.Stale()
+	if stale != "" && rec.Status.StaleFrom.IsZero() && !v.worthStoring() {
+		return Result{}
+	}
+	AdjustDeadlines(t, now, &rec, op, Snapshot{Unseen: stale}, outcome)
+	if version := v.version(); version != "" {
+		rec.Status.Version = version
+	}
+	if v.limitTaker(rec.Status.LimitDropped) {
+		rec.Status.LimitDropped = nil
+	}
+	v.rec = rec
+	var out Result
+	j := DeriveAdoptedState(v)
+	for _, s := range rec.StateMachine().Route(rec.Status.State, j.State) {
+		EnterState(t, now, &rec, s, j)
+		out.Transitions = append(out.Transitions, rec.Clone())
+	}
+	if j.State == rec.Status.State {
+		rec.Status.Reason, rec.Status.Message = j.Reason, j.Message
+	}
+	v.rec = rec
+	rec.Status.Conditions = AdoptedConditions(v)
+	if n := len(out.Transitions); n > 0 {
+		out.Transitions[n-1] = rec
+	} else if !sameStatus(old.Status, rec.Status) {
+		out.Transitions = append(out.Transitions, rec)
+	}
+	return out
+}
+
+// version is what EMQX was last reported to be; empty means nothing is.
+func (v AdoptedView) version() string {
+	var newest ecp.AgentReport
+	for _, r := range v.reports {
+		if r.Description.Version != "" && r.At.After(newest.At) {
+			newest = r
+		}
+	}
+	return newest.Description.Version
+}
+
+// RequeueAfter says when something may show without anybody's doing; 0 means never.
+func (v AdoptedView) RequeueAfter() (d time.Duration) {
+	soonest := func(from time.Time, patience time.Duration) {
+		if left := from.Add(patience).Sub(v.now); left > 0 && (d == 0 || left < d) {
+			d = left
+		}
+	}
+	if st := v.rec.Status; st.StaleFrom.IsZero() && !st.Deadline.IsZero() {
+		soonest(st.Deadline, 0)
+	}
+	for _, a := range v.agents {
+		seen, heard := v.Snapshot.Agents.Of(a.ID)
+		switch {
+		case !heard:
+			soonest(a.RegisteredAt, v.t.Register)
+			soonest(v.Snapshot.Agents.Since, v.t.AgentReturn)
+			soonest(v.Snapshot.Agents.Since, unheardAfter(v.t))
+		case !seen.Connected:
+			soonest(seen.Since, v.t.AgentGrace)
+		case seen.Report != nil && !seen.Report.At.Before(seen.Since):
+			soonest(seen.Report.At, v.t.ReportStale)
+		default:
+			soonest(seen.Since, v.t.ReportStale)
+		}
+		if since, ok := v.Snapshot.Away[a.ID]; ok {
+			soonest(v.now, v.t.AgentAge-v.Snapshot.Tick.Sub(since))
+		}
+	}
+	if d > 0 { // a time is past only after it
+		d += time.Millisecond
+	}
+	return d
+}

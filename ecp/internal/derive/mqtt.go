@@ -1,0 +1,73 @@
+package derive
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// MQTTTimeout bounds how long one node may take to answer a client.
+const MQTTTimeout = 3 * time.Second
+
+// MQTTObservation is what the nodes said to a client.
+type MQTTObservation struct {
+	// Unserved counts the observations in a row, at least a second apart, in which every ready
+	// node could be reached and none took a client; why is what they did.
+	Unserved int
+	why      string
+	at       time.Time // when it last grew, by the monotonic clock
+	// NotAsked is why MQTT was not asked; empty means it was, or nobody knows a way.
+	NotAsked string
+}
+
+// MQTTResult is what came of one round.
+type MQTTResult struct {
+	Serves   bool
+	Unserved string // what each node did, where all could be reached and none serves
+	Unseen   string // why nothing was learned
+}
+
+// MQTTGrace is how long a pass waits for an answer that it could do without: those
+// who serve have answered by then.
+const MQTTGrace = 200 * time.Millisecond
+
+type ProbeResult struct {
+	Pod string
+	Err error
+}
+
+// Record notes what a round has found.
+func (s *MQTTObservation) Record(a MQTTResult, tick time.Time) {
+	switch {
+	case a.Unserved == "":
+		*s = MQTTObservation{NotAsked: a.Unseen}
+	case s.Unserved == 0 || tick.Sub(s.at) >= time.Second:
+		*s = MQTTObservation{Unserved: s.Unserved + 1, why: a.Unserved, at: tick}
+	}
+}
+
+// plainListeners are those that are asked, by the beginning of their keys in EMQX
+// 5 and 4.4.
+var plainListeners = []string{"listeners.tcp.default", "listener.tcp.external"}
+
+// listenerLimits are settings of them that leave the question what it is.
+var listenerLimits = []string{"acceptors", "active_n", "backlog", "max_connections", "max_conn_rate", "messages_rate",
+	"bytes_rate", "mountpoint", "zone", "tcp_options"}
+
+// ChangedListener returns a setting after which the plain listener may take no
+// clients, or not such as we are; empty means there is none.
+func ChangedListener(config map[string]string) string {
+	for _, key := range slices.Sorted(maps.Keys(config)) {
+		for _, listener := range plainListeners {
+			rest, below := strings.CutPrefix(key, listener+".")
+			if strings.HasPrefix(listener+".", key+".") || below && !slices.Contains(listenerLimits, FirstKey(rest)) {
+				return key
+			}
+		}
+	}
+	return ""
+}
+
+// silentToClients reports whether nodes are ready and none of them takes a client.
+func (v View) silentToClients() bool { return len(v.Ready) > 0 && v.Snapshot.MQTT.Unserved >= 2 }

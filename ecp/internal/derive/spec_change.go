@@ -1,0 +1,137 @@
+package derive
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// RolledFields says of every field of a hosted spec that can be changed on a cluster
+// that is there whether nodes are replaced for it.
+var RolledFields = map[string]bool{
+	"connections": false, "evacuation": false, "network": false, "nodes": false,
+	"image": true, "size": true, "placement": true, "config": true,
+}
+
+// DrainTime is the time that the clients of all nodes may need to leave, where
+// an earlier change has perhaps not come to its end; else 0.
+func DrainTime(rec ecp.ClusterRecord) time.Duration {
+	st := rec.Status
+	if st.State != ecp.Updating && st.State != ecp.Syncing && st.Reason != ecp.ReasonUpdateFailed &&
+		st.Reason != ecp.ReasonSyncFailed {
+		return 0
+	}
+	return time.Duration(OrdinalsOf(rec)) * DrainDeadline(rec.Spec.Hosted.Evacuation)
+}
+
+// ChangedFields returns the JSON names of the fields in which two specs of one
+// mode differ.
+func ChangedFields(a, b ecp.Spec) []string {
+	var x, y reflect.Value
+	switch {
+	case a.Hosted != nil && b.Hosted != nil:
+		x, y = reflect.ValueOf(normal(*a.Hosted)), reflect.ValueOf(normal(*b.Hosted))
+	case a.Adopted != nil && b.Adopted != nil:
+		x, y = reflect.ValueOf(*a.Adopted), reflect.ValueOf(*b.Adopted)
+	default:
+		return nil
+	}
+	var out []string
+	for i := range x.NumField() {
+		if !reflect.DeepEqual(x.Field(i).Interface(), y.Field(i).Interface()) {
+			name, _, _ := strings.Cut(x.Type().Field(i).Tag.Get("json"), ",")
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// normal lets empty maps and lists be equal to none.
+func normal(h ecp.HostedSpec) ecp.HostedSpec {
+	if len(h.Config) == 0 {
+		h.Config = nil
+	}
+	if len(h.Network.Annotations) == 0 {
+		h.Network.Annotations = nil
+	}
+	if len(h.Placement.NodeSelector) == 0 {
+		h.Placement.NodeSelector = nil
+	}
+	if len(h.Placement.Tolerations) == 0 {
+		h.Placement.Tolerations = nil
+	}
+	return h
+}
+
+// InvalidField says which field of a patch is of a wrong type, or not known.
+func InvalidField(err error) string {
+	var e *json.UnmarshalTypeError
+	if errors.As(err, &e) && e.Field != "" {
+		return "spec." + e.Field
+	}
+	var name string
+	if _, err := fmt.Sscanf(err.Error(), "json: unknown field %q", &name); err == nil {
+		return "spec." + name
+	}
+	return "spec"
+}
+
+// ReplacesNodes reports whether a change replaces nodes.
+func ReplacesNodes(before, after ecp.ClusterRecord) bool {
+	if after.Restarts != before.Restarts {
+		return true
+	}
+	for _, field := range ChangedFields(before.Spec, after.Spec) {
+		if RolledFields[field] {
+			return true
+		}
+	}
+	return false
+}
+
+// A node is outdated when the platform would make its pod in another way now.
+// That comes from a change of our own, which replaces the node, and from
+// somebody else's: "kubectl rollout restart", or an admission rule that changes
+// what we write. The latter wait for a change that replaces nodes anyway, or
+// for a restart: clients are not moved for what nobody asked for here.
+
+// ReplacesOutdated reports whether a command is a reason to replace nodes that are
+// outdated. A change that has not come to its end goes on with a later one.
+func ReplacesOutdated(kind ecp.OperationKind, before, after ecp.ClusterRecord) bool {
+	if kind != ecp.OpUpdate && kind != ecp.OpRepair {
+		return true
+	}
+	return ReplacesNodes(before, after) || unfinished(before.Status)
+}
+
+// unfinished reports whether a task that replaces nodes has not ended.
+func unfinished(st ecp.Status) bool { return changing(st) && !st.KeepOutdated }
+
+// replaces reports whether outdated nodes are to be replaced now.
+func (v View) replaces() bool { return unfinished(v.Rec.Status) }
+
+// OutdatedOf returns the nodes that are outdated.
+func OutdatedOf(found ecp.Observation) []ecp.NodeObservation {
+	return slices.DeleteFunc(slices.Clone(found.Nodes), func(n ecp.NodeObservation) bool { return !n.Outdated })
+}
+
+// converged reports whether the platform has taken up what it was asked for,
+// and its nodes are made so. Where none is to be replaced those of an older
+// template will do: that they are known as such says that the platform has
+// taken up the newest.
+func (v View) converged() bool {
+	f := v.Snapshot.Found
+	return f.Converged || !v.replaces() && len(OutdatedOf(f)) > 0
+}
+
+func templateChanged(n, of int) string {
+	return fmt.Sprintf("%d of %d nodes run on an older pod template than the platform has now, which was changed past "+
+		"OpenECP or by a newer build of it; "+
+		"a restart, or a change of image, size or placement, replaces them, and nothing else does", n, of)
+}
