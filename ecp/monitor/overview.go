@@ -15,7 +15,7 @@ import (
 type Overview struct {
 	At       time.Time                      `json:"at"` // UTC
 	Clusters int                            `json:"clusters"`
-	Stale    int                            `json:"stale"`    // clusters that could not be observed when it was last tried
+	Stale    int                            `json:"stale"`    // clusters that could not be observed last time
 	States   map[ecp.Mode]map[ecp.State]int `json:"states"`   // states that no cluster is in are left out
 	Versions map[string]int                 `json:"versions"` // of EMQX; empty key = not known yet
 

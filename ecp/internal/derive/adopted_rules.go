@@ -30,9 +30,9 @@ var adoptedReasons = []ReasonInfo{
 	{ecp.ReasonNodeDown, "a member of the cluster does not run", twoReports},
 	{ecp.ReasonReportStale, "an agent is connected and reports nothing",
 		"after 45 seconds: a connection that is dead is noticed before"},
-	{ecp.ReasonQuotaReleaseFailed, "the cluster is being deleted, and its broker has not got its own connection limit " +
-		"" +
-		"back, or what it has booked could not be given back; it is tried again", "at once; delete with force ends it"},
+	{ecp.ReasonQuotaReleaseFailed, "the cluster is being deleted, and its broker has not got its own connection " +
+		"limit back, or what it has booked could not be given back; it is tried again",
+		"at once; delete with force ends it"},
 	{ecp.ReasonNoAgentAddress, "no address is configured that agents can dial",
 		"never for the state: a condition and features of clusters without agents have it"},
 }

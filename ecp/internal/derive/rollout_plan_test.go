@@ -115,11 +115,17 @@ func TestNextMove(t *testing.T) {
 			RolloutStep{Undrain: nodeName(2)}},
 		"taken back by a new change": {func(m *moving) { m.leaving(1) }, false, RolloutStep{Undrain: nodeName(1)}},
 		"one of another cluster":     {func(m *moving) { m.leaving(5) }, false, RolloutStep{ForgetDrain: true}},
-		"clients would not leave":    {func(m *moving) { m.outdated(2); m.leaving(2); m.rec.Status.Draining.TimedOut = true }, false, RolloutStep{Waits: "the clients of " + nodeName(2) + " did not leave in time"}},
-		"fewer: the highest":         {func(m *moving) { m.fewer(1) }, false, RolloutStep{Drain: nodeName(2)}},
-		"fewer: it may go":           {func(m *moving) { m.fewer(1) }, true, RolloutStep{ScaleDown: true}},
-		"fewer: it goes":             {func(m *moving) { m.fewer(1); m.look.Found.Replicas = 2; m.look.Found.Nodes[2].Terminating = true }, false, RolloutStep{Waits: "n2 is going"}},
-		"fewer: it has gone":         {func(m *moving) { m.fewer(1); m.look.Found.Replicas = 2; m.look.Found.Nodes = m.look.Found.Nodes[:2] }, false, RolloutStep{RemoveOrdinal: 2}},
+		"clients would not leave": {
+			func(m *moving) { m.outdated(2); m.leaving(2); m.rec.Status.Draining.TimedOut = true },
+			false, RolloutStep{Waits: "the clients of " + nodeName(2) + " did not leave in time"}},
+		"fewer: the highest": {func(m *moving) { m.fewer(1) }, false, RolloutStep{Drain: nodeName(2)}},
+		"fewer: it may go":   {func(m *moving) { m.fewer(1) }, true, RolloutStep{ScaleDown: true}},
+		"fewer: it goes": {
+			func(m *moving) { m.fewer(1); m.look.Found.Replicas = 2; m.look.Found.Nodes[2].Terminating = true },
+			false, RolloutStep{Waits: "n2 is going"}},
+		"fewer: it has gone": {
+			func(m *moving) { m.fewer(1); m.look.Found.Replicas = 2; m.look.Found.Nodes = m.look.Found.Nodes[:2] },
+			false, RolloutStep{RemoveOrdinal: 2}},
 		"fewer: its pod is lost": {func(m *moving) { m.fewer(1); m.look.Found.Nodes = m.look.Found.Nodes[:2] },
 			false, RolloutStep{ScaleDown: true}},
 		"fewer: not while one is out": {func(m *moving) { m.fewer(1); m.notReady(0) }, false,

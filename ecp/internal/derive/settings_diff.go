@@ -168,9 +168,8 @@ const (
 	differHelp = "EMQX has another value than asked for: %s; it was changed on the broker, and a node that starts " +
 		"anew takes the one that is asked for: put the wanted one into spec.config, or restart the cluster"
 	lingerHelp = "EMQX still has the value that is not asked for any more: %s; it keeps it in its cluster.hocon, " +
-		"where one change in its dashboard or API puts all settings beside the changed one: put the wanted value into " +
-		"" +
-		"spec.config, or change it in the dashboard"
+		"where one change in its dashboard or API puts all settings beside the changed one: put the wanted value " +
+		"into spec.config, or change it in the dashboard"
 	maybeHelp = "EMQX has the value that is not asked for any more: %s; it may be EMQX' own, or one that it keeps in " +
 		"its cluster.hocon: put the wanted value into spec.config to be sure"
 )

@@ -65,7 +65,8 @@ func TestEverySettingIsTheSameAsItself(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		value := rapid.OneOf(rapid.String(), rapid.StringMatching(`[0-9]{1,4}(ms|s|m|h|MB|KB|%)?`),
 			rapid.StringMatching(`[\[{"]{0,2}[a-z:,0-9]{0,4}["}\]]{0,2}`)).Draw(t, "value")
-		nodes := map[string]ecp.BrokerSettings{"a": {InForce: map[string]any{"x": map[string]any{"y": settingTree(value)}}}}
+		inForce := map[string]any{"x": map[string]any{"y": settingTree(value)}}
+		nodes := map[string]ecp.BrokerSettings{"a": {InForce: inForce}}
 		seen := CompareSettings(map[string]string{"x.y": value}, nil, nodes)
 		if seen.Differ != nil {
 			t.Fatalf("%q differs from itself", value)

@@ -292,10 +292,9 @@ const whatHeals = "EMQX takes some minutes to find that its nodes have lost one 
 	"the nodes. Repair cannot join them"
 
 // whatUnites tells what to expect of nodes that have never met.
-const whatUnites = "EMQX looks for others only when it starts, so that this does not heal by itself: the younger side " +
-	"" +
-	"is restarted, one node after the other, and joins; if it comes again, look whether the pods reach the DNS of " +
-	"Kubernetes over UDP and TCP. Repair cannot join them"
+const whatUnites = "EMQX looks for others only when it starts, so that this does not heal by itself: the younger " +
+	"side is restarted, one node after the other, and joins; if it comes again, look whether the pods reach the " +
+	"DNS of Kubernetes over UDP and TCP. Repair cannot join them"
 
 func DescribePartition(v View) string {
 	if sides := v.Sides(); len(sides) > 1 {

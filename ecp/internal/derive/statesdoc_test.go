@@ -32,27 +32,32 @@ func statesDocument() string {
 	var b strings.Builder
 	b.WriteString(`# States
 
-This page is made from ` + "`ecp.HostedStates`" + ` and ` + "`ecp.AdoptedStates`" + ` by a test; change those tables, not the page.
+This page is made from ` + "`ecp.HostedStates`" + ` and ` + "`ecp.AdoptedStates`" + ` by a test; change those
+tables, not the page.
 
 A state is one word for people. Software waits on conditions: ` + "`Settled`" + ` (nothing is left to do for this
 generation) and ` + "`Healthy`" + ` (no attention needed).
 
 A command moves a cluster at once; everything else follows from what is observed. An observation moves a cluster along
 the arrows marked "observed". Each arrow is one write and one event on the stream. While nothing can be observed
-(Kubernetes or the link to it does not answer) the state is kept, the cluster is marked stale, and deadlines stand still.
+(Kubernetes or the link to it does not answer) the state is kept, the cluster is marked stale, and deadlines
+stand still.
 
-Some product documents call a new hosted cluster 更新中 in one place and 创建中 in another: here it is ` + "`creating`" + ` 创建中.
+Some product documents call a new hosted cluster 更新中 in one place and 创建中 in another: here it is
+` + "`creating`" + ` 创建中.
 A stopped cluster in which nodes appear by hand goes back to ` + "`stopping`" + ` until they are gone again.
 
-The last event of a cluster tells that its record was deleted, and says ` + "`" + string(ecp.Gone) + "` " + ecp.HostedStates.Label(ecp.Gone).ZH + `, which no cluster has that can still be read.
+The last event of a cluster tells that its record was deleted, and says ` + "`" + string(ecp.Gone) +
+		"` " + ecp.HostedStates.Label(ecp.Gone).ZH + `, which no cluster has that can still be read.
 
-A cluster whose record is older than what is found is ` + "`abnormal`" + ` with the reason ` + "`RecordOlder`" + `, whatever state it was in:
-an older database was put back, or another program works with a copy of it. Nothing is written to it. Only take-over (the
-record becomes what is there), put-back (what is there becomes what is recorded), transfer and a delete with force are
-then taken, and a change of name and description; the first two are taken of no other cluster.
+A cluster whose record is older than what is found is ` + "`abnormal`" + ` with the reason ` + "`RecordOlder`" + `,
+whatever state it was in: an older database was put back, or another program works with a copy of it. Nothing is written
+to it. Only take-over (the record becomes what is there), put-back (what is there becomes what is recorded), transfer
+and a delete with force are then taken, and a change of name and description; the first two are taken of no other
+cluster.
 
-Repair of a running cluster is taken only where EMQX has members that are no nodes of it (the reason ForeignMember of Healthy):
-it removes those that have stopped. One that runs is left alone.
+Repair of a running cluster is taken only where EMQX has members that are no nodes of it (the reason ForeignMember of
+Healthy): it removes those that have stopped. One that runs is left alone.
 `)
 	for _, mode := range []ecp.Mode{ecp.Hosted, ecp.Adopted} {
 		writeMode(&b, mode)
@@ -126,11 +131,12 @@ are wrong the most severe is the reason, and the message tells of all. The state
 		fmt.Fprintf(b, "| `%s` | %s | %s |\n", r.Reason, r.Meaning, r.Counts)
 	}
 	fmt.Fprintf(b, `
-A cluster that is registering has %s for its first complete report, longer while no agent can be heard. After a start of the
-program silence says nothing of an agent for %s: the cluster keeps its state and
+A cluster that is registering has %s for its first complete report, longer while no agent can be heard. After a
+start of the program silence says nothing of an agent for %s: the cluster keeps its state and
 is shown as unseen, and after %s of that it is marked stale.
 Supported is %s; EMQX 6 is taken as 5 is, and the condition `+"`Accepted`"+` says that it was not verified.
-`, inWords(ecp.Timings{}.WithDefaults().Register), inWords(ecp.Timings{}.WithDefaults().AgentReturn), inWords(unheardAfter(ecp.Timings{}.WithDefaults())), supportedBrokers)
+`, inWords(ecp.Timings{}.WithDefaults().Register), inWords(ecp.Timings{}.WithDefaults().AgentReturn),
+		inWords(unheardAfter(ecp.Timings{}.WithDefaults())), supportedBrokers)
 }
 
 // inWords writes a time without the zeros of a Duration.

@@ -1,3 +1,4 @@
-// Package sched hands clusters to workers: a queue that holds each cluster once, in lines
-// that get their share, and turns for what may be done a few at a time.
+// Package sched decides which cluster is worked on next. [Queue] holds each cluster once and
+// shares the workers fairly among flows; [WriteLimiter] and [BrokerLimiter] bound how much
+// is written to a target, and asked of a broker, at a time.
 package sched

@@ -17,9 +17,8 @@ import (
 
 const (
 	noServiceAddress = `is not an address such as "https://emqx.example.com:18083"`
-	allowLocal       = "; the setting cluster.localServiceAddresses (the flag --allow-local-service-addresses) allows " +
-		"" +
-		"it"
+	allowLocal       = "; the setting cluster.localServiceAddresses (the flag --allow-local-service-addresses) " +
+		"allows it"
 )
 
 // ServiceAddress returns what is wrong with a service address; an empty

@@ -31,7 +31,8 @@ func TestServiceAddresses(t *testing.T) {
 		"http://1.2.3.4.5": bad, "http://256.1.1.1": bad, "http://1.256": good,
 		"http://a.1": bad, "http://a.0x1": bad, "http://4294967296": bad, "http://08.1.1.1": bad,
 		"http://[::1%25lo]": bad, "http://[fe80::1%25eth0]": bad, "http://a\\\\b": bad, "http://a\\tb": bad,
-		"http://bücher.example": bad, "http://１２７.0.0.1": bad, "http://127。0。0。1": bad, "http://%6c%6fcalhost": bad,
+		"http://bücher.example": bad, "http://１２７.0.0.1": bad, "http://127。0。0。1": bad,
+		"http://%6c%6fcalhost":      bad,
 		"http://loc%E2%80%8Balhost": bad, "http://a*b": bad,
 
 		"http://localhost": local, "http://LocalHost.:18083": local, "http://emqx.localhost": local,

@@ -1,3 +1,4 @@
-// Package brokers says to the brokers of hosted clusters what a change needs while the
-// Manager works on them: who are your members, move your clients away, forget a node.
+// Package brokers asks the brokers of hosted clusters who their members are, what settings
+// they have and whether MQTT is served, and tells them what a change needs: to move clients
+// away from a node, to take them again, and to forget a member.
 package brokers
