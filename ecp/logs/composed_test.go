@@ -8,5 +8,6 @@ import (
 )
 
 func TestWrongProcessor(t *testing.T) {
-	require.Contains(t, exitMessage([]string{"exec /usr/bin/docker-entrypoint.sh: exec format error"}), catalog.WrongProcessor)
+	require.Contains(t, exitMessage([]string{"exec /usr/bin/docker-entrypoint.sh: exec format error"}),
+		catalog.WrongProcessor)
 }

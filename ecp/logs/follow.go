@@ -14,13 +14,13 @@ import (
 
 // The patience and the measures of reading logs.
 const (
-	logPatience  = 20 * time.Second       // for the history of one node, and for a log to be opened
-	logMemory    = 32 << 20               // bytes of all history together
-	spareLines   = 64                     // read beyond the limit: several lines may be one entry
-	logQuiet     = 200 * time.Millisecond // after which an entry has no more lines
-	logNodesLook = 2 * time.Second        // between looks at which nodes there are
-	logRetry     = time.Second            // before a log is opened again; grows
-	logRetryMost = 10 * time.Second
+	logPatience   = 20 * time.Second       // for the history of one node, and for a log to be opened
+	logMemory     = 32 << 20               // bytes of all history together
+	spareLines    = 64                     // read beyond the limit: several lines may be one entry
+	logQuiet      = 200 * time.Millisecond // after which an entry has no more lines
+	logNodesEvery = 2 * time.Second        // between two lists of which nodes there are
+	logRetry      = time.Second            // before a log is opened again; grows
+	logRetryMost  = 10 * time.Second
 )
 
 // logs is one reading of a cluster's logs.
@@ -139,7 +139,7 @@ func (r *logStream) attend(ctx context.Context, group *sync.WaitGroup, sources m
 	for name := range sources {
 		begin(name)
 	}
-	for tick := time.NewTicker(logNodesLook); ; {
+	for tick := time.NewTicker(logNodesEvery); ; {
 		nodes, err := r.from.nodes(ctx)
 		for _, n := range nodes {
 			begin(n.name)
@@ -171,7 +171,7 @@ func (r *logStream) attend(ctx context.Context, group *sync.WaitGroup, sources m
 func (r *logStream) followNode(ctx context.Context, name string, s *source, lines chan<- ecp.LogLine) {
 	wait, longest := logRetry, logRetryMost
 	if r.from.exact() { // an agent that is away is not asked: whether it is back is known here
-		longest = logNodesLook
+		longest = logNodesEvery
 	}
 	for ctx.Err() == nil {
 		read, err := r.session(ctx, name, s, lines)

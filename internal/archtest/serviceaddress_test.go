@@ -9,8 +9,9 @@ import (
 // addressReaders are the files that may read the service address of a cluster: one
 // checks it, one leads browsers to it, and one tells whether there is any. Nothing
 // in the tree may dial it, whatever it holds.
-var addressReaders = []string{"ecp/fleet/adopted.go", "ecp/access/dashboard.go", "ecp/internal/observed/adopted_info.go",
-	"ecp/feature.go"}
+var addressReaders = []string{
+	"ecp/fleet/adopted.go", "ecp/access/dashboard.go", "ecp/internal/observed/adopted_info.go", "ecp/feature.go",
+}
 
 func TestServiceAddressesAreReadByFew(t *testing.T) {
 	found := map[string]bool{}

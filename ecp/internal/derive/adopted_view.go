@@ -209,7 +209,7 @@ func agentSince(a ecp.AgentRecord, seen ecp.AgentObservation) time.Time {
 	return last
 }
 
-// inspectAway judges an agent that is not connected.
+// inspectAway adds what is wrong with an agent that is not connected.
 func (v *AdoptedView) inspectAway(a ecp.AgentRecord, seen ecp.AgentObservation,
 	say func(ecp.Reason, certainty, string, ...any)) {
 	why := ""
@@ -234,7 +234,7 @@ func (v *AdoptedView) inspectAway(a ecp.AgentRecord, seen ecp.AgentObservation,
 	}
 }
 
-// inspectBroker judges what an agent reported of the broker beside it.
+// inspectBroker adds what is wrong by the report of an agent.
 func (v *AdoptedView) inspectBroker(a ecp.AgentRecord, r ecp.AgentReport,
 	say func(ecp.Reason, certainty, string, ...any)) {
 	if why := unsupportedBroker(r); why != "" {

@@ -16,7 +16,7 @@ type Outcome struct {
 	Generation       int64    // the one it was called with
 	Lost             LostTime // in which nobody looked, or by which the clock has stepped
 	NewestRender     int
-	FirstObservation bool               // nothing that was seen since the process began has been judged yet
+	FirstObservation bool               // nothing that was seen since the process began was stored yet
 	Evacuated        *ecp.EvacuatedNode // what became of the clients of a node that may go
 	Draining         *ecp.Draining      // the node whose clients have to leave from now on
 	Drained          bool               // nobody has to leave any more

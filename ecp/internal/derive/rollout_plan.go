@@ -25,9 +25,9 @@ type RolloutStep struct {
 
 // NextRolloutStep returns what to do next to the nodes, after an observation: surplus ones leave
 // first, the highest before the others, then outdated ones are made anew. One
-// node at a time, and a healthy one only while all others are. vacated: the
+// node at a time, and a healthy one only while all others are. drained: the
 // node in turn has no clients any more, or cannot be freed of them.
-func NextRolloutStep(v View, vacated bool) RolloutStep {
+func NextRolloutStep(v View, drained bool) RolloutStep {
 	last := OrdinalsOf(v.Rec) - 1
 	draining := v.Rec.Status.Draining
 	n := v.nextNode(last)
@@ -65,7 +65,7 @@ func NextRolloutStep(v View, vacated bool) RolloutStep {
 		if waits := v.whyNotNow(n.Name); waits != "" {
 			return RolloutStep{Waits: waits}
 		}
-		if !vacated && slices.ContainsFunc(v.Ready, func(o ecp.NodeObservation) bool { return o.Name != n.Name }) {
+		if !drained && slices.ContainsFunc(v.Ready, func(o ecp.NodeObservation) bool { return o.Name != n.Name }) {
 			return RolloutStep{Drain: n.Name}
 		}
 	}

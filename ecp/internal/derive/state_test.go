@@ -198,7 +198,8 @@ var judgeCases = []judgeCase{
 	{name: "nonexistent stays", state: ecp.Nonexistent, rec: undispatched, look: Snapshot{At: t0}, now: late,
 		want: ecp.Nonexistent},
 	{name: "foreign namespace", state: ecp.Creating, rec: undispatched,
-		look: Snapshot{Found: ecp.Observation{ForeignOwner: "team-a"}}, want: ecp.Abnormal, reason: ecp.ReasonForeignOwner},
+		look: Snapshot{Found: ecp.Observation{ForeignOwner: "team-a"}},
+		want: ecp.Abnormal, reason: ecp.ReasonForeignOwner},
 
 	{name: "namespace not seen yet", state: ecp.Creating,
 		rec: func(r *ecp.ClusterRecord) { undispatched(r); r.Status.Dispatched = true }, look: Snapshot{At: t0},
@@ -219,7 +220,8 @@ var judgeCases = []judgeCase{
 	{name: "claim made anew", state: ecp.Running, look: aLook(3, 3),
 		change: func(l *Snapshot) { l.Found.Volumes[1].UID = "other" }, want: ecp.Abnormal, reason: ecp.ReasonDataLost},
 	{name: "claim going", state: ecp.Running, look: aLook(3, 3),
-		change: func(l *Snapshot) { l.Found.Volumes[1].Terminating = true }, want: ecp.Abnormal, reason: ecp.ReasonDataLost},
+		change: func(l *Snapshot) { l.Found.Volumes[1].Terminating = true }, want: ecp.Abnormal,
+		reason: ecp.ReasonDataLost},
 	{name: "claim gone that was never seen", state: ecp.Running, look: aLook(3, 3), change: func(l *Snapshot) {
 		l.Failure = &ecp.Error{Code: ecp.CodeConflict, Cause: &ecp.Loss{Reason: ecp.ReasonDataLost, What: "claim x"}}
 	}, want: ecp.Abnormal, reason: ecp.ReasonDataLost},

@@ -149,16 +149,16 @@ func inNoSetting(r rune) bool {
 // also one that a text in it has behind an escape. Texts in an array or object may
 // have line breaks, as statements of SQL do.
 func unreadable(value string) (found rune, ok bool) {
-	look := func(text string, bad func(rune) bool) {
+	check := func(text string, bad func(rune) bool) {
 		if i := strings.IndexFunc(text, bad); i >= 0 && !ok {
 			found, _ = utf8.DecodeRuneInString(text[i:])
 			ok = true
 		}
 	}
 	within := func(text string) {
-		look(text, func(r rune) bool { return r != '\n' && r != '\r' && inNoSetting(r) })
+		check(text, func(r rune) bool { return r != '\n' && r != '\r' && inNoSetting(r) })
 	}
-	look(value, inNoSetting)
+	check(value, inNoSetting)
 	visitTexts(value, within, within)
 	return found, ok
 }
