@@ -70,7 +70,8 @@ func (l Lease) Waiting() string {
 	case l.OtherPlatform:
 		return l.Message
 	case h.Incarnation != "":
-		return fmt.Sprintf("another instance holds this platform: %s on host %s, since %s, renewed %s; this one waits until it has gone",
+		return fmt.Sprintf("another instance holds this platform: %s on host %s, since %s, renewed %s; "+
+			"this one waits until it has gone",
 			h.Incarnation, h.Host, h.Since.UTC().Format(time.RFC3339), h.Renewed.UTC().Format(time.RFC3339))
 	case l.Message != "":
 		return "this instance does not hold the lease of the platform: " + l.Message
