@@ -27,6 +27,23 @@ type Store interface {
 // ChangesKept is how long changes can be resumed from.
 const ChangesKept = 24 * time.Hour
 
+// StoreAs returns what a Store can do besides, such as a [Purger]: the Store itself, or one
+// that it wraps. A Store that wraps another one has a method Unwrap() Store, so that
+// nothing has to be forwarded by hand.
+func StoreAs[T any](s Store) (as T, ok bool) {
+	for s != nil {
+		if as, ok = s.(T); ok {
+			return as, true
+		}
+		wrapper, wraps := s.(interface{ Unwrap() Store })
+		if !wraps {
+			break
+		}
+		s = wrapper.Unwrap()
+	}
+	return as, false
+}
+
 // Purger is a Store that keeps changes until they are removed: Run of the Manager
 // does that now and then with those that are older than [ChangesKept].
 type Purger interface {

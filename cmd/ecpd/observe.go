@@ -31,13 +31,8 @@ func (s timedStore) Write(ctx context.Context, fn func(ecp.Tx) error) error {
 	return s.Store.Write(ctx, fn)
 }
 
-// Purge removes old changes if the store keeps them until then.
-func (s timedStore) Purge(ctx context.Context, before time.Time) (int64, error) {
-	if p, ok := s.Store.(ecp.Purger); ok {
-		return p.Purge(ctx, before)
-	}
-	return 0, nil
-}
+// Unwrap returns the measured Store, which may need care; see [ecp.StoreAs].
+func (s timedStore) Unwrap() ecp.Store { return s.Store }
 
 func (s timedStore) measure(access string, began time.Time) {
 	s.metrics.store.WithLabelValues(access).Observe(time.Since(began).Seconds())

@@ -12,34 +12,34 @@ import (
 	"github.com/openecp/openecp/ecp/internal/validate"
 )
 
-// passAdopted takes up what the agents of a cluster show, and carries its deletion
+// reconcileAdopted takes up what the agents of a cluster show, and carries its deletion
 // out.
-func (m *Manager) passAdopted(ctx context.Context, rec ecp.ClusterRecord) time.Duration {
+func (m *Manager) reconcileAdopted(ctx context.Context, rec ecp.ClusterRecord) time.Duration {
 	if rec.Deleting {
 		return m.removeAdopted(ctx, rec)
 	}
 	agents, err := observed.ChildrenOf[ecp.AgentRecord](ctx, m.observed, rec.ID)
 	if err != nil {
-		m.complain(ctx, "read agents", rec.ID, err)
+		m.logFailure(ctx, "read agents", rec.ID, err)
 		return time.Second
 	}
 	look := m.observed.ObserveAgents(rec, agents)
 	v := derive.NewAdoptedView(m.observed.Timings, look.At, rec, agents, look)
 	if err := m.Agents.RemoveExpired(ctx, rec.ID, v.Expired); err != nil {
-		m.complain(ctx, "forget agents", rec.ID, err)
+		m.logFailure(ctx, "forget agents", rec.ID, err)
 	} else if len(v.Expired) > 0 {
 		return time.Millisecond
 	}
-	again := m.settleAdopted(ctx, rec, agents, look)
+	again := m.persistAdopted(ctx, rec, agents, look)
 	if look.OtherLimit.N == 1 { // the next report decides, and wakes nobody where it says the same
 		again = derive.Soonest(again, m.observed.Timings.Retry)
 	}
-	return derive.Soonest(again, m.settleLimit(ctx, rec.ID))
+	return derive.Soonest(again, m.reconcileLimit(ctx, rec.ID))
 }
 
-// settleAdopted stores what follows from what the agents show, and says when to
+// persistAdopted stores what follows from what the agents show, and says when to
 // look again.
-func (m *Manager) settleAdopted(ctx context.Context, seen ecp.ClusterRecord, agents []ecp.AgentRecord, look derive.AdoptedSnapshot) time.Duration {
+func (m *Manager) persistAdopted(ctx context.Context, seen ecp.ClusterRecord, agents []ecp.AgentRecord, look derive.AdoptedSnapshot) time.Duration {
 	now, mem := look.At.UTC(), m.observed.MemoryOf(seen.ID)
 	did := derive.Outcome{FirstObservation: !mem.Derived, Lost: mem.Mark.Lost(seen.Status, now, look.Tick)}
 	after := seen
@@ -62,7 +62,7 @@ func (m *Manager) settleAdopted(ctx context.Context, seen ecp.ClusterRecord, age
 		m.observed.Counters.Writes.Add(1)
 		if err != nil {
 			if !errors.Is(err, ecp.ErrNotFound) {
-				m.complain(ctx, "store cluster", seen.ID, err)
+				m.logFailure(ctx, "store cluster", seen.ID, err)
 			}
 			return time.Second
 		}

@@ -35,7 +35,7 @@ func (m *Manager) removeAdopted(ctx context.Context, rec ecp.ClusterRecord) time
 	case errors.Is(err, errNotHeard):
 		return min(m.observed.Timings.Retry, time.Second)
 	}
-	m.complain(ctx, "remove cluster", rec.ID, err)
+	m.logFailure(ctx, "remove cluster", rec.ID, err)
 	most := 30 * time.Second
 	if errors.Is(err, errLimitKept) {
 		most = limitRetry
@@ -84,7 +84,7 @@ func (m *Manager) tellNotReleased(ctx context.Context, id ecp.ID, now time.Time,
 		return writeStep(tx, m.removal(now, rec, op, j, agents), now)
 	})
 	if err != nil && !errors.Is(err, ecp.ErrNotFound) {
-		m.complain(ctx, "store cluster", id, err)
+		m.logFailure(ctx, "store cluster", id, err)
 	}
 }
 

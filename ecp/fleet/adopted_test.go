@@ -76,7 +76,7 @@ func TestAdoptedLife(t *testing.T) {
 func TestAdoptedIsLookedAtInTime(t *testing.T) {
 	p := newPlant(t)
 	agent := p.agent("x")
-	pass := func() time.Duration { return p.m.pass(context.Background(), p.id) }
+	pass := func() time.Duration { return p.m.reconcile(context.Background(), p.id) }
 	require.Equal(t, time.Minute+time.Millisecond, pass(), "for the first report")
 	p.reports(agent, "emqx@x")
 	require.Equal(t, 45*time.Second+time.Millisecond, pass(), "until it is stale")

@@ -147,7 +147,7 @@ func (g *grove) revive() {
 
 func (g *grove) passAll() {
 	for _, id := range g.ids {
-		g.m.pass(context.Background(), id)
+		g.m.reconcile(context.Background(), id)
 	}
 }
 

@@ -69,6 +69,6 @@ func TestRegisteringWithAClusterThatIsDeleted(t *testing.T) {
 	require.Empty(t, p.s.Records[ecp.KindAgent])
 	_, _, err = p.m.Agents.CreateRegistration(asSystem(), p.id, 0)
 	require.ErrorIs(t, err, ecp.ErrConflict)
-	p.m.pass(context.Background(), p.id)
+	p.m.reconcile(context.Background(), p.id)
 	require.Equal(t, ecp.Gone, p.rec(p.id).Status.State)
 }

@@ -58,7 +58,7 @@ func (b *bench) restart(p ecp.Provisioner) {
 // look lets the engine work once, after some time, and gives the record.
 func (b *bench) look(after time.Duration) ecp.ClusterRecord {
 	b.now = b.now.Add(after)
-	b.m.pass(context.Background(), b.id)
+	b.m.reconcile(context.Background(), b.id)
 	return b.rec()
 }
 

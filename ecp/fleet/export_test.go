@@ -8,7 +8,7 @@ import (
 )
 
 // Pass lets tests work on one cluster once, without Run.
-func (m *Manager) Pass(ctx context.Context, id ecp.ID) time.Duration { return m.pass(ctx, id) }
+func (m *Manager) Pass(ctx context.Context, id ecp.ID) time.Duration { return m.reconcile(ctx, id) }
 
 // SetTick lets tests move the monotonic clock.
 func (m *Manager) SetTick(tick func() time.Time) { m.setTick(tick) }

@@ -22,11 +22,11 @@ const limitAgents = 2
 // errOvertaken says that something else is wanted by now.
 var errOvertaken = errors.New("another command came in between")
 
-// settleLimit brings the broker of an adopted cluster to the limit that it is to
+// reconcileLimit brings the broker of an adopted cluster to the limit that it is to
 // have, where that is not done, and stores what came of it. It starts from what the
 // broker says and never from a remembered step. It returns when to try again; 0
 // means that nothing is to be done.
-func (m *Manager) settleLimit(ctx context.Context, id ecp.ID) time.Duration {
+func (m *Manager) reconcileLimit(ctx context.Context, id ecp.ID) time.Duration {
 	rec, op, err := m.observed.Load(ctx, id)
 	if err != nil || rec.Deleting || rec.Status.Limit == nil || !rec.Status.Limit.Pending {
 		return 0 // a record that cannot be read is complained of by the pass itself
@@ -45,14 +45,14 @@ func (m *Manager) settleLimit(ctx context.Context, id ecp.ID) time.Duration {
 	ended, err := m.storeLimit(ctx, rec, out)
 	switch {
 	case err != nil && !errors.Is(err, ecp.ErrNotFound):
-		m.complain(ctx, "store limit", id, err)
+		m.logFailure(ctx, "store limit", id, err)
 		return time.Second
 	case ended || err != nil:
 		mem.Wait, mem.RetryAt = 0, time.Time{}
 		return time.Millisecond
 	}
 	if op == nil || derive.Cause(ecp.MessageOf(out.Err)) != op.Error {
-		m.complain(ctx, "set connection limit", id, out.Err)
+		m.logFailure(ctx, "set connection limit", id, out.Err)
 	}
 	if op == nil {
 		return m.backOff(mem, rec.Revision, 30*time.Second)

@@ -288,7 +288,7 @@ func (f *fleetTest) cancel(id ecp.ID) {
 
 // look lets the engine work on a cluster once, and checks what it then says.
 func (f *fleetTest) look(id ecp.ID) {
-	f.m.pass(asSystem(), id)
+	f.m.reconcile(asSystem(), id)
 	rec, there := f.stored[id]
 	if !there || f.s.Fault != nil {
 		return

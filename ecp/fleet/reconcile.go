@@ -13,9 +13,9 @@ import (
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
-// pass looks at a cluster, does the one thing that is due, and stores what
+// reconcile observes a cluster, does the one thing that is due, and stores what
 // follows. It returns when to look again at the latest; 0 = only when woken.
-func (m *Manager) pass(ctx context.Context, id ecp.ID) time.Duration {
+func (m *Manager) reconcile(ctx context.Context, id ecp.ID) time.Duration {
 	m.observed.Counters.Passes.Add(1)
 	defer m.nextInLine()
 	rec, op, err := m.observed.Load(ctx, id)
@@ -24,15 +24,15 @@ func (m *Manager) pass(ctx context.Context, id ecp.ID) time.Duration {
 		return 0
 	}
 	if err != nil {
-		m.complain(ctx, "read cluster", id, err)
+		m.logFailure(ctx, "read cluster", id, err)
 		return time.Second
 	}
 	if rec.Mode == ecp.Adopted {
-		return m.passAdopted(ctx, rec)
+		return m.reconcileAdopted(ctx, rec)
 	}
 	p, err := m.observed.Provisioner(rec)
 	if err != nil {
-		return m.settle(ctx, rec, op, derive.Snapshot{At: m.observed.Now(), Unseen: ecp.MessageOf(err)}, derive.Outcome{})
+		return m.persist(ctx, rec, op, derive.Snapshot{At: m.observed.Now(), Unseen: ecp.MessageOf(err)}, derive.Outcome{})
 	}
 	if m.lease(rec.Spec.Hosted.Target, p).Undecided() { // it is woken when that is known
 		return 5 * time.Second
@@ -42,7 +42,7 @@ func (m *Manager) pass(ctx context.Context, id ecp.ID) time.Duration {
 	if m.observed.TakeSecretsChanged(id) {
 		mem.Known = false
 	}
-	look := m.lookAt(ctx, p, rec, *mem)
+	look := m.observe(ctx, p, rec, *mem)
 	m.Logs.AddExitMessages(ctx, p, rec, mem, &look)
 	did := derive.Outcome{FirstObservation: !mem.Derived, NewestRender: derive.NewestRender(p), Lost: mem.Mark.Lost(rec.Status, m.observed.Now(), m.observed.Tick())}
 	stored := rec
@@ -50,7 +50,7 @@ func (m *Manager) pass(ctx context.Context, id ecp.ID) time.Duration {
 	derive.AdjustDeadlines(m.observed.Timings, m.observed.Now().UTC(), &rec, nil, look, did)
 	if m.act(ctx, p, rec, mem, &look, &did) { // what was seen before says nothing of what was done
 		failure := look.Failure // of what was done in part
-		look = m.lookAt(ctx, p, rec, *mem)
+		look = m.observe(ctx, p, rec, *mem)
 		m.Logs.AddExitMessages(ctx, p, rec, mem, &look)
 		look.Failure = failure
 	}
@@ -59,10 +59,10 @@ func (m *Manager) pass(ctx context.Context, id ecp.ID) time.Duration {
 	}
 	m.brokers.Observe(ctx, p, rec, mem, &look)
 	if m.observed.Tick().Sub(look.Tick) > oldLook && ctx.Err() == nil { // much may have happened while a node did not answer
-		look = m.lookAfresh(ctx, p, rec, mem, look)
+		look = m.observeAgain(ctx, p, rec, mem, look)
 	}
-	if ctx.Err() == nil && (m.unite(ctx, p, rec, mem, &look, &did) || m.move(ctx, p, rec, mem, &look, &did)) {
-		look = m.lookAfresh(ctx, p, rec, mem, look)
+	if ctx.Err() == nil && (m.unite(ctx, p, rec, mem, &look, &did) || m.rollout(ctx, p, rec, mem, &look, &did)) {
+		look = m.observeAgain(ctx, p, rec, mem, look)
 	}
 	if ctx.Err() != nil {
 		return 0
@@ -70,7 +70,7 @@ func (m *Manager) pass(ctx context.Context, id ecp.ID) time.Duration {
 	m.observed.Remember(mem, look)
 	m.pushLicense(ctx, rec, look)
 	was := mem.Mark.Tick
-	again := m.settle(ctx, stored, op, look, did)
+	again := m.persist(ctx, stored, op, look, did)
 	if did.Queued && again >= time.Second { // it is woken when its turn comes
 		again = max(again, m.observed.Timings.Poll)
 	}
@@ -87,8 +87,8 @@ func (m *Manager) nextInLine() {
 	}
 }
 
-// lookAt asks the platform. Counters of earlier looks are carried on.
-func (m *Manager) lookAt(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem observed.Memory) derive.Snapshot {
+// observe asks the platform. Counters of earlier looks are carried on.
+func (m *Manager) observe(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem observed.Memory) derive.Snapshot {
 	target := rec.Spec.Hosted.Target
 	look := derive.Snapshot{At: m.observed.Now(), Tick: m.observed.Tick(), NotHeld: m.lease(target, p).Waiting(), Unanswered: mem.Snapshot.Unanswered, UnansweredWhy: mem.Snapshot.UnansweredWhy, MissingMembers: mem.Snapshot.MissingMembers, Settings: mem.Snapshot.Settings, MQTT: mem.Snapshot.MQTT}
 	if l := m.strange(target, p); l != nil { // what is there says nothing of the cluster
@@ -99,7 +99,7 @@ func (m *Manager) lookAt(ctx context.Context, p ecp.Provisioner, rec ecp.Cluster
 	if err != nil {
 		look.Unseen = ecp.MessageOf(err)
 		if mem.Snapshot.Unseen == "" && ctx.Err() == nil {
-			m.complain(ctx, "observe cluster", rec.ID, err)
+			m.logFailure(ctx, "observe cluster", rec.ID, err)
 		}
 		return look
 	}
@@ -110,10 +110,10 @@ func (m *Manager) lookAt(ctx context.Context, p ecp.Provisioner, rec ecp.Cluster
 // oldLook is how long ago a look may be that is acted on and judged by.
 const oldLook = time.Second
 
-// lookAfresh asks the platform once more and keeps what EMQX has said of the
+// observeAgain asks the platform once more and keeps what EMQX has said of the
 // nodes that are still ready, and what was done.
-func (m *Manager) lookAfresh(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, old derive.Snapshot) derive.Snapshot {
-	look := m.lookAt(ctx, p, rec, *mem)
+func (m *Manager) observeAgain(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, old derive.Snapshot) derive.Snapshot {
+	look := m.observe(ctx, p, rec, *mem)
 	m.Logs.AddExitMessages(ctx, p, rec, mem, &look)
 	look.Known, look.Settings, look.MQTT = old.Known, old.Settings, old.MQTT
 	look.NoAdapter, look.Unanswered, look.UnansweredWhy, look.MissingMembers, look.Failure = old.NoAdapter, old.Unanswered, old.UnansweredWhy, old.MissingMembers, old.Failure
@@ -198,7 +198,7 @@ func (m *Manager) write(ctx context.Context, rec ecp.ClusterRecord, mem *observe
 	}
 	m.observed.Counters.ApplyFailures.Add(1)
 	if ecp.RefusalOf(err) == nil || ecp.MessageOf(err) != ecp.MessageOf(mem.Snapshot.Failure) {
-		m.complain(ctx, "converge cluster", rec.ID, err)
+		m.logFailure(ctx, "converge cluster", rec.ID, err)
 	}
 	look.Failure = err
 	if r := ecp.RefusalOf(err); r != nil {
@@ -213,14 +213,14 @@ func (m *Manager) write(ctx context.Context, rec ecp.ClusterRecord, mem *observe
 	return false
 }
 
-// settle stores what follows from a look, and says when to look again.
-func (m *Manager) settle(ctx context.Context, seen ecp.ClusterRecord, op *ecp.Operation, look derive.Snapshot, did derive.Outcome) time.Duration {
+// persist stores what follows from a look, and says when to look again.
+func (m *Manager) persist(ctx context.Context, seen ecp.ClusterRecord, op *ecp.Operation, look derive.Snapshot, did derive.Outcome) time.Duration {
 	now, tick, mem := m.observed.Now().UTC(), m.observed.Tick(), m.observed.MemoryOf(seen.ID)
 	did.Lost = mem.Mark.Lost(seen.Status, now, tick)
 	first := derive.Advance(m.observed.Timings, now, seen, op, look, did)
 	if len(first.Transitions) == 0 && first.Operation == nil {
 		mem.Derived, mem.Mark = look.Unseen == "", derive.NewClockMark(seen.Status, now, tick)
-		return m.again(seen, look)
+		return m.requeueAfter(seen, look)
 	}
 	var after ecp.ClusterRecord
 	err := m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
@@ -246,7 +246,7 @@ func (m *Manager) settle(ctx context.Context, seen ecp.ClusterRecord, op *ecp.Op
 	m.observed.Counters.Writes.Add(1)
 	if err != nil {
 		if ctx.Err() == nil && !errors.Is(err, ecp.ErrNotFound) {
-			m.complain(ctx, "store cluster", seen.ID, err)
+			m.logFailure(ctx, "store cluster", seen.ID, err)
 		}
 		return time.Second
 	}
@@ -265,7 +265,7 @@ func (m *Manager) settle(ctx context.Context, seen ecp.ClusterRecord, op *ecp.Op
 	if did.Ordinals > 0 { // what was meant to be done next can be done now
 		return time.Millisecond
 	}
-	return m.again(after, look)
+	return m.requeueAfter(after, look)
 }
 
 // writeStep stores a step, each hop a change of its own; a cluster that is
@@ -303,8 +303,8 @@ func bury(tx ecp.Tx, rec ecp.ClusterRecord, op *ecp.Operation, now time.Time) er
 	return tx.Delete(ecp.KindCluster, string(rec.ID))
 }
 
-// again says when a cluster is to be looked at without being woken.
-func (m *Manager) again(rec ecp.ClusterRecord, look derive.Snapshot) time.Duration {
+// requeueAfter returns when a cluster is to be looked at without being woken.
+func (m *Manager) requeueAfter(rec ecp.ClusterRecord, look derive.Snapshot) time.Duration {
 	mem := m.observed.MemoryOf(rec.ID)
 	settledDown := !rec.Status.State.Unsteady() && !rec.Deleting
 	v := derive.NewView(look.At, rec, look)
@@ -327,7 +327,7 @@ func (m *Manager) again(rec ecp.ClusterRecord, look derive.Snapshot) time.Durati
 	return time.Second
 }
 
-func (m *Manager) complain(ctx context.Context, doing string, id ecp.ID, err error) {
+func (m *Manager) logFailure(ctx context.Context, doing string, id ecp.ID, err error) {
 	if ctx.Err() != nil {
 		return
 	}

@@ -87,7 +87,7 @@ func (p *plant) agent(name string) ecp.AgentID {
 // look lets the engine work once, after some time, and gives the record.
 func (p *plant) look(after time.Duration) ecp.ClusterRecord {
 	p.now = p.now.Add(after)
-	p.m.pass(context.Background(), p.id)
+	p.m.reconcile(context.Background(), p.id)
 	return p.rec(p.id)
 }
 

@@ -9,9 +9,9 @@ import (
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
-// move does what NextMove says: to the platform, or to EMQX. It says whether
+// rollout does what NextRolloutStep returns: to the platform, or to EMQX. It says whether
 // something was done that the platform shows.
-func (m *Manager) move(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, look *derive.Snapshot, did *derive.Outcome) bool {
+func (m *Manager) rollout(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, look *derive.Snapshot, did *derive.Outcome) bool {
 	if did.Applied {
 		rec.Status.Applied = did.Generation
 	}

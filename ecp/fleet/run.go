@@ -90,7 +90,7 @@ func (m *Manager) work(ctx context.Context) {
 			return
 		}
 		began := m.observed.Tick()
-		again := m.pass(ctx, id)
+		again := m.reconcile(ctx, id)
 		m.observed.SetSlow(id, m.observed.Tick().Sub(began) > sched.SlowReconcile)
 		m.queue.Done(id)
 		if again > 0 && ctx.Err() == nil {

@@ -52,7 +52,7 @@ func (m *Manager) tidyOnce(ctx context.Context) error {
 // purgeChanges removes what nobody can resume from any more, where the store
 // does not do that by itself.
 func (m *Manager) purgeChanges(ctx context.Context, now time.Time) error {
-	p, ok := m.observed.Store.(ecp.Purger)
+	p, ok := ecp.StoreAs[ecp.Purger](m.observed.Store)
 	if !ok {
 		return nil
 	}
