@@ -96,19 +96,23 @@ func TestAgentBreaksOff(t *testing.T) {
 	end()
 	reset, coded := errors.New("stream reset by peer 10.9.8.7"), ecp.NewError(ecp.CodeThrottled, "", "later")
 	for name, c := range map[string]struct {
-		ctx    context.Context //nolint:containedctx // of one row
+		left   bool
 		err    error
 		same   bool
 		wanted ecp.Code
 	}{
-		"reset":           {t.Context(), reset, false, ecp.CodeUnavailable},
-		"has a code":      {t.Context(), coded, true, ecp.CodeThrottled},
-		"the caller left": {ended, context.Canceled, true, ecp.CodeUnavailable},
+		"reset":           {false, reset, false, ecp.CodeUnavailable},
+		"has a code":      {false, coded, true, ecp.CodeThrottled},
+		"the caller left": {true, context.Canceled, true, ecp.CodeUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			way := brokerTransport{roundTripper(func(*http.Request) (*http.Response, error) { return nil, c.err }),
 				"a1"}
-			r := httptest.NewRequestWithContext(c.ctx, http.MethodGet, "/", http.NoBody)
+			ctx := t.Context()
+			if c.left {
+				ctx = ended
+			}
+			r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", http.NoBody)
 			_, err := way.RoundTrip(r) //nolint:bodyclose // there is none
 			require.ErrorIs(t, err, c.err)
 			if c.same {
