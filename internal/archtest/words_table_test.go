@@ -76,7 +76,6 @@ var stillUsed = map[string]string{
 	"cmd/ecpd":                    "look",
 	"cmd/emqxee-agent":            "gives",
 	"deploy/kubernetes/README.md": "judge",
-	"docs/architecture.md":        "inquiry",
 	"docs/dashboards.md":          "judge",
 	"docs/states.md":              "judge",
 	"ecp":                         "departure, gives, says whether",
