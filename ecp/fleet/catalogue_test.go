@@ -36,7 +36,6 @@ var (
 	aRegistry  = ecp.Registry{Name: "ours", Host: "registry.example.com:5000", User: "robot"}
 	aLicense   = ecp.License{Name: "prod", Format: ecp.LicenseV5}
 	aLBProfile = ecp.LBProfile{Name: "small", MaxConnections: 1000, Annotations: map[string]string{"example.com/class": "s"}}
-	aTarget    = ecp.Target{Name: "west"}
 	aKeyText   = ecp.Secret(base64.StdEncoding.EncodeToString([]byte("220111\n0\n10\nEvaluation\ncontact@emqx.io\ndefault\n20230109\n1825\n100\n")) + ".c2ln")
 )
 

@@ -8,7 +8,6 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/fleet"
-	"github.com/openecp/openecp/ecp/logs"
 	"github.com/openecp/openecp/ecp/memstore"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/emqxv5"
@@ -41,8 +40,7 @@ func ExampleReader() {
 		log.Fatal(err)
 	}
 
-	var reader *logs.Reader = m.Logs
-	lines, err := reader.Read(ctx, info.ID, ecp.LogQuery{Limit: 100})
+	lines, err := m.Logs.Read(ctx, info.ID, ecp.LogQuery{Limit: 100})
 	if err != nil {
 		log.Fatal(err)
 	}

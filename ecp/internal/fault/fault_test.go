@@ -26,5 +26,5 @@ func TestWrapTakenNamesTheField(t *testing.T) {
 		Fields: []ecp.FieldError{{Field: "name", Message: "choose another"}},
 	}, WrapTaken("create cluster", in, "name", "choose another"))
 	require.Equal(t, "write cluster", in.Op, "what a store returned is not touched")
-	require.Equal(t, in.Message, WrapTaken("create cluster", in, "", "").(*ecp.Error).Message)
+	require.Equal(t, in.Message, ecp.MessageOf(WrapTaken("create cluster", in, "", "")))
 }
