@@ -15,7 +15,7 @@ import (
 
 // Read returns the newest lines of all nodes by time. Reading begins with the loop; with
 // Follow it goes on until the context ends.
-func ExampleReader() {
+func Example() {
 	platform, err := emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{BootTime: 10 * time.Millisecond})
 	if err != nil {
 		log.Fatal(err)
