@@ -57,8 +57,7 @@ type errorClass struct {
 
 // answers has the errors for the answers of agents.
 var answers = map[agentproto.AnswerCode]errorClass{
-	// the paths are those of programs: the agent is another version
-	agentproto.AnswerBadRequest:  {ecp.CodeUnsupported, ""},
+	agentproto.AnswerBadRequest:  {ecp.CodeInvalid, ""},
 	agentproto.AnswerNotFound:    {ecp.CodeUnsupported, ""}, // the cluster is there
 	agentproto.AnswerBadMethod:   {ecp.CodeInvalid, ""},
 	agentproto.AnswerTooLong:     {ecp.CodeInvalid, ""},
@@ -80,7 +79,7 @@ func byStatus(status int) errorClass {
 		return errorClass{ecp.CodeDenied, ""}
 	case status == http.StatusTooManyRequests:
 		return errorClass{ecp.CodeThrottled, ""}
-	case status == http.StatusBadRequest, status == http.StatusNotFound:
+	case status == http.StatusNotFound:
 		return errorClass{ecp.CodeUnsupported, ""}
 	case status/100 == 4:
 		return errorClass{ecp.CodeInvalid, ""}

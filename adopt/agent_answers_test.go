@@ -35,7 +35,7 @@ func TestAnswersOfAgents(t *testing.T) {
 		{503, `{"code":"AGENT_STOPS","message":"the agent stops"}`, ecp.CodeUnavailable, "was not asked"},
 		{503, `{"code":"TOO_MANY_REQUESTS","message":"too many"}`, ecp.CodeThrottled, "too many"},
 		{404, `{"code":"NOT_FOUND","message":"leads nowhere"}`, ecp.CodeUnsupported, "leads nowhere"},
-		{400, `{"code":"BAD_REQUEST","message":"dots"}`, ecp.CodeUnsupported, "dots"},
+		{400, `{"code":"BAD_REQUEST","message":"dots"}`, ecp.CodeInvalid, "dots"},
 		{413, `{"code":"TOO_LONG","message":"long"}`, ecp.CodeInvalid, "long"},
 		{405, `{"code":"METHOD_NOT_ALLOWED","message":"trace"}`, ecp.CodeInvalid, "trace"},
 		// This one is cut off, and so not read.
@@ -43,7 +43,7 @@ func TestAnswersOfAgents(t *testing.T) {
 			ecp.CodeDenied, "emqxee-agent status"},
 		// This one is cut off, and so not read.
 		{403, `{"code":"OF_LATER","message":"no\u001b[31m\r\nway"}`, ecp.CodeDenied, "no[31m way"},
-		{400, `{"code":"OF_LATER","message":"no such form"}`, ecp.CodeUnsupported, "no such form"},
+		{400, `{"code":"OF_LATER","message":"no such form"}`, ecp.CodeInvalid, "no such form"},
 		{404, `{"code":"OF_LATER","message":"no such call"}`, ecp.CodeUnsupported, "no such call"},
 		{429, `{"code":"OF_LATER","message":"later"}`, ecp.CodeThrottled, "later"},
 		{418, `not JSON`, ecp.CodeInvalid, "emqxee-agent status"},

@@ -24,8 +24,8 @@ type Link interface {
 	//
 	// The Transport returns the answers of the broker only. If the agent answers in its
 	// place, RoundTrip MUST return an [*Error] with the agent's words: denied if the
-	// agent lets nobody make such a call, unsupported if it does not know the call or
-	// its form, invalid if it never passes such a call on, throttled if it has too many,
+	// agent lets nobody make such a call, unsupported if it does not know the call,
+	// invalid if the call is malformed or never passed on, throttled if it has too many,
 	// and unavailable if the broker could not be asked, or the connection broke before
 	// an answer. An error of a context that has ended is returned as it is.
 	Endpoint(ctx context.Context, id ID, node string) (Endpoint, error)

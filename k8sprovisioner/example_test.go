@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"strings"
 	"sync"
 	"time"
 
@@ -58,7 +59,8 @@ users:
 - name: ecpd
   user: {tokenFile: /etc/shadow}
 `))
-	fmt.Println(err)
-	// Output: the kubeconfig's user "ecpd" has tokenFile, which leads out of the file; put token,
-	// client-certificate-data and client-key-data into it
+	fmt.Println(strings.ReplaceAll(err.Error(), "; ", ";\n"))
+	// Output:
+	// the kubeconfig's user "ecpd" has tokenFile, which leads out of the file;
+	// put token, client-certificate-data and client-key-data into it
 }

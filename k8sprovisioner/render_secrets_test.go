@@ -101,7 +101,7 @@ func TestSecretsStayInSecrets(t *testing.T) {
 			}
 			require.NotContains(t, string(o.json()), "obviously-fake", "%v", o)
 			require.NotContains(t, string(o.json()),
-				base64.StdEncoding.EncodeToString([]byte("obviously-fake-license")), "%v", o)
+				base64.StdEncoding.EncodeToString([]byte("obviously-fake-licence")), "%v", o)
 		}
 	}
 }

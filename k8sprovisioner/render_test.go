@@ -34,7 +34,7 @@ func elaborate(d ecp.Desired) ecp.Desired {
 
 // secretive is a cluster with a license and pull credentials.
 func secretive(d ecp.Desired) ecp.Desired {
-	d.License = "obviously-fake-license\n"
+	d.License = "obviously-fake-licence\n"
 	d.Pull = ecp.PullCredentials{Host: "registry.example:5000", User: "robot", Password: "obviously-fake-password"}
 	return d
 }

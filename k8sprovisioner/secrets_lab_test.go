@@ -114,7 +114,7 @@ func (v *vault) areMade() {
 	v.apply()
 	v.d.Create = false
 	v.until("one pod", func(o ecp.Observation) bool { return len(o.Nodes) == 1 && len(o.Drift) == 0 })
-	require.Contains(v, v.license(), "obviously-fake-license")
+	require.Contains(v, v.license(), "obviously-fake-licence")
 	pull := v.secret("-pull")
 	require.Equal(v, corev1.SecretTypeDockerConfigJson, pull.Type)
 	require.Contains(v, string(pull.Data[corev1.DockerConfigJsonKey]), "obviously-fake-password")

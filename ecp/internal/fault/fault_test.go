@@ -26,5 +26,7 @@ func TestWrapTakenNamesTheField(t *testing.T) {
 		Fields: []ecp.FieldError{{Field: "name", Message: "choose another"}},
 	}, WrapTaken("create cluster", in, "name", "choose another"))
 	require.Equal(t, "write cluster", in.Op, "what a store returned is not touched")
-	require.Equal(t, in.Message, ecp.MessageOf(WrapTaken("create cluster", in, "", "")))
+	var e *ecp.Error
+	require.ErrorAs(t, WrapTaken("create cluster", in, "", ""), &e)
+	require.Equal(t, in.Message, e.Message)
 }
