@@ -60,8 +60,8 @@ A user has one or more grants, an API token has one. A grant is a role with its 
   can be disabled or given a password only by who reaches all of them.
 - The last user with the role ` + "`system`" + ` who can log in cannot be removed, disabled or
   demoted, and neither can the last token of that role while no such user can log in.
-- A session holds what its user holds at every call. A token holds its one grant until it expires or is deleted, whatever
-  becomes of who made it.
+- A session holds what its user holds at every call. A token holds its one grant until it expires or is deleted,
+  whatever becomes of who made it.
 - A failed attempt at something without the right is written to the audit, as every change is; for all but a
   system administrator so is one at something that is not there, since the two must not be told apart.
 `)
