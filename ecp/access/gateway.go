@@ -10,7 +10,7 @@ import (
 // Gateway returns the ways to brokers. A fleet.Manager makes one.
 type Gateway struct{ Observed *observed.Clusters }
 
-// Endpoint gives the way to the management API of one of a cluster's nodes, by
+// Endpoint returns the way to the management API of one of a cluster's nodes, by
 // its EMQX name; "" = any that is ready. Whoever holds it can do what the
 // broker's administrator can. right is what the actor must hold over the
 // cluster's project: [ecp.RightWrite], unless the caller passes on nothing but reads
@@ -28,7 +28,7 @@ type BrokerCall struct {
 	Path string `json:"path"`
 }
 
-// EndpointForCall gives the way to a cluster's broker for one call that may
+// EndpointForCall returns the way to a cluster's broker for one call that may
 // change something there, and writes into the audit who makes it: the entry is
 // stored before the way is given, and says that the call was let through, not
 // what the broker made of it. It wants [ecp.RightWrite]; a refusal for want of it is

@@ -79,7 +79,6 @@ var stillUsed = map[string]string{
 	"docs/dashboards.md":          "judge",
 	"docs/states.md":              "judge",
 	"ecp":                         "departure, gives, says whether",
-	"ecp/access":                  "gives",
 	"ecp/catalog":                 "gives",
 	"ecp/change":                  "book",
 	"ecp/ecptest":                 "judge, look, sight, book, gives",
