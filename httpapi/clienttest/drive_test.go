@@ -33,7 +33,7 @@ func serve(t *testing.T) (string, *fleet.Manager) {
 	m, err := fleet.New(t.Context(), fleet.Config{Store: memstore.New(),
 		Provisioners: map[string]ecp.Provisioner{"default": p}, AgentAddress: agentsURL})
 	require.NoError(t, err)
-	_, err = m.Bootstrap(t.Context(), secret)
+	_, err = m.Accounts.Bootstrap(t.Context(), secret)
 	require.NoError(t, err)
 	handler, err := httpapi.New(httpapi.Config{Manager: m,
 		Agents: httpapi.AgentSetup{URL: agentsURL, Checksums: func() map[string]string {
