@@ -11,7 +11,7 @@ import (
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
-// TrafficHistory is [fleet.Manager.TrafficSeries], and where the broker of an adopted cluster
+// TrafficHistory is [Monitor.TrafficSeries], and where the broker of an adopted cluster
 // has no such call, or has kept nothing, what its agents have kept: one sample a moment
 // for the whole cluster. gaps are the times of the window of which no agent that is
 // connected tells a sample, and nil where the series is not theirs. An error beside

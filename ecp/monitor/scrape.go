@@ -20,8 +20,8 @@ type ScrapeTarget struct {
 	State   ecp.State
 	Version string // of EMQX; empty = nothing has told it yet
 	// Node is the EMQX name of the one node whose metrics are there, for
-	// [fleet.Manager.WriteNodeMetrics]. Where it is empty, they are those that
-	// [fleet.Manager.WriteMetrics] gives for [ecp.MetricsOfNodes].
+	// [Monitor.WriteNodeMetrics]. Where it is empty, they are those that
+	// [Monitor.WriteMetrics] writes for [ecp.MetricsOfNodes].
 	Node string
 }
 
