@@ -20,7 +20,7 @@ func (m *Manager) removeAdopted(ctx context.Context, rec ecp.ClusterRecord) time
 		m.observed.DropAgents(rec.ID)
 	}
 	mem := m.observed.MemoryOf(rec.ID)
-	if wait := mem.RetryAt.Sub(m.observed.Tick()); wait > 0 && mem.FailedRevision == rec.Revision {
+	if wait := mem.Backoff.Left(m.observed.Tick(), rec.Revision); wait > 0 {
 		return wait
 	}
 	err := m.releaseLimit(ctx, rec)
@@ -36,11 +36,11 @@ func (m *Manager) removeAdopted(ctx context.Context, rec ecp.ClusterRecord) time
 		return min(m.observed.Timings.Retry, time.Second)
 	}
 	m.logFailure(ctx, "remove cluster", rec.ID, err)
-	most := 30 * time.Second
+	most := longestRetry
 	if errors.Is(err, errLimitKept) {
 		most = limitRetry
 	}
-	again := m.backOff(mem, rec.Revision, most)
+	again := mem.Backoff.Fail(m.observed.Tick(), rec.Revision, m.observed.Timings.Retry, most)
 	if errors.Is(err, derive.ErrNotReleased) {
 		m.tellNotReleased(ctx, rec.ID, m.observed.Now().UTC(), err)
 	}

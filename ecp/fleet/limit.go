@@ -3,13 +3,13 @@ package fleet
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/observed"
+	"github.com/openecp/openecp/ecp/internal/sched"
 )
 
 // limitRetry is how long a broker is left alone at most that did not take its limit:
@@ -32,7 +32,7 @@ func (m *Manager) reconcileLimit(ctx context.Context, id ecp.ID) time.Duration {
 		return 0 // a record that cannot be read is complained of by the pass itself
 	}
 	mem := m.observed.MemoryOf(id)
-	if wait := mem.RetryAt.Sub(m.observed.Tick()); wait > 0 && mem.FailedRevision == rec.Revision && !m.limitLate(id, op) {
+	if wait := mem.Backoff.Left(m.observed.Tick(), rec.Revision); wait > 0 && !m.limitLate(id, op) {
 		return wait
 	}
 	out := m.bringLimit(ctx, rec, op != nil)
@@ -48,26 +48,17 @@ func (m *Manager) reconcileLimit(ctx context.Context, id ecp.ID) time.Duration {
 		m.logFailure(ctx, "store limit", id, err)
 		return time.Second
 	case ended || err != nil:
-		mem.Wait, mem.RetryAt = 0, time.Time{}
+		mem.Backoff = sched.Backoff{}
 		return time.Millisecond
 	}
 	if op == nil || derive.Cause(ecp.MessageOf(out.Err)) != op.Error {
 		m.logFailure(ctx, "set connection limit", id, out.Err)
 	}
+	most := limitRetry
 	if op == nil {
-		return m.backOff(mem, rec.Revision, 30*time.Second)
+		most = longestRetry
 	}
-	return m.backOff(mem, rec.Revision, limitRetry)
-}
-
-// backOff says how long something that failed at a revision waits for its next try.
-func (m *Manager) backOff(mem *observed.Memory, revision int64, most time.Duration) time.Duration {
-	if mem.FailedRevision != revision {
-		mem.Wait, mem.FailedRevision = 0, revision
-	}
-	mem.Wait = min(max(2*mem.Wait, m.observed.Timings.Retry), most)
-	mem.RetryAt = m.observed.Tick().Add(mem.Wait/2 + rand.N(mem.Wait/2+1))
-	return max(mem.RetryAt.Sub(m.observed.Tick()), time.Millisecond)
+	return mem.Backoff.Fail(m.observed.Tick(), rec.Revision, m.observed.Timings.Retry, most)
 }
 
 // limitLate reports whether the time of an operation is over: not while agents

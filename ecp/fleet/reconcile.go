@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/observed"
+	"github.com/openecp/openecp/ecp/internal/sched"
 )
+
+// longestRetry is how long something that fails waits at most for its next try.
+const longestRetry = 30 * time.Second
 
 // reconcile observes a cluster, does the one thing that is due, and stores what
 // follows. It returns when to look again at the latest; 0 = only when woken.
@@ -143,7 +146,7 @@ func (m *Manager) act(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRec
 		m.observed.Log.WarnContext(ctx, "the record is older than what is found; nothing is written", "cluster", rec.ID, "found", look.Found.Generation, "recorded", rec.Generation)
 	}
 	mem.OlderLogged = held
-	if look.Tick.Before(mem.RetryAt) && mem.FailedRevision == rec.Revision {
+	if mem.Backoff.Left(look.Tick, rec.Revision) > 0 {
 		look.Failure = mem.Snapshot.Failure
 		return false
 	}
@@ -190,7 +193,7 @@ func (m *Manager) write(ctx context.Context, rec ecp.ClusterRecord, mem *observe
 	defer m.slots.Release(target)
 	err := do()
 	if err == nil {
-		mem.Wait, mem.RetryAt, look.Failure = 0, time.Time{}, nil
+		mem.Backoff, look.Failure = sched.Backoff{}, nil
 		return true
 	}
 	if ctx.Err() != nil {
@@ -202,14 +205,10 @@ func (m *Manager) write(ctx context.Context, rec ecp.ClusterRecord, mem *observe
 	}
 	look.Failure = err
 	if r := ecp.RefusalOf(err); r != nil {
-		mem.Wait, mem.FailedRevision, mem.RetryAt = 0, rec.Revision, look.Tick.Add(derive.RefusedRetry)
+		mem.Backoff.Hold(look.Tick, rec.Revision, derive.RefusedRetry)
 		return r.Rest
 	}
-	if mem.FailedRevision != rec.Revision {
-		mem.Wait, mem.FailedRevision = 0, rec.Revision
-	}
-	mem.Wait = min(max(2*mem.Wait, m.observed.Timings.Retry), 30*time.Second)
-	mem.RetryAt = look.Tick.Add(mem.Wait/2 + rand.N(mem.Wait/2+1))
+	mem.Backoff.Fail(look.Tick, rec.Revision, m.observed.Timings.Retry, longestRetry)
 	return false
 }
 
@@ -312,7 +311,7 @@ func (m *Manager) requeueAfter(rec ecp.ClusterRecord, look derive.Snapshot) time
 	case look.Unseen != "" || look.NotHeld != "":
 		return 5 * time.Second
 	case v.Blocked():
-		return max(mem.RetryAt.Sub(m.observed.Tick()), time.Millisecond)
+		return max(mem.Backoff.At.Sub(m.observed.Tick()), time.Millisecond)
 	case look.Unanswered == 1 || look.MissingMembers == 1 || look.MQTT.Unserved == 1:
 		return time.Second
 	case v.Want > 0 && v.AsWanted() && !v.Agreed():

@@ -9,6 +9,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/fault"
+	"github.com/openecp/openecp/ecp/internal/sched"
 	"github.com/openecp/openecp/ecp/tenancy"
 )
 
@@ -169,14 +170,15 @@ func (r *logStream) attend(ctx context.Context, group *sync.WaitGroup, sources m
 // followNode reads a node's log until ctx ends, of whatever pod it then has and through
 // whatever agent is then beside it.
 func (r *logStream) followNode(ctx context.Context, name string, s *source, lines chan<- ecp.LogLine) {
-	wait, longest := logRetry, logRetryMost
+	var backoff sched.Backoff
+	longest := logRetryMost
 	if r.from.exact() { // an agent that is away is not asked: whether it is back is known here
 		longest = logNodesEvery
 	}
 	for ctx.Err() == nil {
 		read, err := r.session(ctx, name, s, lines)
 		if read {
-			wait = logRetry
+			backoff = sched.Backoff{}
 		}
 		why := ecp.MessageOf(err)
 		switch {
@@ -187,8 +189,7 @@ func (r *logStream) followNode(ctx context.Context, name string, s *source, line
 			s.told = why
 			r.hand(ctx, lines, r.gap(name, why))
 		}
-		timer := time.NewTimer(wait)
-		wait = min(2*wait, longest)
+		timer := time.NewTimer(backoff.Fail(time.Now(), 0, logRetry, longest))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():

@@ -13,24 +13,22 @@ import (
 // that others read are written through methods of [Clusters] only. All times but ObservedAt
 // are of the monotonic clock.
 type Memory struct {
-	Snapshot       derive.Snapshot        // written by Remember
-	ObservedAt     time.Time              // when Snapshot saw something last; written by Remember
-	Mark           derive.ClockMark       // of the last observation that was stored
-	AskedAt        time.Time              // when EMQX was last asked
-	AskedPods      string                 // which pods were ready then
-	Brokers        []ecp.Description      // what EMQX said; written by RememberBrokers
-	Settings       SettingsCheck          // when settings were last compared
-	MQTTProbe      chan derive.MQTTResult // of the probe that is under way; nil means none is
-	CountedAt      time.Time              // when Unanswered or MissingMembers last grew
-	Known          bool                   // Apply has succeeded in this process
-	OlderLogged    bool                   // the log says that the record is older than what is found
-	Derived        bool                   // an observation that saw something was stored
-	Wait           time.Duration          // back-off after a failed Apply or Delete
-	RetryAt        time.Time
-	FailedRevision int64               // another revision does not wait
-	AskInterval    time.Duration       // between questions to EMQX while it is waited for
-	DryRun         DryRun              // the last one
-	ExitMessages   map[int]ExitMessage // of nodes that did not start, by ordinal
+	Snapshot     derive.Snapshot        // written by Remember
+	ObservedAt   time.Time              // when Snapshot saw something last; written by Remember
+	Mark         derive.ClockMark       // of the last observation that was stored
+	AskedAt      time.Time              // when EMQX was last asked
+	AskedPods    string                 // which pods were ready then
+	Brokers      []ecp.Description      // what EMQX said; written by RememberBrokers
+	Settings     SettingsCheck          // when settings were last compared
+	MQTTProbe    chan derive.MQTTResult // of the probe that is under way; nil means none is
+	CountedAt    time.Time              // when Unanswered or MissingMembers last grew
+	Known        bool                   // Apply has succeeded in this process
+	OlderLogged  bool                   // the log says that the record is older than what is found
+	Derived      bool                   // an observation that saw something was stored
+	Backoff      sched.Backoff          // after a failed Apply or Delete
+	AskInterval  time.Duration          // between questions to EMQX while it is waited for
+	DryRun       DryRun                 // the last one
+	ExitMessages map[int]ExitMessage    // of nodes that did not start, by ordinal
 
 	agents   derive.AgentMemory   // of an adopted cluster; guarded by Clusters.mu, as all below
 	faltered map[string]time.Time // when nodes of an adopted cluster last left a question unanswered
