@@ -10,42 +10,6 @@ import (
 	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
-// imageRule is one line of what EMQX' documents allow of a change of version;
-// the first whose when holds forbids it.
-type imageRule struct {
-	when func(from, to ecp.Version, nodes int) bool
-	why  string
-}
-
-var imageRules = []imageRule{
-	{func(from, to ecp.Version, _ int) bool { return from.Major == 4 && to.Major > 4 }, "EMQX 4 cannot become EMQX 5: make a new cluster and migrate its data"},
-	{func(from, to ecp.Version, _ int) bool { return to.Major < from.Major }, "EMQX does not go back to an earlier major version"},
-	{func(from, to ecp.Version, _ int) bool {
-		return to.Major > from.Major && from.Before(ecp.Version{Major: 5, Minor: 8, Patch: 0})
-	}, "the way to EMQX 6 begins at 5.8.0: change to that first"},
-	{func(from, to ecp.Version, _ int) bool { return to.Major == from.Major && to.Minor < from.Minor }, "EMQX goes back within a minor version only: it may not read the data of a later one"},
-	{func(from, to ecp.Version, nodes int) bool {
-		return nodes > 1 && to == ecp.Version{Major: 4, Minor: 4, Patch: 25} && from.Before(to)
-	}, "a node of 4.4.25 cannot join an older cluster: take 4.4.26"},
-}
-
-// MayBecome returns why a cluster of a number of nodes cannot change from one version to
-// another, node by node. It is empty where the cluster can, and where a version cannot be
-// read.
-func MayBecome(from, to string, nodes int) string {
-	a, okA := ecp.ParseVersion(from)
-	b, okB := ecp.ParseVersion(to)
-	if !okA || !okB || a == b {
-		return ""
-	}
-	for _, r := range imageRules {
-		if r.when(a, b, nodes) {
-			return fmt.Sprintf("EMQX %s cannot become %s here: %s", from, to, r.why)
-		}
-	}
-	return ""
-}
-
 // hostedVersions are the ranges of EMQX versions that clusters can be made of:
 // each from its first on and before its second.
 var hostedVersions = [][2]ecp.Version{

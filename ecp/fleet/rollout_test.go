@@ -18,7 +18,7 @@ import (
 // withImages adds images of other versions and gives a cluster that runs one.
 func (r *rig) runningOn(image string, nodes int) (ecp.Cluster, *diary) {
 	r.t.Helper()
-	for _, v := range []string{"5.8.1", "5.8.5", "5.10.0", "4.4.12", "4.4.6"} {
+	for _, v := range []string{"5.8.1", "5.8.5", "5.10.1", "4.4.12", "4.4.6"} {
 		_, err := r.m.Catalog.Images.Create(asSystem(), ecp.Image{ID: v, Reference: "emqx/emqx-enterprise:" + v, Version: v}, "")
 		require.NoError(r.t, err)
 	}
@@ -319,7 +319,7 @@ func TestImageRules(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.runningOn("5.8.5", 2)
 		for image, says := range map[string]string{
-			"emqx-ee-4.4.24": "does not go back to an earlier major version", "5.10.0": "runs more than one node only with a license", "nine": "there is no",
+			"emqx-ee-4.4.24": "does not go back to an earlier major version", "5.10.1": "runs more than one node only with a license", "nine": "there is no",
 		} {
 			_, err := c.Do(asSystem(), ecp.Update{Patch: json.RawMessage(`{"image":"` + image + `"}`)})
 			require.ErrorContains(t, err, says)

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/catalog"
 	"github.com/stretchr/testify/require"
 )
 
@@ -185,26 +184,6 @@ func TestACalmClusterHasNoLeftovers(t *testing.T) {
 	for state, want := range map[ecp.State][]int{ecp.Running: nil, ecp.Degraded: nil, ecp.Stopped: nil,
 		ecp.Updating: {3}, ecp.Starting: {3}} {
 		require.Equal(t, want, Leftovers(aRecord(state), found), "%s", state)
-	}
-}
-
-func TestMayBecome(t *testing.T) {
-	for _, c := range []struct {
-		from, to string
-		nodes    int
-		says     string
-	}{
-		{"5.8.1", "5.8.9", 3, ""}, {"5.8.9", "5.8.1", 3, ""}, {"5.6.1", "5.10.0", 3, ""}, {"5.8.0", "6.1.0", 3, ""},
-		{"4.4.6", "4.4.24", 3, ""},
-		{"4.4.24", "5.8.9", 1, "make a new cluster"}, {"4.4.24", "6.1.0", 1, "make a new cluster"},
-		{"5.8.9", "4.4.24", 1, "earlier major"},
-		{"5.7.2", "6.0.1", 1, "begins at 5.8.0"}, {"5.8.1", "5.7.2", 1, "within a minor version only"},
-		{"4.4.24", "4.4.25", 2, "take 4.4.26"}, {"4.4.24", "4.4.25", 1, ""}, {"4.4.26", "4.4.25", 2, ""},
-		{"latest", "5.8.9", 1, ""},
-	} {
-		got := catalog.MayBecome(c.from, c.to, c.nodes)
-		require.Contains(t, got, c.says, "%s to %s", c.from, c.to)
-		require.Equal(t, c.says == "", got == "", "%s to %s: %s", c.from, c.to, got)
 	}
 }
 
