@@ -23,27 +23,27 @@ func (m *Manager) reconcileAdopted(ctx context.Context, rec ecp.ClusterRecord) t
 		m.logFailure(ctx, "read agents", rec.ID, err)
 		return time.Second
 	}
-	look := m.observed.ObserveAgents(rec, agents)
-	v := derive.NewAdoptedView(m.observed.Timings, look.At, rec, agents, look)
+	snap := m.observed.ObserveAgents(rec, agents)
+	v := derive.NewAdoptedView(m.observed.Timings, snap.At, rec, agents, snap)
 	if err := m.Agents.RemoveExpired(ctx, rec.ID, v.Expired); err != nil {
 		m.logFailure(ctx, "forget agents", rec.ID, err)
 	} else if len(v.Expired) > 0 {
 		return time.Millisecond
 	}
-	again := m.persistAdopted(ctx, rec, agents, look)
-	if look.OtherLimit.N == 1 { // the next report decides, and wakes nobody where it says the same
+	again := m.persistAdopted(ctx, rec, agents, snap)
+	if snap.OtherLimit.N == 1 { // the next report decides, and wakes nobody where it says the same
 		again = derive.Soonest(again, m.observed.Timings.Retry)
 	}
 	return derive.Soonest(again, m.reconcileLimit(ctx, rec.ID))
 }
 
-// persistAdopted stores what follows from what the agents show, and says when to
-// look again.
-func (m *Manager) persistAdopted(ctx context.Context, seen ecp.ClusterRecord, agents []ecp.AgentRecord, look derive.AdoptedSnapshot) time.Duration {
-	now, mem := look.At.UTC(), m.observed.MemoryOf(seen.ID)
-	did := derive.Outcome{FirstObservation: !mem.Derived, Lost: mem.Mark.Lost(seen.Status, now, look.Tick)}
+// persistAdopted stores what follows from what the agents show, and returns after what
+// time the cluster is reconciled again.
+func (m *Manager) persistAdopted(ctx context.Context, seen ecp.ClusterRecord, agents []ecp.AgentRecord, snap derive.AdoptedSnapshot) time.Duration {
+	now, mem := snap.At.UTC(), m.observed.MemoryOf(seen.ID)
+	outcome := derive.Outcome{FirstObservation: !mem.Derived, Lost: mem.Mark.Lost(seen.Status, now, snap.Tick)}
 	after := seen
-	if s := derive.AdvanceAdopted(m.observed.Timings, now, seen, nil, agents, look, did); len(s.Transitions) > 0 {
+	if s := derive.AdvanceAdopted(m.observed.Timings, now, seen, nil, agents, snap, outcome); len(s.Transitions) > 0 {
 		err := m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
 			rec, op, err := observed.LoadTx(tx, seen.ID)
 			if err != nil {
@@ -53,7 +53,7 @@ func (m *Manager) persistAdopted(ctx context.Context, seen ecp.ClusterRecord, ag
 				return err
 			}
 			after = rec
-			s := derive.AdvanceAdopted(m.observed.Timings, now, rec, op, agents, look, did)
+			s := derive.AdvanceAdopted(m.observed.Timings, now, rec, op, agents, snap, outcome)
 			if n := len(s.Transitions); n > 0 {
 				after = s.Transitions[n-1]
 			}
@@ -67,9 +67,9 @@ func (m *Manager) persistAdopted(ctx context.Context, seen ecp.ClusterRecord, ag
 			return time.Second
 		}
 	}
-	v := derive.NewAdoptedView(m.observed.Timings, now, after, agents, look)
+	v := derive.NewAdoptedView(m.observed.Timings, now, after, agents, snap)
 	again := v.RequeueAfter()
-	mem.Derived, mem.Mark = mem.Derived || v.Stale() == "", derive.NewClockMark(after.Status, now, look.Tick)
+	mem.Derived, mem.Mark = mem.Derived || v.Stale() == "", derive.NewClockMark(after.Status, now, snap.Tick)
 	mem.Mark.Planned = again
 	if after.Status.State != seen.Status.State {
 		m.observed.Log.InfoContext(ctx, "cluster moved", "cluster", seen.ID, "from", seen.Status.State, "to", after.Status.State, "reason", after.Status.Reason, "message", after.Status.Message)

@@ -25,7 +25,7 @@ func (m *Manager) removeAdopted(ctx context.Context, rec ecp.ClusterRecord) time
 	}
 	err := m.releaseLimit(ctx, rec)
 	if err == nil {
-		err = m.bury(ctx, rec.ID)
+		err = m.removeRecord(ctx, rec.ID)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -47,8 +47,9 @@ func (m *Manager) removeAdopted(ctx context.Context, rec ecp.ClusterRecord) time
 	return again
 }
 
-// bury removes the record of a cluster that owes nobody anything any more.
-func (m *Manager) bury(ctx context.Context, id ecp.ID) error {
+// removeRecord removes the record of a cluster that needs no release any more, and leaves
+// a tombstone.
+func (m *Manager) removeRecord(ctx context.Context, id ecp.ID) error {
 	now := m.observed.Now().UTC()
 	return m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
 		rec, op, err := observed.LoadTx(tx, id)
@@ -107,11 +108,11 @@ func (m *Manager) removal(now time.Time, rec ecp.ClusterRecord, op *ecp.Operatio
 		}
 		out.Operation = &o
 	}
-	look := derive.AdoptedSnapshot{At: now}
+	snap := derive.AdoptedSnapshot{At: now}
 	if len(agents) > 0 {
-		look = m.observed.AdoptedSnapshot(rec.ID)
+		snap = m.observed.AdoptedSnapshot(rec.ID)
 	}
-	rec.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.observed.Timings, now, rec, agents, look))
+	rec.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.observed.Timings, now, rec, agents, snap))
 	if n := len(out.Transitions); n > 0 {
 		out.Transitions[n-1] = rec
 	} else {

@@ -41,7 +41,8 @@ func (m *Manager) carryBack(d *decision, rec *ecp.ClusterRecord, c goBack) {
 	m.changeNodes(d, rec, before)
 }
 
-// backTo gives a command that leads to the power, if that was wanted before.
+// backTo returns the command c, which leads to the power, if that power was wanted before;
+// otherwise nil.
 func backTo(before ecp.PreviousSpec, power ecp.Power, c ecp.Command) ecp.Command {
 	if before.Spec.Hosted.Power != power {
 		return nil

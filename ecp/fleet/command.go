@@ -18,7 +18,7 @@ type handle struct {
 	id ecp.ID
 }
 
-// Cluster gives the handle of a cluster, without asking whether there is one.
+// Cluster returns the handle of a cluster, without asking whether there is one.
 func (m *Manager) Cluster(id ecp.ID) ecp.Cluster { return handle{m, id} }
 
 func (h handle) ID() ecp.ID { return h.id }
@@ -200,8 +200,9 @@ func revisionOf(cmd ecp.Command) int64 {
 	return 0
 }
 
-// deadlineFrom gives a task that begins now its time. While nothing can be
-// seen, or another program holds the platform, it does not run: then it counts from where the time stood still.
+// deadlineFrom returns the deadline of a task that begins now. Its time does not run while the
+// cluster cannot be observed, or while another program holds the platform; then the deadline
+// counts from the moment at which the time stopped.
 func deadlineFrom(rec ecp.ClusterRecord, patience time.Duration) time.Time {
 	for _, still := range []time.Time{rec.Status.StaleFrom, rec.Status.WaitingFrom} {
 		if !still.IsZero() {

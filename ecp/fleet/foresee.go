@@ -15,7 +15,7 @@ import (
 // change. A platform that is slow or away refuses nothing.
 const foresight = 5 * time.Second
 
-// change is what a cluster is to become, for the platform to judge. The zero
+// proposal is what a cluster is to become, about which the platform is asked. The zero
 // value is nothing that it has to be asked about.
 type proposal struct {
 	was *ecp.ClusterRecord // nil = there is no such cluster yet
@@ -94,9 +94,9 @@ func neverTaken(err error, r *ecp.Refusal) error {
 }
 
 // beforehand refuses a request that the platform would never carry out, before
-// anything of it is stored. look says what it changes. Where it finds that out
+// anything of it is stored. propose returns what it changes. Where it finds that out
 // in vain the request goes on: who carries it out says what is wrong with it.
-func (m *Manager) beforehand(ctx context.Context, q change.Request, look func(tx ecp.Tx, a ecp.Actor) (proposal, error)) error {
+func (m *Manager) beforehand(ctx context.Context, q change.Request, propose func(tx ecp.Tx, a ecp.Actor) (proposal, error)) error {
 	a, ok := ecp.ActorFrom(ctx)
 	if !ok {
 		return nil
@@ -108,7 +108,7 @@ func (m *Manager) beforehand(ctx context.Context, q change.Request, look func(tx
 			return err
 		}
 		var err error
-		c, err = look(tx, a)
+		c, err = propose(tx, a)
 		return err
 	})
 	if err != nil {

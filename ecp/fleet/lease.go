@@ -22,8 +22,8 @@ func (m *Manager) lease(target string, p ecp.Provisioner) ecp.Lease {
 	return f.Lease()
 }
 
-// boundByLease gives a context that ends when the lease does, for writes that
-// do not go through the Provisioner; unavailable where it is not held.
+// boundByLease returns a context that ends when the lease does, for writes that
+// do not go through the Provisioner. If the lease is not held, the error is "unavailable".
 func (m *Manager) boundByLease(ctx context.Context, target string, p ecp.Provisioner) (context.Context, context.CancelFunc, error) {
 	l := m.lease(target, p)
 	if why := l.Waiting(); why != "" {

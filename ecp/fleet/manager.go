@@ -209,7 +209,7 @@ type Stats struct {
 	Agents *agents.Stats
 }
 
-// Stats gives the counters.
+// Stats returns the counters.
 func (m *Manager) Stats() Stats {
 	c := &m.observed.Counters
 	return Stats{

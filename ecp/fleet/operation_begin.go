@@ -144,7 +144,7 @@ func (m *Manager) beginOperation(tx ecp.Tx, d *decision, actor ecp.Actor, before
 	if err := ecp.Put(tx, o, 0); err != nil {
 		return ecp.Operation{}, err
 	}
-	return o, m.pruneOperations(tx, o.Cluster)
+	return o, m.pruneOperationsOf(tx, o.Cluster)
 }
 
 func (m *Manager) newOperation(rec ecp.ClusterRecord, kind ecp.OperationKind, actor ecp.Actor, patience time.Duration) ecp.Operation {

@@ -52,7 +52,7 @@ func operationOf(tx ecp.Tx, id ecp.OperationID) (ecp.Operation, error) {
 	return o, err
 }
 
-// Operation gives an operation by its id. Who may read its cluster may read it.
+// Operation returns an operation by its id. Who may read its cluster may read it.
 // Those that have ended are kept for a time, see [Limits] and [Config].
 func (m *Manager) Operation(ctx context.Context, id ecp.OperationID) (ecp.Operation, error) {
 	op := "read operation " + string(id)
@@ -73,8 +73,8 @@ func (m *Manager) Operation(ctx context.Context, id ecp.OperationID) (ecp.Operat
 	return o, nil
 }
 
-// Operations gives a page of a cluster's operations, newest first; also of one
-// that is gone, for as long as they are kept.
+// Operations returns a page of a cluster's operations, newest first. Those of a cluster
+// that is gone can be read for as long as they are kept.
 func (m *Manager) Operations(ctx context.Context, id ecp.ID, o OperationOptions) (OperationPage, error) {
 	op := "list operations of " + string(id)
 	actor, err := ecp.Authorize(ctx, op, ecp.RightRead, "")
@@ -126,7 +126,7 @@ func operationsOf(tx ecp.Tx, id ecp.ID) ([]ecp.Operation, error) {
 // same by id.
 func placeOf(o ecp.Operation) string { return observed.SortableTime(o.CreatedAt) + " " + string(o.ID) }
 
-// page gives what comes behind a place, also where nothing stands there any more.
+// page returns the operations that follow a place, even if the operation at that place is gone.
 func (o OperationOptions) page(all []ecp.Operation, after, project string) OperationPage {
 	if o.Limit <= 0 {
 		o.Limit = 50

@@ -66,17 +66,17 @@ func TestOperationsAreBounded(t *testing.T) {
 }
 
 // Databases of earlier builds hold more, and what is old goes.
-func TestTidyRemovesOperations(t *testing.T) {
+func TestPruneRemovesOperations(t *testing.T) {
 	o, id := withOperations(t, 30)
 	o.m.operationsMost = 10
-	require.NoError(t, o.m.tidyOnce(t.Context()))
+	require.NoError(t, o.m.pruneOnce(t.Context()))
 	require.Len(t, o.operations(o.system(), id, 50), 11)
 	o.now = o.now.Add(90*24*time.Hour + time.Minute)
-	require.NoError(t, o.m.tidyOnce(t.Context()))
+	require.NoError(t, o.m.pruneOnce(t.Context()))
 	left := o.operations(o.system(), id, 50)
 	require.Len(t, left, 1, "the one that has not ended")
 	writes := o.s.Writes
-	require.NoError(t, o.m.tidyOnce(t.Context()))
+	require.NoError(t, o.m.pruneOnce(t.Context()))
 	require.Equal(t, writes, o.s.Writes)
 
 	delete(o.s.Records[ecp.KindOperation], string(left[0].ID))
@@ -128,7 +128,7 @@ func TestOperationsFollowTheirCluster(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		return bury(tx, rec, op, o.now)
+		return putTombstone(tx, rec, op, o.now)
 	}))
 	require.Len(t, o.operations(o.as("aq-lead"), id, 100), 51, "also those of one that is gone")
 	_, err = o.m.Operations(o.as("ap-user"), id, OperationOptions{})
@@ -149,11 +149,11 @@ func (s *purgedStore) Purge(_ context.Context, before time.Time) (int64, error) 
 
 // Whoever embeds a store has its changes removed, and one kind that cannot be
 // removed holds up no other.
-func TestTidyPurgesChanges(t *testing.T) {
+func TestPrunePurgesChanges(t *testing.T) {
 	o, id := withOperations(t, 30)
 	s := &purgedStore{Store: o.s, err: fmt.Errorf("the disk is full")}
 	o.m.observed.Store, o.m.operationsMost = s, 10
-	require.ErrorIs(t, o.m.tidyOnce(t.Context()), s.err)
+	require.ErrorIs(t, o.m.pruneOnce(t.Context()), s.err)
 	require.Equal(t, []time.Time{o.now.UTC().Add(-ecp.ChangesKept)}, s.before)
 	require.Len(t, o.operations(o.system(), id, 50), 11)
 }

@@ -227,7 +227,7 @@ func differences(from, to ecp.HostedSpec, who string) []string {
 	return out
 }
 
-// asTree gives the fields of a spec as JSON.
+// asTree returns the fields of a spec as JSON.
 func asTree(h ecp.HostedSpec) map[string]json.RawMessage {
 	out := map[string]json.RawMessage{}
 	b, err := json.Marshal(h)

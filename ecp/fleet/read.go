@@ -13,7 +13,7 @@ import (
 	"github.com/openecp/openecp/ecp/tenancy"
 )
 
-// Get gives a cluster; see [ecp.Cluster].
+// Get returns a cluster; see [ecp.Cluster].
 func (h handle) Get(ctx context.Context) (ecp.Info, error) {
 	rec, err := h.m.observed.LoadReadable(ctx, "read cluster "+string(h.id), ecp.RightRead, h.id)
 	if err != nil {
@@ -167,7 +167,7 @@ func (h handle) lost(ctx context.Context) bool {
 	return errors.Is(err, ecp.ErrNotFound)
 }
 
-// asChange gives the cluster with the position its changes go on from.
+// asChange returns the cluster as a change, with the position after which its changes follow.
 func (h handle) asChange(ctx context.Context) (ecp.Change, error) {
 	if _, err := h.Get(ctx); err != nil {
 		return ecp.Change{}, err
@@ -192,7 +192,7 @@ func (h handle) asChange(ctx context.Context) (ecp.Change, error) {
 	return c, nil
 }
 
-// Pool gives what all clusters together may use and have booked.
+// Pool returns the resources that all clusters together may use, and those they have booked.
 func (m *Manager) Pool(ctx context.Context) (ecp.Pool, error) {
 	const op = "read pool"
 	if _, err := ecp.Authorize(ctx, op, ecp.RightCatalog, ""); err != nil {

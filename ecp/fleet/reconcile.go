@@ -17,7 +17,8 @@ import (
 const longestRetry = 30 * time.Second
 
 // reconcile observes a cluster, does the one thing that is due, and stores what
-// follows. It returns when to look again at the latest; 0 = only when woken.
+// follows. It returns after what time the cluster is reconciled again at the latest; 0 means
+// only when it is woken.
 func (m *Manager) reconcile(ctx context.Context, id ecp.ID) time.Duration {
 	m.observed.Counters.Passes.Add(1)
 	defer m.nextInLine()
@@ -45,36 +46,36 @@ func (m *Manager) reconcile(ctx context.Context, id ecp.ID) time.Duration {
 	if m.observed.TakeSecretsChanged(id) {
 		mem.Known = false
 	}
-	look := m.observe(ctx, p, rec, *mem)
-	m.Logs.AddExitMessages(ctx, p, rec, mem, &look)
-	did := derive.Outcome{FirstObservation: !mem.Derived, NewestRender: derive.NewestRender(p), Lost: mem.Mark.Lost(rec.Status, m.observed.Now(), m.observed.Tick())}
+	snap := m.observe(ctx, p, rec, *mem)
+	m.Logs.AddExitMessages(ctx, p, rec, mem, &snap)
+	outcome := derive.Outcome{FirstObservation: !mem.Derived, NewestRender: derive.NewestRender(p), Lost: mem.Mark.Lost(rec.Status, m.observed.Now(), m.observed.Tick())}
 	stored := rec
 	rec = rec.Clone()
-	derive.AdjustDeadlines(m.observed.Timings, m.observed.Now().UTC(), &rec, nil, look, did)
-	if m.act(ctx, p, rec, mem, &look, &did) { // what was seen before says nothing of what was done
-		failure := look.Failure // of what was done in part
-		look = m.observe(ctx, p, rec, *mem)
-		m.Logs.AddExitMessages(ctx, p, rec, mem, &look)
-		look.Failure = failure
+	derive.AdjustDeadlines(m.observed.Timings, m.observed.Now().UTC(), &rec, nil, snap, outcome)
+	if m.act(ctx, p, rec, mem, &snap, &outcome) { // what was seen before says nothing of what was done
+		failure := snap.Failure // of what was done in part
+		snap = m.observe(ctx, p, rec, *mem)
+		m.Logs.AddExitMessages(ctx, p, rec, mem, &snap)
+		snap.Failure = failure
 	}
 	if ctx.Err() != nil {
 		return 0
 	}
-	m.brokers.Observe(ctx, p, rec, mem, &look)
-	if m.observed.Tick().Sub(look.Tick) > oldLook && ctx.Err() == nil { // much may have happened while a node did not answer
-		look = m.observeAgain(ctx, p, rec, mem, look)
+	m.brokers.Observe(ctx, p, rec, mem, &snap)
+	if m.observed.Tick().Sub(snap.Tick) > maxSnapshotAge && ctx.Err() == nil { // much may have happened while a node did not answer
+		snap = m.observeAgain(ctx, p, rec, mem, snap)
 	}
-	if ctx.Err() == nil && (m.unite(ctx, p, rec, mem, &look, &did) || m.rollout(ctx, p, rec, mem, &look, &did)) {
-		look = m.observeAgain(ctx, p, rec, mem, look)
+	if ctx.Err() == nil && (m.unite(ctx, p, rec, mem, &snap, &outcome) || m.rollout(ctx, p, rec, mem, &snap, &outcome)) {
+		snap = m.observeAgain(ctx, p, rec, mem, snap)
 	}
 	if ctx.Err() != nil {
 		return 0
 	}
-	m.observed.Remember(mem, look)
-	m.pushLicense(ctx, rec, look)
+	m.observed.Remember(mem, snap)
+	m.pushLicense(ctx, rec, snap)
 	was := mem.Mark.Tick
-	again := m.persist(ctx, stored, op, look, did)
-	if did.Queued && again >= time.Second { // it is woken when its turn comes
+	again := m.persist(ctx, stored, op, snap, outcome)
+	if outcome.Queued && again >= time.Second { // it is woken when its turn comes
 		again = max(again, m.observed.Timings.Poll)
 	}
 	if mem.Mark.Tick != was {
@@ -83,91 +84,92 @@ func (m *Manager) reconcile(ctx context.Context, id ecp.ID) time.Duration {
 	return again
 }
 
-// nextInLine lets the next cluster try that waits for a slot.
+// nextInLine queues the next cluster that waits for a slot.
 func (m *Manager) nextInLine() {
 	if id := m.slots.Next(); id != "" {
 		m.queue.Add(id)
 	}
 }
 
-// observe asks the platform. Counters of earlier looks are carried on.
+// observe asks the platform what is there. It carries counters of earlier snapshots on.
 func (m *Manager) observe(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem observed.Memory) derive.Snapshot {
 	target := rec.Spec.Hosted.Target
-	look := derive.Snapshot{At: m.observed.Now(), Tick: m.observed.Tick(), NotHeld: m.lease(target, p).Waiting(), Unanswered: mem.Snapshot.Unanswered, UnansweredWhy: mem.Snapshot.UnansweredWhy, MissingMembers: mem.Snapshot.MissingMembers, Settings: mem.Snapshot.Settings, MQTT: mem.Snapshot.MQTT}
+	snap := derive.Snapshot{At: m.observed.Now(), Tick: m.observed.Tick(), NotHeld: m.lease(target, p).Waiting(), Unanswered: mem.Snapshot.Unanswered, UnansweredWhy: mem.Snapshot.UnansweredWhy, MissingMembers: mem.Snapshot.MissingMembers, Settings: mem.Snapshot.Settings, MQTT: mem.Snapshot.MQTT}
 	if l := m.strange(target, p); l != nil { // what is there says nothing of the cluster
-		look.Unseen = l.Message
-		return look
+		snap.Unseen = l.Message
+		return snap
 	}
 	found, err := p.Observe(ctx, rec.ID)
 	if err != nil {
-		look.Unseen = ecp.MessageOf(err)
+		snap.Unseen = ecp.MessageOf(err)
 		if mem.Snapshot.Unseen == "" && ctx.Err() == nil {
 			m.logFailure(ctx, "observe cluster", rec.ID, err)
 		}
-		return look
+		return snap
 	}
-	look.Found = found
-	return look
+	snap.Found = found
+	return snap
 }
 
-// oldLook is how long ago a look may be that is acted on and judged by.
-const oldLook = time.Second
+// maxSnapshotAge is how old a snapshot may be from which the state is derived, and on which
+// the Manager acts.
+const maxSnapshotAge = time.Second
 
-// observeAgain asks the platform once more and keeps what EMQX has said of the
-// nodes that are still ready, and what was done.
+// observeAgain asks the platform once more. It keeps from the old snapshot what EMQX
+// answered about nodes that are still ready, and what was done.
 func (m *Manager) observeAgain(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, old derive.Snapshot) derive.Snapshot {
-	look := m.observe(ctx, p, rec, *mem)
-	m.Logs.AddExitMessages(ctx, p, rec, mem, &look)
-	look.Known, look.Settings, look.MQTT = old.Known, old.Settings, old.MQTT
-	look.NoAdapter, look.Unanswered, look.UnansweredWhy, look.MissingMembers, look.Failure = old.NoAdapter, old.Unanswered, old.UnansweredWhy, old.MissingMembers, old.Failure
-	if look.Unseen != "" {
-		look.Views = old.Views
-		return look
+	snap := m.observe(ctx, p, rec, *mem)
+	m.Logs.AddExitMessages(ctx, p, rec, mem, &snap)
+	snap.Known, snap.Settings, snap.MQTT = old.Known, old.Settings, old.MQTT
+	snap.NoAdapter, snap.Unanswered, snap.UnansweredWhy, snap.MissingMembers, snap.Failure = old.NoAdapter, old.Unanswered, old.UnansweredWhy, old.MissingMembers, old.Failure
+	if snap.Unseen != "" {
+		snap.Views = old.Views
+		return snap
 	}
-	for _, n := range look.Found.Nodes {
+	for _, n := range snap.Found.Nodes {
 		if view, ok := old.Views[n.Name]; ok && n.Ready && !n.Terminating {
-			if look.Views == nil {
-				look.Views = map[string][]derive.Member{}
+			if snap.Views == nil {
+				snap.Views = map[string][]derive.Member{}
 			}
-			look.Views[n.Name] = view
+			snap.Views[n.Name] = view
 		}
 	}
-	return look
+	return snap
 }
 
-// act does what is due on the platform: at most one Apply or Delete. It says
-// whether something was done.
-func (m *Manager) act(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, look *derive.Snapshot, did *derive.Outcome) bool {
-	if look.Unseen != "" || look.NotHeld != "" || look.Found.ForeignOwner != "" {
+// act does what is due on the platform: at most one Apply or Delete. It reports whether
+// the platform was changed.
+func (m *Manager) act(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot, outcome *derive.Outcome) bool {
+	if snap.Unseen != "" || snap.NotHeld != "" || snap.Found.ForeignOwner != "" {
 		return false
 	}
-	held := derive.WritesHeld(rec, look.Found)
+	held := derive.WritesHeld(rec, snap.Found)
 	if held && !mem.OlderLogged {
-		m.observed.Log.WarnContext(ctx, "the record is older than what is found; nothing is written", "cluster", rec.ID, "found", look.Found.Generation, "recorded", rec.Generation)
+		m.observed.Log.WarnContext(ctx, "the record is older than what is found; nothing is written", "cluster", rec.ID, "found", snap.Found.Generation, "recorded", rec.Generation)
 	}
 	mem.OlderLogged = held
-	if mem.Backoff.Left(look.Tick, rec.Revision) > 0 {
-		look.Failure = mem.Snapshot.Failure
+	if mem.Backoff.Left(snap.Tick, rec.Revision) > 0 {
+		snap.Failure = mem.Snapshot.Failure
 		return false
 	}
-	act := derive.NextAction(rec, look.Found, mem.Known, look.At, m.observed.Timings)
+	act := derive.NextAction(rec, snap.Found, mem.Known, snap.At, m.observed.Timings)
 	if act == derive.ActionNone {
 		return false
 	}
 	if act == derive.ActionDelete {
-		return m.write(ctx, rec, mem, look, did, func() error { return p.Delete(ctx, rec.ID) })
+		return m.write(ctx, rec, mem, snap, outcome, func() error { return p.Delete(ctx, rec.ID) })
 	}
-	d := derive.DesiredOf(rec, look.Found)
+	d := derive.DesiredOf(rec, snap.Found)
 	if d.Replicas > derive.OrdinalsOf(rec) { // stored first: who takes it back has to know that the node may be there
-		did.Ordinals = d.Replicas
+		outcome.Ordinals = d.Replicas
 		return false
 	}
-	return m.apply(ctx, p, rec, d, mem, look, did)
+	return m.apply(ctx, p, rec, d, mem, snap, outcome)
 }
 
-// apply asks the platform for what is wanted now.
-func (m *Manager) apply(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, d ecp.Desired, mem *observed.Memory, look *derive.Snapshot, did *derive.Outcome) bool {
-	return m.write(ctx, rec, mem, look, did, func() error {
+// apply asks the platform for the desired cluster.
+func (m *Manager) apply(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, d ecp.Desired, mem *observed.Memory, snap *derive.Snapshot, outcome *derive.Outcome) bool {
+	return m.write(ctx, rec, mem, snap, outcome, func() error {
 		m.observed.Counters.Applies.Add(1)
 		err := m.observed.AddSecrets(ctx, rec, &d)
 		if err == nil {
@@ -176,24 +178,24 @@ func (m *Manager) apply(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterR
 		if r := ecp.RefusalOf(err); err != nil && (r == nil || !r.Rest) {
 			return err
 		}
-		did.Applied, did.Generation, mem.Known = true, rec.Generation, true
+		outcome.Applied, outcome.Generation, mem.Known = true, rec.Generation, true
 		return err
 	})
 }
 
-// write does something to the platform in a slot, and backs off where that
-// fails. It says whether it was done.
-func (m *Manager) write(ctx context.Context, rec ecp.ClusterRecord, mem *observed.Memory, look *derive.Snapshot, did *derive.Outcome, do func() error) bool {
+// write calls do, which changes the platform, while it holds a slot of the write limiter.
+// It reports whether do succeeded; after a failure the next attempt waits.
+func (m *Manager) write(ctx context.Context, rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot, outcome *derive.Outcome, do func() error) bool {
 	target := rec.Spec.Hosted.Target
 	if !m.slots.TryAcquire(target, rec.ID) {
-		did.Queued = true
+		outcome.Queued = true
 		return false
 	}
 	defer m.nextInLine()
 	defer m.slots.Release(target)
 	err := do()
 	if err == nil {
-		mem.Backoff, look.Failure = sched.Backoff{}, nil
+		mem.Backoff, snap.Failure = sched.Backoff{}, nil
 		return true
 	}
 	if ctx.Err() != nil {
@@ -203,23 +205,24 @@ func (m *Manager) write(ctx context.Context, rec ecp.ClusterRecord, mem *observe
 	if ecp.RefusalOf(err) == nil || ecp.MessageOf(err) != ecp.MessageOf(mem.Snapshot.Failure) {
 		m.logFailure(ctx, "converge cluster", rec.ID, err)
 	}
-	look.Failure = err
+	snap.Failure = err
 	if r := ecp.RefusalOf(err); r != nil {
-		mem.Backoff.Hold(look.Tick, rec.Revision, derive.RefusedRetry)
+		mem.Backoff.Hold(snap.Tick, rec.Revision, derive.RefusedRetry)
 		return r.Rest
 	}
-	mem.Backoff.Fail(look.Tick, rec.Revision, m.observed.Timings.Retry, longestRetry)
+	mem.Backoff.Fail(snap.Tick, rec.Revision, m.observed.Timings.Retry, longestRetry)
 	return false
 }
 
-// persist stores what follows from a look, and says when to look again.
-func (m *Manager) persist(ctx context.Context, seen ecp.ClusterRecord, op *ecp.Operation, look derive.Snapshot, did derive.Outcome) time.Duration {
+// persist stores what follows from a snapshot, and returns after what time the cluster is
+// reconciled again.
+func (m *Manager) persist(ctx context.Context, seen ecp.ClusterRecord, op *ecp.Operation, snap derive.Snapshot, outcome derive.Outcome) time.Duration {
 	now, tick, mem := m.observed.Now().UTC(), m.observed.Tick(), m.observed.MemoryOf(seen.ID)
-	did.Lost = mem.Mark.Lost(seen.Status, now, tick)
-	first := derive.Advance(m.observed.Timings, now, seen, op, look, did)
+	outcome.Lost = mem.Mark.Lost(seen.Status, now, tick)
+	first := derive.Advance(m.observed.Timings, now, seen, op, snap, outcome)
 	if len(first.Transitions) == 0 && first.Operation == nil {
-		mem.Derived, mem.Mark = look.Unseen == "", derive.NewClockMark(seen.Status, now, tick)
-		return m.requeueAfter(seen, look)
+		mem.Derived, mem.Mark = snap.Unseen == "", derive.NewClockMark(seen.Status, now, tick)
+		return m.requeueAfter(seen, snap)
 	}
 	var after ecp.ClusterRecord
 	err := m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
@@ -228,15 +231,15 @@ func (m *Manager) persist(ctx context.Context, seen ecp.ClusterRecord, op *ecp.O
 			return err
 		}
 		after = rec
-		if rec.Revision != seen.Revision { // a command came in between: look again for its sake
-			if !did.Applied || seen.Status.Dispatched {
+		if rec.Revision != seen.Revision { // a command came in between: reconcile again for its sake
+			if !outcome.Applied || seen.Status.Dispatched {
 				return nil
 			}
 			derive.MarkDispatched(m.observed.Timings, now, &rec, op)
 			after = rec
 			return writeStep(tx, derive.Result{Transitions: []ecp.ClusterRecord{rec}, Operation: op}, now)
 		}
-		s := derive.Advance(m.observed.Timings, now, rec, op, look, did)
+		s := derive.Advance(m.observed.Timings, now, rec, op, snap, outcome)
 		if n := len(s.Transitions); n > 0 {
 			after = s.Transitions[n-1]
 		}
@@ -260,15 +263,15 @@ func (m *Manager) persist(ctx context.Context, seen ecp.ClusterRecord, op *ecp.O
 	if after.Revision != seen.Revision {
 		return time.Millisecond
 	}
-	mem.Derived = look.Unseen == ""
-	if did.Ordinals > 0 { // what was meant to be done next can be done now
+	mem.Derived = snap.Unseen == ""
+	if outcome.Ordinals > 0 { // what was meant to be done next can be done now
 		return time.Millisecond
 	}
-	return m.requeueAfter(after, look)
+	return m.requeueAfter(after, snap)
 }
 
-// writeStep stores a step, each hop a change of its own; a cluster that is
-// gone leaves a tombstone and gives its booking back.
+// writeStep stores a step, each transition as a change of its own. A cluster that is
+// gone leaves a tombstone, and its booked resources are released.
 func writeStep(tx ecp.Tx, s derive.Result, now time.Time) error {
 	if err := derive.PutTransitions(tx, s.Transitions); err != nil {
 		return err
@@ -279,13 +282,13 @@ func writeStep(tx ecp.Tx, s derive.Result, now time.Time) error {
 		}
 	}
 	if n := len(s.Transitions); n > 0 && s.Transitions[n-1].Status.State == ecp.Gone {
-		return bury(tx, s.Transitions[n-1], s.Operation, now)
+		return putTombstone(tx, s.Transitions[n-1], s.Operation, now)
 	}
 	return nil
 }
 
-// bury removes the record of a cluster that is gone.
-func bury(tx ecp.Tx, rec ecp.ClusterRecord, op *ecp.Operation, now time.Time) error {
+// putTombstone replaces the record of a cluster that is gone by a tombstone.
+func putTombstone(tx ecp.Tx, rec ecp.ClusterRecord, op *ecp.Operation, now time.Time) error {
 	by := ""
 	if op != nil {
 		by = op.Actor
@@ -302,17 +305,17 @@ func bury(tx ecp.Tx, rec ecp.ClusterRecord, op *ecp.Operation, now time.Time) er
 	return tx.Delete(ecp.KindCluster, string(rec.ID))
 }
 
-// requeueAfter returns when a cluster is to be looked at without being woken.
-func (m *Manager) requeueAfter(rec ecp.ClusterRecord, look derive.Snapshot) time.Duration {
+// requeueAfter returns after what time a cluster is reconciled without being woken.
+func (m *Manager) requeueAfter(rec ecp.ClusterRecord, snap derive.Snapshot) time.Duration {
 	mem := m.observed.MemoryOf(rec.ID)
 	settledDown := !rec.Status.State.Unsteady() && !rec.Deleting
-	v := derive.NewView(look.At, rec, look)
+	v := derive.NewView(snap.At, rec, snap)
 	switch {
-	case look.Unseen != "" || look.NotHeld != "":
+	case snap.Unseen != "" || snap.NotHeld != "":
 		return 5 * time.Second
 	case v.Blocked():
 		return max(mem.Backoff.At.Sub(m.observed.Tick()), time.Millisecond)
-	case look.Unanswered == 1 || look.MissingMembers == 1 || look.MQTT.Unserved == 1:
+	case snap.Unanswered == 1 || snap.MissingMembers == 1 || snap.MQTT.Unserved == 1:
 		return time.Second
 	case v.Want > 0 && v.AsWanted() && !v.Agreed():
 		mem.AskInterval = min(mem.AskInterval*3/2+100*time.Millisecond, 2*time.Second)

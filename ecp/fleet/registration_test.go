@@ -239,10 +239,10 @@ func TestRegistrationsOverAreForgotten(t *testing.T) {
 	p := newPlant(t)
 	p.token(p.id)
 	p.now = p.now.Add(24*time.Hour + agents.RegistrationKept - time.Second)
-	require.NoError(t, p.m.tidyOnce(asSystem()))
+	require.NoError(t, p.m.pruneOnce(asSystem()))
 	require.Len(t, p.s.Records[ecp.KindRegistrationToken], 1)
 	p.now = p.now.Add(time.Second)
-	require.NoError(t, p.m.tidyOnce(asSystem()))
+	require.NoError(t, p.m.pruneOnce(asSystem()))
 	require.Empty(t, p.s.Records[ecp.KindRegistrationToken])
 }
 
@@ -277,10 +277,10 @@ func TestTombstonesAreForgotten(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, ecp.Gone, p.look(0).Status.State)
 		p.now = p.now.Add(max(kept, tombstoneKept))
-		require.NoError(t, p.m.tidyOnce(asSystem()))
+		require.NoError(t, p.m.pruneOnce(asSystem()))
 		require.Len(t, p.s.Records[ecp.KindTombstone], 1)
 		p.now = p.now.Add(time.Second)
-		require.NoError(t, p.m.tidyOnce(asSystem()))
+		require.NoError(t, p.m.pruneOnce(asSystem()))
 		require.Empty(t, p.s.Records[ecp.KindTombstone])
 	}
 }

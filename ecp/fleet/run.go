@@ -51,10 +51,10 @@ func (m *Manager) Run(ctx context.Context) error {
 	if m.observed.Link != nil {
 		group.Go(func() { m.watchAgents(ctx, cancel) })
 	}
-	for range lookers * m.workers {
+	for range observersPerWriter * m.workers {
 		group.Go(func() { m.work(ctx) })
 	}
-	group.Go(func() { m.tidy(ctx) })
+	group.Go(func() { m.prune(ctx) })
 	group.Go(func() { m.Monitor.Run(ctx) })
 	group.Go(func() { m.Changes.FlushRefusals(ctx, m.Accounts.RefusedLogins) })
 	if err := m.enqueueAll(ctx); err != nil && ctx.Err() == nil {
@@ -111,6 +111,6 @@ func (m *Manager) enqueueAll(ctx context.Context) error {
 	})
 }
 
-// lookers is how many clusters are looked at for each that is written to: a
-// look may wait some seconds for a broker that is dead.
-const lookers = 4
+// observersPerWriter is how many clusters are observed for each that is written to: an
+// observation may wait some seconds for a broker that does not answer.
+const observersPerWriter = 4

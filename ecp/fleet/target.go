@@ -51,7 +51,7 @@ func (m *Manager) healthOf(name string) ecp.TargetHealth {
 	return h
 }
 
-// Target gives a Kubernetes target by its name.
+// Target returns a Kubernetes target by its name.
 func (m *Manager) Target(ctx context.Context, name string) (ecp.TargetInfo, error) {
 	all, err := m.Targets(ctx)
 	if err != nil {
@@ -97,7 +97,7 @@ func closeProvisioner(p ecp.Provisioner) error {
 	return nil
 }
 
-// targetFor gives the Provisioner of the target that a new cluster names.
+// targetFor returns the Provisioner of the target that a new cluster names.
 func (m *Manager) targetFor(tx ecp.Tx, wrong *fault.Fields, name string) (ecp.Provisioner, error) {
 	if p := m.observed.Provisioners[name]; p != nil {
 		return p, nil

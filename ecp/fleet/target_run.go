@@ -16,7 +16,7 @@ import (
 // How targets are looked after.
 const (
 	healthEvery   = 5 * time.Second  // between two looks whether a target is seen
-	healthTakes   = 10 * time.Second // what a look may take
+	healthTakes   = 10 * time.Second // how long one observation may take
 	targetRetried = 10 * time.Second // after one that could not be started, or ended
 )
 
@@ -147,22 +147,22 @@ func (m *Manager) workTarget(ctx context.Context, name string) (err error) {
 		m.observed.Log.WarnContext(ctx, "clusters of a target could not be woken", "target", name, "error", err)
 	}
 	watching, cancel := context.WithCancel(ctx)
-	var looks sync.WaitGroup
+	var watchers sync.WaitGroup
 	defer func() {
 		cancel()
-		looks.Wait()
+		watchers.Wait()
 		m.targets.Set(name, nil)
 		err = errors.Join(err, closeProvisioner(p))
 	}()
-	looks.Go(func() { m.watchHealth(watching, name, p) })
+	watchers.Go(func() { m.watchHealth(watching, name, p) })
 	recognized := make(chan struct{})
-	looks.Go(func() { m.recognize(watching, name, p, func() { close(recognized) }) })
-	looks.Go(func() {
+	watchers.Go(func() { m.recognize(watching, name, p, func() { close(recognized) }) })
+	watchers.Go(func() {
 		if err := m.holdTarget(watching, name, p, recognized); err != nil {
 			m.observed.Log.WarnContext(ctx, "the lease of a target is not looked after any more", "target", name, "error", err)
 		}
 	})
-	looks.Go(func() { m.watchUnrecorded(watching, name, p) })
+	watchers.Go(func() { m.watchUnrecorded(watching, name, p) })
 	w, ok := p.(ecp.Watcher)
 	if !ok {
 		<-ctx.Done()
@@ -192,8 +192,8 @@ func (m *Manager) wakeTarget(ctx context.Context, name string) error {
 // watchHealth looks whether a target is seen, now and then until ctx ends.
 func (m *Manager) watchHealth(ctx context.Context, name string, p ecp.Provisioner) {
 	for ctx.Err() == nil {
-		look, cancel := context.WithTimeout(ctx, healthTakes)
-		_, err := p.Observe(look, probeID)
+		asking, cancel := context.WithTimeout(ctx, healthTakes)
+		_, err := p.Observe(asking, probeID)
 		cancel()
 		if ctx.Err() != nil {
 			return

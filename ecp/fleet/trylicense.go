@@ -115,9 +115,9 @@ func (m *Manager) loadLicense(ctx context.Context, rec ecp.ClusterRecord, conten
 	if err != nil {
 		return ecp.BrokerLicense{}, err
 	}
-	look, _ := m.observed.Last(rec.ID)
+	snap, _ := m.observed.Last(rec.ID)
 	var got ecp.BrokerLicense
-	err = m.brokers.ThroughOther(ctx, p, derive.NewView(m.observed.Now(), rec, look), "", func(ctx context.Context, b ecp.Broker) (err error) {
+	err = m.brokers.ThroughOther(ctx, p, derive.NewView(m.observed.Now(), rec, snap), "", func(ctx context.Context, b ecp.Broker) (err error) {
 		l, ok := b.(ecp.LicenseManager)
 		if !ok {
 			return ecp.NewError(ecp.CodeUnsupported, "", "this adapter loads no licenses")
@@ -146,8 +146,8 @@ func (m *Manager) handOutLicense(ctx context.Context, name string) {
 // pushLicense loads a changed license into a cluster that runs, so that it counts at
 // once: EMQX looks for a changed file every two minutes, and no more after one was
 // loaded over its API. It is tried again until EMQX has said something.
-func (m *Manager) pushLicense(ctx context.Context, rec ecp.ClusterRecord, look derive.Snapshot) {
-	if !m.observed.LicenseDue(rec.ID) || rec.Resolved.License == "" || look.Unseen != "" || look.NotHeld != "" || !derive.NewView(look.At, rec, look).Agreed() {
+func (m *Manager) pushLicense(ctx context.Context, rec ecp.ClusterRecord, snap derive.Snapshot) {
+	if !m.observed.LicenseDue(rec.ID) || rec.Resolved.License == "" || snap.Unseen != "" || snap.NotHeld != "" || !derive.NewView(snap.At, rec, snap).Agreed() {
 		return
 	}
 	var content ecp.Secret

@@ -87,7 +87,7 @@ func (m *Manager) unrecordedOn(ctx context.Context, target string, p ecp.Provisi
 		out = nil
 		for _, f := range all {
 			u := UnrecordedCluster{ID: f.ID, Target: target, Name: f.Name, Project: f.Project, Since: f.Since}
-			known, err := u.lookUp(tx)
+			known, err := u.findRecord(tx)
 			if err != nil {
 				return err
 			}
@@ -118,9 +118,9 @@ func (m *Manager) unrecordedOn(ctx context.Context, target string, p ecp.Provisi
 	return there, nil
 }
 
-// lookUp says whether the cluster is recorded where it was found, and what else
-// is known of its id.
-func (u *UnrecordedCluster) lookUp(tx ecp.Tx) (known bool, err error) {
+// findRecord reports whether the cluster is recorded on the target where it was found. It
+// notes in u what else is recorded under its id.
+func (u *UnrecordedCluster) findRecord(tx ecp.Tx) (known bool, err error) {
 	rec, _, err := ecp.Get[ecp.ClusterRecord](tx, string(u.ID))
 	if err == nil {
 		if rec.Spec.Hosted != nil && rec.Spec.Hosted.Target == u.Target {
@@ -149,8 +149,8 @@ func (m *Manager) watchUnrecorded(ctx context.Context, target string, p ecp.Prov
 	defer m.unrecorded.Forget(target)
 	for ctx.Err() == nil {
 		wait := unrecordedEvery
-		look, cancel := context.WithTimeout(ctx, healthTakes)
-		found, err := m.unrecordedOn(look, target, p)
+		asking, cancel := context.WithTimeout(ctx, healthTakes)
+		found, err := m.unrecordedOn(asking, target, p)
 		cancel()
 		if err == nil {
 			m.tellUnrecorded(ctx, target, found)

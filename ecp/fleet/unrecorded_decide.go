@@ -112,7 +112,7 @@ func (m *Manager) RemoveUnrecorded(ctx context.Context, id ecp.ID, target, name 
 		if refused != nil {
 			return refused
 		}
-		if known, err := u.lookUp(w.Tx); err != nil || known {
+		if known, err := u.findRecord(w.Tx); err != nil || known {
 			return errors.Join(err, ecp.NewError(ecp.CodeConflict, "", "there is a record of it by now"))
 		}
 		w.Note(string(id), "", map[string]string{"name": u.Name, "project": u.Project, "target": u.Target}, nil)

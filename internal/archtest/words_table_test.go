@@ -82,7 +82,6 @@ var stillUsed = map[string]string{
 	"ecp/catalog":                 "gives",
 	"ecp/change":                  "book",
 	"ecp/ecptest":                 "judge, look, sight, book, gives",
-	"ecp/fleet":                   "judge, look, bury, tidy, gives, says whether",
 	"ecp/internal/setting":        "says whether",
 	"examples/...":                "look",
 	"internal/agent/...":          "look at, look",

@@ -13,26 +13,26 @@ import (
 	"github.com/openecp/openecp/ecp/tenancy"
 )
 
-// tidyEvery is the time between two removals of what is over.
-const tidyEvery = time.Hour
+// pruneEvery is the time between two removals of records that have expired.
+const pruneEvery = time.Hour
 
 // tombstoneKept is how long it is remembered that there was a cluster, and longer
 // where operations or audit entries that tell of it are kept longer. Until then its
 // id is not drawn again; afterwards one new cluster in four billion may have it.
 const tombstoneKept = 365 * 24 * time.Hour
 
-// tidyBatch is how many records are removed in one transaction, so that
+// pruneBatch is how many records are removed in one transaction, so that
 // writers do not wait long.
-const tidyBatch = 200
+const pruneBatch = 200
 
-// tidy removes, now and then until ctx ends, what nobody needs any more:
-// sessions that are over, answers that are not given again, registration tokens,
-// tombstones, audit entries, operations and changes past their time.
-func (m *Manager) tidy(ctx context.Context) {
-	tick := time.NewTicker(tidyEvery)
+// prune removes every hour, until ctx ends, the records that nobody needs any more:
+// sessions, stored answers to repeated requests, registration tokens, tombstones, audit
+// entries, operations and changes past their time.
+func (m *Manager) prune(ctx context.Context) {
+	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
 	for {
-		if err := m.tidyOnce(ctx); err != nil && ctx.Err() == nil {
+		if err := m.pruneOnce(ctx); err != nil && ctx.Err() == nil {
 			m.observed.Log.WarnContext(ctx, "what is over could not be removed; it is tried again", "error", err)
 		}
 		select {
@@ -43,10 +43,10 @@ func (m *Manager) tidy(ctx context.Context) {
 	}
 }
 
-// tidyOnce removes what is over. Where one kind cannot be removed, others are.
-func (m *Manager) tidyOnce(ctx context.Context) error {
+// pruneOnce removes what has expired. If one kind cannot be removed, the others still are.
+func (m *Manager) pruneOnce(ctx context.Context) error {
 	now := m.sureNow().UTC()
-	return errors.Join(m.tidyRecords(ctx, now), m.tidyOperations(ctx, now), m.purgeChanges(ctx, now))
+	return errors.Join(m.pruneRecords(ctx, now), m.pruneOperations(ctx, now), m.purgeChanges(ctx, now))
 }
 
 // purgeChanges removes what nobody can resume from any more, where the store
@@ -63,7 +63,7 @@ func (m *Manager) purgeChanges(ctx context.Context, now time.Time) error {
 	return err
 }
 
-func (m *Manager) tidyRecords(ctx context.Context, now time.Time) error {
+func (m *Manager) pruneRecords(ctx context.Context, now time.Time) error {
 	for _, over := range []func(ecp.Tx) ([]ecp.Record, error){
 		func(tx ecp.Tx) ([]ecp.Record, error) {
 			return overdue(tx, ecp.Query{}, func(s tenancy.StoredSession) bool { return !s.ExpiresAt.After(now) })
@@ -90,7 +90,7 @@ func (m *Manager) tidyRecords(ctx context.Context, now time.Time) error {
 			if err != nil {
 				return err
 			}
-			if n < tidyBatch {
+			if n < pruneBatch {
 				break
 			}
 		}
@@ -98,7 +98,7 @@ func (m *Manager) tidyRecords(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// overdue finds some records of a kind that are over.
+// overdue returns up to pruneBatch records of a kind for which over reports true.
 func overdue[P ecp.Payload](tx ecp.Tx, q ecp.Query, over func(P) bool) ([]ecp.Record, error) {
 	var out []ecp.Record
 	for p, err := range ecp.List[P](tx, q) {
@@ -108,7 +108,7 @@ func overdue[P ecp.Payload](tx ecp.Tx, q ecp.Query, over func(P) bool) ([]ecp.Re
 		if over(p) {
 			out = append(out, ecp.NewRecord(p))
 		}
-		if len(out) == tidyBatch {
+		if len(out) == pruneBatch {
 			break
 		}
 	}
@@ -123,8 +123,8 @@ func remove(tx ecp.Tx, kind ecp.Kind, key string) error {
 	return nil
 }
 
-// removeBatch removes what is found, and says how much. Where nothing is
-// found nothing is written.
+// removeBatch removes the records that find returns, and returns their number. If there
+// are none, nothing is written.
 func (m *Manager) removeBatch(ctx context.Context, find func(ecp.Tx) ([]ecp.Record, error)) (int, error) {
 	var found []ecp.Record
 	err := m.observed.Store.Read(ctx, func(tx ecp.Tx) (err error) { found, err = find(tx); return err })
@@ -156,9 +156,9 @@ func (m *Manager) sureNow() time.Time {
 	return now
 }
 
-// pruneOperations removes the oldest of a cluster's operations that have ended,
+// pruneOperationsOf removes the oldest of a cluster's operations that have ended,
 // where there are more than are kept.
-func (m *Manager) pruneOperations(tx ecp.Tx, id ecp.ID) error {
+func (m *Manager) pruneOperationsOf(tx ecp.Tx, id ecp.ID) error {
 	all, err := operationsOf(tx, id)
 	if err != nil {
 		return err
@@ -168,7 +168,7 @@ func (m *Manager) pruneOperations(tx ecp.Tx, id ecp.ID) error {
 		if !o.Phase.Final() {
 			continue
 		}
-		if kept++; kept <= m.operationsMost || removed == tidyBatch {
+		if kept++; kept <= m.operationsMost || removed == pruneBatch {
 			continue
 		}
 		removed++
@@ -179,8 +179,8 @@ func (m *Manager) pruneOperations(tx ecp.Tx, id ecp.ID) error {
 	return nil
 }
 
-// overOperations names the operations that have ended and are kept no longer: by
-// their age, and by how many of the same cluster are newer.
+// overOperations returns the ids of operations that have ended and are kept no longer: because
+// of their age, or because too many of the same cluster are newer.
 func (m *Manager) overOperations(tx ecp.Tx, now time.Time) (over []string, _ error) {
 	ended := map[ecp.ID][]ecp.Operation{}
 	for o, err := range ecp.List[ecp.Operation](tx, ecp.Query{}) {
@@ -205,14 +205,14 @@ func (m *Manager) overOperations(tx ecp.Tx, now time.Time) (over []string, _ err
 	return over, nil
 }
 
-// tidyOperations removes, some in each transaction, what is kept no longer. What
-// has ended stays ended.
-func (m *Manager) tidyOperations(ctx context.Context, now time.Time) error {
+// pruneOperations removes the operations that are kept no longer, a batch in each
+// transaction. They can be found before the writing: an operation that has ended stays ended.
+func (m *Manager) pruneOperations(ctx context.Context, now time.Time) error {
 	var over []string
 	if err := m.observed.Store.Read(ctx, func(tx ecp.Tx) (err error) { over, err = m.overOperations(tx, now); return err }); err != nil {
 		return err
 	}
-	for some := range slices.Chunk(over, tidyBatch) {
+	for some := range slices.Chunk(over, pruneBatch) {
 		err := m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
 			for _, id := range some {
 				if err := remove(tx, ecp.KindOperation, id); err != nil {
