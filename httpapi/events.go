@@ -209,7 +209,8 @@ func (a *api) watchEvents(w http.ResponseWriter, r *http.Request) {
 		case <-ctx.Done():
 		}
 	}
-	s := a.begin(w, fmt.Sprintf("id: %d\n", sub.after), "follow on from the last id you have seen")
+	s := a.begin(w, r, fmt.Sprintf("id: %d\n", sub.after), "follow on from the last id you have seen")
+	defer s.finish()
 	if r.Method == http.MethodHead || s.err != nil {
 		return
 	}
@@ -222,7 +223,7 @@ func (a *api) watchEvents(w http.ResponseWriter, r *http.Request) {
 func (a *api) send(ctx context.Context, s *stream, sub subscription, c item[ecp.Change]) {
 	if errors.Is(c.err, ecp.ErrDenied) && ctx.Err() == nil { // the token is not valid any more
 		s.event("", "problem", a.failed(ctx, c.err).as(http.StatusUnauthorized))
-		s.end()
+		s.stop()
 		return
 	}
 	if c.err != nil {

@@ -328,35 +328,43 @@ func TestEventsFailLater(t *testing.T) {
 	require.NotContains(t, fmt.Sprint(e), "secret")
 }
 
-// A client that does not read holds up nobody, and not for ever.
+// A client that does not read holds up nobody, and not for ever. How its stream ended is told.
 func TestEventsToASlowReader(t *testing.T) {
-	var open atomic.Int32
-	f := newFixture(t, setup{wrap: func(h http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if strings.HasSuffix(r.URL.Path, "/events") {
+	for name, c := range map[string]struct {
+		patience time.Duration
+		end      StreamEnd
+	}{"cut off": {50 * time.Millisecond, StreamSlow}, "breaks off": {time.Minute, StreamGone}} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, setup{})
+			var open atomic.Int32
+			ends := make(chan StreamEnd, 1)
+			f.api.streamObserver = func(context.Context) func(StreamEnd) {
 				open.Add(1)
-				defer open.Add(-1)
+				return func(e StreamEnd) { ends <- e }
 			}
-			h.ServeHTTP(w, r)
+			f.api.writeTimeout = c.patience
+			conn, err := net.Dial("tcp", f.server.Listener.Addr().String())
+			require.NoError(t, err)
+			defer conn.Close()
+			_, err = fmt.Fprintf(conn, "GET /api/v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n",
+				asSystem)
+			require.NoError(t, err)
+			f.eventually("the stream is open", func() (bool, any) { return open.Load() == 1, open.Load() })
+			_, err = io.ReadFull(conn, make([]byte, len("HTTP/1.1 200 OK"))) // and has a position
+			require.NoError(t, err)
+			long := strings.Repeat("x", 256<<10)
+			for i := range 100 {
+				require.NoError(t, f.store.Write(t.Context(), func(tx ecp.Tx) error {
+					return ecp.Put(tx, ecp.Image{ID: "image-" + strconv.Itoa(i), Reference: long}, 0)
+				}))
+			}
+			f.call(asSystem, http.MethodGet, clustersPath, "").want(http.StatusOK) // others are served
+			if c.end == StreamGone {
+				require.NoError(t, conn.Close())
+			}
+			require.Equal(t, c.end, <-ends)
 		})
-	}})
-	f.api.writeTimeout = 50 * time.Millisecond
-	conn, err := net.Dial("tcp", f.server.Listener.Addr().String())
-	require.NoError(t, err)
-	defer conn.Close()
-	_, err = fmt.Fprintf(conn, "GET /api/v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", asSystem)
-	require.NoError(t, err)
-	f.eventually("the stream is open", func() (bool, any) { return open.Load() == 1, open.Load() })
-	_, err = io.ReadFull(conn, make([]byte, len("HTTP/1.1 200 OK"))) // and has a position
-	require.NoError(t, err)
-	long := strings.Repeat("x", 256<<10)
-	for i := range 100 {
-		require.NoError(t, f.store.Write(t.Context(), func(tx ecp.Tx) error {
-			return ecp.Put(tx, ecp.Image{ID: "image-" + strconv.Itoa(i), Reference: long}, 0)
-		}))
 	}
-	f.call(asSystem, http.MethodGet, clustersPath, "").want(http.StatusOK) // others are served
-	f.eventually("the stream is given up", func() (bool, any) { return open.Load() == 0, open.Load() })
 }
 
 // A stream ends when whoever reads it may not any more, or sees other things

@@ -58,6 +58,10 @@ type Config struct {
 	// Observe is called with every request after it was answered, on the goroutine of the
 	// request, for metrics. It must return at once. It may be nil.
 	Observe func(Observation)
+	// ObserveStream is called when a stream of events begins, with the context of its
+	// request; the function that it returns is called when the stream has ended. Both
+	// must return at once. It may be nil.
+	ObserveStream func(context.Context) (ended func(StreamEnd))
 }
 
 // BuildInfo names the build that answers.
@@ -78,7 +82,8 @@ type api struct {
 	done    <-chan struct{}
 	proxies []netip.Prefix
 
-	observer func(Observation)
+	observer       func(Observation)
+	streamObserver func(context.Context) func(StreamEnd)
 
 	passthrough *proxy.Passthrough
 	dashboards  *proxy.Dashboards
@@ -115,7 +120,8 @@ func newAPI(c Config) (*api, error) {
 	}
 	a := &api{
 		manager: c.Manager, log: c.Logger, version: c.Version, ready: c.Ready, notes: c.Notes, dev: c.Dev, done: c.Done,
-		proxies: c.TrustedProxies, observer: c.Observe, dashboards: c.Dashboards, agents: c.Agents, public: c.PublicURL,
+		proxies: c.TrustedProxies, observer: c.Observe, streamObserver: c.ObserveStream,
+		dashboards: c.Dashboards, agents: c.Agents, public: c.PublicURL,
 		streams: newStreamCount(c.Streams), events: newEventCache(),
 		mux: http.NewServeMux(), routes: map[string]*route{}, openapi: newDocument(),
 		heartbeat: 15 * time.Second, grace: 500 * time.Millisecond, writeTimeout: 15 * time.Second,

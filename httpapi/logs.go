@@ -197,7 +197,8 @@ func (v logsView) text(w http.ResponseWriter) {
 func (a *api) followLogs(
 	ctx context.Context, cancel func(), w http.ResponseWriter, r *http.Request, lines iter.Seq2[ecp.LogLine, error],
 ) {
-	s := a.begin(w, "", "follow again, since the time of the last line you have seen")
+	s := a.begin(w, r, "", "follow again, since the time of the last line you have seen")
+	defer s.finish()
 	if r.Method == http.MethodHead || s.err != nil {
 		return
 	}

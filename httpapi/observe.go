@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"net/http"
 	"strings"
 	"time"
 )
@@ -27,9 +26,16 @@ func (a *api) observe(out *responseRecorder, line *accessLog) {
 	method, route, _ := strings.Cut(line.pattern, " ")
 	a.observer(Observation{
 		Method: method, Route: route, Status: out.status, Took: time.Since(line.began),
-		Stream: IsEventStream(out.Header()),
+		Stream: out.stream,
 	})
 }
 
-// IsEventStream reports whether the headers of a response are those of an event stream.
-func IsEventStream(h http.Header) bool { return strings.HasPrefix(h.Get("Content-Type"), eventStream) }
+// StreamEnd is how a stream of events ended.
+type StreamEnd string
+
+// The values of StreamEnd.
+const (
+	StreamDone StreamEnd = ""     // in order: by the server, or the client closed it
+	StreamSlow StreamEnd = "slow" // the client did not take what was sent in time
+	StreamGone StreamEnd = "gone" // the connection broke
+)

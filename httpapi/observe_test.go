@@ -29,12 +29,15 @@ func TestObserve(t *testing.T) {
 	f.call(asUser, http.MethodGet, "/made/up", "").want(http.StatusNotFound)
 	f.call(asUser, "BREW", "/api/v1/clusters", "").want(http.StatusMethodNotAllowed)
 	f.call(asUser, http.MethodGet, "/readyz", "").want(http.StatusServiceUnavailable)
+	ends := make(chan StreamEnd, 1)
+	f.api.streamObserver = func(context.Context) func(StreamEnd) { return func(e StreamEnd) { ends <- e } }
 	l := f.listen(asUser, "", "")
 	close(f.done)
 	f.eventually("the stream ends", func() (bool, any) {
 		_, err := l.read()
 		return err == io.EOF, err //nolint:errorlint // a stream that ends cleanly ends so
 	})
+	require.Equal(t, StreamDone, <-ends)
 	f.eventually("all are told of", func() (bool, any) {
 		mu.Lock()
 		defer mu.Unlock()

@@ -13,6 +13,7 @@ type responseRecorder struct {
 	status int
 	broken bool // the client does not take it
 	indent bool // a person reads it as it is
+	stream bool // of events
 }
 
 // peoplesAgents are how the User-Agent of programs begins that show an answer as it is;

@@ -2,8 +2,10 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"net/http"
+	"os"
 	"reflect"
 	"sync"
 	"time"
@@ -63,7 +65,7 @@ func (a *api) fail(ctx context.Context, s *stream, err error) {
 		return
 	}
 	s.event("", "problem", a.failed(ctx, err))
-	s.end()
+	s.stop()
 }
 
 // sendHeartbeat shows that the stream is alive, and checks its token again: a stream
@@ -75,10 +77,10 @@ func (a *api) sendHeartbeat(ctx context.Context, s *stream, r *http.Request) {
 	case ctx.Err() != nil:
 	case p != nil:
 		s.event("", "problem", p)
-		s.end()
+		s.stop()
 	case !reflect.DeepEqual(was, now):
 		s.event("", "problem", newProblem(ecp.CodeUnavailable, "your rights have changed; "+s.again))
-		s.end()
+		s.stop()
 	default:
 		s.write([]byte(":\n\n"))
 	}
@@ -100,18 +102,33 @@ type stream struct {
 	timeout time.Duration // of one write
 	again   string        // how a client goes on after the stream has ended
 	err     error
+	end     StreamEnd
+	ended   func(StreamEnd)
 }
 
 // begin answers with the head of a stream. first stands before all events, and again
-// tells a client how to go on when the stream has ended.
-func (a *api) begin(w http.ResponseWriter, first, again string) *stream {
+// tells a client how to go on when the stream has ended. The caller calls finish.
+func (a *api) begin(w http.ResponseWriter, r *http.Request, first, again string) *stream {
 	s := &stream{w: w, control: http.NewResponseController(w), timeout: a.writeTimeout, again: again}
+	if out, ok := w.(*responseRecorder); ok {
+		out.stream = true
+	}
+	if a.streamObserver != nil {
+		s.ended = a.streamObserver(r.Context())
+	}
 	_ = s.control.SetReadDeadline(time.Time{}) // the server's own would end the stream
 	w.Header().Set("Content-Type", eventStream)
 	w.Header().Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
 	s.write([]byte("retry: 2000\n" + first + "\n"))
 	return s
+}
+
+// finish tells how the stream has ended.
+func (s *stream) finish() {
+	if s.ended != nil {
+		s.ended(s.end)
+	}
 }
 
 func (s *stream) event(id, name string, data any) {
@@ -128,13 +145,22 @@ func (s *stream) write(b []byte) {
 	if s.err != nil {
 		return
 	}
-	_ = s.control.SetWriteDeadline(time.Now().Add(s.timeout)) // not every writer can
+	began := time.Now()
+	_ = s.control.SetWriteDeadline(began.Add(s.timeout)) // not every writer can
 	if _, s.err = s.w.Write(b); s.err == nil {
 		s.err = s.control.Flush()
 	}
+	switch { // with HTTP/2, the error does not tell that a deadline was the reason
+	case s.err == nil:
+	case errors.Is(s.err, os.ErrDeadlineExceeded) || time.Since(began) >= s.timeout/3:
+		s.end = StreamSlow
+	default:
+		s.end = StreamGone
+	}
 }
 
-func (s *stream) end() {
+// stop lets nothing more be written.
+func (s *stream) stop() {
 	if s.err == nil {
 		s.err = http.ErrAbortHandler
 	}

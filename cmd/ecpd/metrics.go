@@ -32,12 +32,6 @@ type metrics struct {
 	reloads  *prometheus.CounterVec
 }
 
-// Why a stream of events breaks.
-const (
-	lostSlow = "slow" // the client did not take what was sent in time
-	lostGone = "gone" // the connection broke
-)
-
 // How a reload ends.
 const (
 	reloadDone   = "success"
@@ -73,8 +67,8 @@ func newMetrics() *metrics {
 		reloads: counter("ecpd_reloads_total",
 			"Attempts to take a changed certificate or, with SIGHUP, the settings anew.", "result"),
 	}
-	for _, reason := range []string{lostSlow, lostGone} {
-		m.lost.WithLabelValues(reason)
+	for _, end := range []httpapi.StreamEnd{httpapi.StreamSlow, httpapi.StreamGone} {
+		m.lost.WithLabelValues(string(end))
 	}
 	for _, result := range []string{reloadDone, reloadFailed} {
 		m.reloads.WithLabelValues(result)

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"os"
 	"time"
 
@@ -57,73 +55,14 @@ func (f *fileSizes) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// withStreams counts the streams of events that a handler serves.
-func (m *metrics) withStreams(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s := &streamWriter{ResponseWriter: w, metrics: m, begins: func() { shrinkBuffer(r.Context()) }}
-		defer s.end()
-		next.ServeHTTP(s, r)
-	})
-}
-
-// blocked is how long a write that fails must have waited for the client to count as
-// slow. With HTTP/2, the error does not tell that a deadline was the reason.
-const blocked = 5 * time.Second
-
-// streamWriter finds out whether a response is a stream, and how it breaks.
-type streamWriter struct {
-	http.ResponseWriter
-	metrics *metrics
-	begins  func() // called if the response is a stream
-	stream  bool
-	lost    string // why it broke; empty if it did not
-}
-
-// WriteHeader counts a stream that begins.
-func (s *streamWriter) WriteHeader(status int) {
-	if !s.stream && httpapi.IsEventStream(s.Header()) {
-		s.stream = true
-		s.metrics.streams.Inc()
-		s.begins()
-	}
-	s.ResponseWriter.WriteHeader(status)
-}
-
-// Write records why it failed.
-func (s *streamWriter) Write(b []byte) (int, error) {
-	began := time.Now()
-	n, err := s.ResponseWriter.Write(b)
-	s.note(err, began)
-	return n, err
-}
-
-// FlushError is called by http.ResponseController.
-func (s *streamWriter) FlushError() error {
-	began := time.Now()
-	err := http.NewResponseController(s.ResponseWriter).Flush()
-	s.note(err, began)
-	return err
-}
-
-// Unwrap returns the underlying writer, for http.ResponseController.
-func (s *streamWriter) Unwrap() http.ResponseWriter { return s.ResponseWriter }
-
-func (s *streamWriter) note(err error, began time.Time) {
-	switch {
-	case err == nil || s.lost != "":
-	case errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) >= blocked:
-		s.lost = lostSlow
-	default:
-		s.lost = lostGone
-	}
-}
-
-func (s *streamWriter) end() {
-	if !s.stream {
-		return
-	}
-	s.metrics.streams.Dec()
-	if s.lost != "" {
-		s.metrics.lost.WithLabelValues(s.lost).Inc()
+// stream counts a stream of events while it is open, and how it ends.
+func (m *metrics) stream(ctx context.Context) (ended func(httpapi.StreamEnd)) {
+	m.streams.Inc()
+	shrinkBuffer(ctx)
+	return func(end httpapi.StreamEnd) {
+		m.streams.Dec()
+		if end != httpapi.StreamDone {
+			m.lost.WithLabelValues(string(end)).Inc()
+		}
 	}
 }

@@ -275,13 +275,13 @@ func (d *daemon) api(ctx context.Context, s *server, proxies []netip.Prefix) (ap
 		Manager: d.manager, Logger: d.log, Version: buildInfo(), Ready: d.ready, Notes: d.notes, Dev: d.config.dev,
 		Done:           d.done,
 		Streams:        httpapi.Streams{InAll: d.config.streams, PerActor: d.config.actorStreams},
-		TrustedProxies: proxies, Observe: d.metrics.request, Dashboards: d.dashboards, Agents: d.agentSetup(),
-		PublicURL: d.publicURL(),
+		TrustedProxies: proxies, Observe: d.metrics.request, ObserveStream: d.metrics.stream,
+		Dashboards: d.dashboards, Agents: d.agentSetup(), PublicURL: d.publicURL(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	api = d.withAgents(d.metrics.withStreams(api), proxies)
+	api = d.withAgents(api, proxies)
 	if d.config.metricsListen == "" {
 		api = withMetrics(api, d.metrics.page(), d.manager)
 	}
