@@ -9,13 +9,13 @@ import (
 
 // catalogRoutes are about what clusters are made from, and the pool.
 func (a *api) catalogRoutes() {
-	addResource(a, a.images())
-	addResource(a, a.sizes())
-	addResource(a, a.registries())
-	addResource(a, a.licenses())
-	addResource(a, a.lbProfiles())
-	addResource(a, a.targets())
-	addResource(a, a.pool())
+	a.images()
+	a.sizes()
+	a.registries()
+	a.licenses()
+	a.lbProfiles()
+	a.targets()
+	a.pool()
 }
 
 // catalogProblems are the codes that changes of catalogues may be refused with.
@@ -30,10 +30,14 @@ type imageEntry struct {
 	Architectures []string `json:"architectures,omitempty" required:"false" maxItems:"16" doc:"processors the image is made for, in Kubernetes' words, e.g. amd64 and arm64: nodes are placed on such machines only; on any when left out"`
 }
 
-func (a *api) images() resource[ecp.Image] {
-	m := a.manager
-	c := catalogEntry[ecp.Image, imageEntry]{
-		key: "id", get: m.Catalog.Images.Get, set: func(i *ecp.Image, n int64) { i.Revision = n },
+func (a *api) images() {
+	res := resource[ecp.Image]{
+		path: "/api/v1/images", at: "/{image}", one: "Image", many: "Images", word: "image", words: "the images a " +
+			"hosted cluster can be made from",
+	}
+	addEntries(a, a.manager.Catalog.Images, res, catalogEntry[ecp.Image, imageEntry]{
+		key: "id", name: func(i ecp.Image) string { return i.ID },
+		revision: func(i *ecp.Image) *int64 { return &i.Revision },
 		form: func(i ecp.Image) imageEntry {
 			return imageEntry{i.ID, i.Reference, i.Version, i.Default, i.Architectures}
 		},
@@ -42,24 +46,7 @@ func (a *api) images() resource[ecp.Image] {
 			i.Architectures = b.Architectures
 			return i
 		},
-		create: func(ctx context.Context, i ecp.Image, _ imageEntry) (ecp.Image, error) {
-			return m.Catalog.Images.Create(ctx, i, "")
-		},
-		update: func(ctx context.Context, i ecp.Image, _ body) (ecp.Image, error) {
-			return m.Catalog.Images.Update(ctx, i, nil)
-		},
-	}
-	return resource[ecp.Image]{
-		path: "/api/v1/images", at: "/{image}", one: "Image", many: "Images", word: "image", words: "the images a " +
-			"hosted cluster can be made from",
-		key: func(i ecp.Image) string { return i.ID }, revision: func(i ecp.Image) int64 { return i.Revision },
-		refuses: catalogProblems,
-		list:    m.Catalog.Images.List, get: m.Catalog.Images.Get, create: c.add, change: c.change,
-		form: schemaOf[imageEntry], patch: patchOf[imageEntry],
-		remove: func(ctx context.Context, key string) error {
-			return m.Catalog.Images.Delete(ctx, key, ifRevision(ctx))
-		},
-	}
+	})
 }
 
 type sizeEntry struct {
@@ -80,10 +67,14 @@ type storageEntry struct {
 	Size  string `json:"size" required:"false" doc:"Kubernetes quantity, e.g. 10Gi"`
 }
 
-func (a *api) sizes() resource[ecp.Size] {
-	m := a.manager
-	c := catalogEntry[ecp.Size, sizeEntry]{
-		key: "name", get: m.Catalog.Sizes.Get, set: func(z *ecp.Size, n int64) { z.Revision = n },
+func (a *api) sizes() {
+	res := resource[ecp.Size]{
+		path: "/api/v1/sizes", at: "/{size}", one: "Size", many: "Sizes", word: "size",
+		words: "the sizes a node can have",
+	}
+	addEntries(a, a.manager.Catalog.Sizes, res, catalogEntry[ecp.Size, sizeEntry]{
+		key: "name", name: func(z ecp.Size) string { return z.Name },
+		revision: func(z *ecp.Size) *int64 { return &z.Revision },
 		form: func(z ecp.Size) sizeEntry {
 			return sizeEntry{z.Name, quantityPair(z.CPU), quantityPair(z.Memory), storageEntry(z.Storage), z.Default}
 		},
@@ -92,24 +83,7 @@ func (a *api) sizes() resource[ecp.Size] {
 			z.CPU, z.Memory = ecp.Resource(b.CPU), ecp.Resource(b.Memory)
 			return z
 		},
-		create: func(ctx context.Context, z ecp.Size, _ sizeEntry) (ecp.Size, error) {
-			return m.Catalog.Sizes.Create(ctx, z, "")
-		},
-		update: func(ctx context.Context, z ecp.Size, _ body) (ecp.Size, error) {
-			return m.Catalog.Sizes.Update(ctx, z, nil)
-		},
-	}
-	return resource[ecp.Size]{
-		path: "/api/v1/sizes", at: "/{size}", one: "Size", many: "Sizes", word: "size",
-		words: "the sizes a node can have",
-		key:   func(z ecp.Size) string { return z.Name }, revision: func(z ecp.Size) int64 { return z.Revision },
-		refuses: catalogProblems,
-		list:    m.Catalog.Sizes.List, get: m.Catalog.Sizes.Get, create: c.add, change: c.change,
-		form: schemaOf[sizeEntry], patch: patchOf[sizeEntry],
-		remove: func(ctx context.Context, key string) error {
-			return m.Catalog.Sizes.Delete(ctx, key, ifRevision(ctx))
-		},
-	}
+	})
 }
 
 type registryEntry struct {
@@ -119,35 +93,20 @@ type registryEntry struct {
 	Password string `json:"password" required:"false" writeOnly:"true" doc:"stored encrypted; never shown"`
 }
 
-func (a *api) registries() resource[ecp.Registry] {
-	m := a.manager
-	c := catalogEntry[ecp.Registry, registryEntry]{
-		key: "name", get: m.Catalog.Registries.Get, set: func(r *ecp.Registry, n int64) { r.Revision = n },
+func (a *api) registries() {
+	res := resource[ecp.Registry]{
+		path: "/api/v1/registries", at: "/{registry}", one: "Registry", many: "Registries", word: "registry",
+		words: "the registries that want a password",
+	}
+	addEntries(a, a.manager.Catalog.Registries, res, catalogEntry[ecp.Registry, registryEntry]{
+		key: "name", name: func(r ecp.Registry) string { return r.Name },
+		revision: func(r *ecp.Registry) *int64 { return &r.Revision }, secret: "password",
 		form: func(r ecp.Registry) registryEntry { return registryEntry{r.Name, r.Host, r.User, ""} },
 		entry: func(b registryEntry, r ecp.Registry) ecp.Registry {
 			r.Name, r.Host, r.User = b.Name, b.Host, b.User
 			return r
 		},
-		create: func(ctx context.Context, r ecp.Registry, b registryEntry) (ecp.Registry, error) {
-			return m.Catalog.Registries.Create(ctx, r, ecp.Secret(b.Password))
-		},
-		update: func(ctx context.Context, r ecp.Registry, patch body) (ecp.Registry, error) {
-			return m.Catalog.Registries.Update(ctx, r, patch.secret("password"))
-		},
-	}
-	return resource[ecp.Registry]{
-		path: "/api/v1/registries", at: "/{registry}", one: "Registry", many: "Registries", word: "registry",
-		words:    "the registries that want a password",
-		key:      func(r ecp.Registry) string { return r.Name },
-		revision: func(r ecp.Registry) int64 { return r.Revision },
-		refuses:  catalogProblems,
-		list:     m.Catalog.Registries.List, get: m.Catalog.Registries.Get,
-		create: c.add, change: c.change, form: schemaOf[registryEntry],
-		patch: patchOf[registryEntry],
-		remove: func(ctx context.Context, key string) error {
-			return m.Catalog.Registries.Delete(ctx, key, ifRevision(ctx))
-		},
-	}
+	})
 }
 
 type licenseEntry struct {
@@ -157,34 +116,20 @@ type licenseEntry struct {
 	Content string            `json:"content" required:"true" writeOnly:"true" doc:"the file or the key; stored encrypted, never shown"`
 }
 
-func (a *api) licenses() resource[ecp.License] {
-	m := a.manager
-	c := catalogEntry[ecp.License, licenseEntry]{
-		key: "name", get: m.Catalog.Licenses.Get, set: func(l *ecp.License, n int64) { l.Revision = n },
+func (a *api) licenses() {
+	res := resource[ecp.License]{
+		path: "/api/v1/emqx-licenses", at: "/{license}", one: "License", many: "Licenses", word: "EMQX license",
+		words: "the EMQX licenses",
+	}
+	addEntries(a, a.manager.Catalog.Licenses, res, catalogEntry[ecp.License, licenseEntry]{
+		key: "name", name: func(l ecp.License) string { return l.Name },
+		revision: func(l *ecp.License) *int64 { return &l.Revision }, secret: "content",
 		form: func(l ecp.License) licenseEntry { return licenseEntry{l.Name, l.Format, l.Default, ""} },
 		entry: func(b licenseEntry, l ecp.License) ecp.License {
 			l.Name, l.Format, l.Default = b.Name, b.Format, b.Default
 			return l
 		},
-		create: func(ctx context.Context, l ecp.License, b licenseEntry) (ecp.License, error) {
-			return m.Catalog.Licenses.Create(ctx, l, ecp.Secret(b.Content))
-		},
-		update: func(ctx context.Context, l ecp.License, patch body) (ecp.License, error) {
-			return m.Catalog.Licenses.Update(ctx, l, patch.secret("content"))
-		},
-	}
-	return resource[ecp.License]{
-		path: "/api/v1/emqx-licenses", at: "/{license}", one: "License", many: "Licenses", word: "EMQX license",
-		words: "the EMQX licenses",
-		key:   func(l ecp.License) string { return l.Name }, revision: func(l ecp.License) int64 { return l.Revision },
-		refuses: catalogProblems,
-		list:    m.Catalog.Licenses.List,
-		get:     m.Catalog.Licenses.Get, create: c.add, change: c.change, form: schemaOf[licenseEntry],
-		patch: patchOf[licenseEntry],
-		remove: func(ctx context.Context, key string) error {
-			return m.Catalog.Licenses.Delete(ctx, key, ifRevision(ctx))
-		},
-	}
+	})
 }
 
 type lbProfileEntry struct {
@@ -194,10 +139,15 @@ type lbProfileEntry struct {
 	Annotations    map[string]string `json:"annotations" required:"true" doc:"put on the access Service; the cluster's own win"`
 }
 
-func (a *api) lbProfiles() resource[ecp.LBProfile] {
-	m := a.manager
-	c := catalogEntry[ecp.LBProfile, lbProfileEntry]{
-		key: "name", get: m.Catalog.LBProfiles.Get, set: func(l *ecp.LBProfile, n int64) { l.Revision = n },
+func (a *api) lbProfiles() {
+	res := resource[ecp.LBProfile]{
+		path: "/api/v1/lb-profiles", at: "/{profile}", one: "LBProfile", many: "LBProfiles",
+		word:  "load-balancer profile",
+		words: "the load-balancer profiles; where two fit, the older wins",
+	}
+	addEntries(a, a.manager.Catalog.LBProfiles, res, catalogEntry[ecp.LBProfile, lbProfileEntry]{
+		key: "name", name: func(l ecp.LBProfile) string { return l.Name },
+		revision: func(l *ecp.LBProfile) *int64 { return &l.Revision },
 		form: func(l ecp.LBProfile) lbProfileEntry {
 			return lbProfileEntry{l.Name, l.MinConnections, l.MaxConnections, l.Annotations}
 		},
@@ -206,27 +156,7 @@ func (a *api) lbProfiles() resource[ecp.LBProfile] {
 			l.MinConnections, l.MaxConnections = b.MinConnections, b.MaxConnections
 			return l
 		},
-		create: func(ctx context.Context, l ecp.LBProfile, _ lbProfileEntry) (ecp.LBProfile, error) {
-			return m.Catalog.LBProfiles.Create(ctx, l, "")
-		},
-		update: func(ctx context.Context, l ecp.LBProfile, _ body) (ecp.LBProfile, error) {
-			return m.Catalog.LBProfiles.Update(ctx, l, nil)
-		},
-	}
-	return resource[ecp.LBProfile]{
-		path: "/api/v1/lb-profiles", at: "/{profile}", one: "LBProfile", many: "LBProfiles",
-		word:     "load-balancer profile",
-		words:    "the load-balancer profiles; where two fit, the older wins",
-		key:      func(l ecp.LBProfile) string { return l.Name },
-		revision: func(l ecp.LBProfile) int64 { return l.Revision },
-		refuses:  catalogProblems,
-		list:     m.Catalog.LBProfiles.List, get: m.Catalog.LBProfiles.Get,
-		create: c.add, change: c.change, form: schemaOf[lbProfileEntry],
-		patch: patchOf[lbProfileEntry],
-		remove: func(ctx context.Context, key string) error {
-			return m.Catalog.LBProfiles.Delete(ctx, key, ifRevision(ctx))
-		},
-	}
+	})
 }
 
 type targetEntry struct {
@@ -243,7 +173,7 @@ type networkEntry struct {
 	IPFamilyPolicy ecp.IPFamilyPolicy `json:"ipFamilyPolicy,omitempty" required:"false" enum:"SingleStack,PreferDualStack,RequireDualStack" doc:"of the Services for clients and people; with two families EMQX listens on both"`
 }
 
-func (a *api) targets() resource[ecp.TargetInfo] {
+func (a *api) targets() {
 	m := a.manager
 	info := func(ctx context.Context, t ecp.Target, err error) (ecp.TargetInfo, error) {
 		if err != nil {
@@ -251,8 +181,13 @@ func (a *api) targets() resource[ecp.TargetInfo] {
 		}
 		return m.Target(ctx, t.Name)
 	}
-	c := catalogEntry[ecp.TargetInfo, targetEntry]{
-		key: "name", get: m.Target, set: func(t *ecp.TargetInfo, n int64) { t.Revision = n },
+	addResource(a, withEntries(resource[ecp.TargetInfo]{
+		path: "/api/v1/kubernetes-targets", at: "/{target}", one: "Target", many: "Targets", word: "Kubernetes target",
+		words: "the Kubernetes targets, with their health", list: m.Targets, get: m.Target,
+		remove: removeFrom(m.Catalog.Targets),
+	}, catalogEntry[ecp.TargetInfo, targetEntry]{
+		key: "name", name: func(t ecp.TargetInfo) string { return t.Name },
+		revision: func(t *ecp.TargetInfo) *int64 { return &t.Revision }, secret: "kubeconfig",
 		form: func(t ecp.TargetInfo) targetEntry {
 			return targetEntry{t.Name, t.Description, "", networkEntry(t.Network)}
 		},
@@ -260,27 +195,15 @@ func (a *api) targets() resource[ecp.TargetInfo] {
 			t.Name, t.Description, t.Network = b.Name, b.Description, ecp.TargetNetwork(b.Network)
 			return t
 		},
-		create: func(ctx context.Context, t ecp.TargetInfo, b targetEntry) (ecp.TargetInfo, error) {
-			made, err := m.Catalog.Targets.Create(ctx, t.Target, ecp.Secret(b.Kubeconfig))
+		create: func(ctx context.Context, t ecp.TargetInfo, secret ecp.Secret) (ecp.TargetInfo, error) {
+			made, err := m.Catalog.Targets.Create(ctx, t.Target, secret)
 			return info(ctx, made, err)
 		},
-		update: func(ctx context.Context, t ecp.TargetInfo, patch body) (ecp.TargetInfo, error) {
-			changed, err := m.Catalog.Targets.Update(ctx, t.Target, patch.secret("kubeconfig"))
+		update: func(ctx context.Context, t ecp.TargetInfo, secret *ecp.Secret) (ecp.TargetInfo, error) {
+			changed, err := m.Catalog.Targets.Update(ctx, t.Target, secret)
 			return info(ctx, changed, err)
 		},
-	}
-	return resource[ecp.TargetInfo]{
-		path: "/api/v1/kubernetes-targets", at: "/{target}", one: "Target", many: "Targets", word: "Kubernetes target",
-		words:    "the Kubernetes targets, with their health",
-		key:      func(t ecp.TargetInfo) string { return t.Name },
-		revision: func(t ecp.TargetInfo) int64 { return t.Revision },
-		refuses:  catalogProblems,
-		list:     m.Targets, get: m.Target, create: c.add, change: c.change, form: schemaOf[targetEntry],
-		patch: patchOf[targetEntry],
-		remove: func(ctx context.Context, key string) error {
-			return m.Catalog.Targets.Delete(ctx, key, ifRevision(ctx))
-		},
-	}
+	}))
 }
 
 type poolEntry struct {
@@ -290,24 +213,23 @@ type poolEntry struct {
 	ExpiresAt      time.Time `json:"expiresAt,omitzero" required:"false" doc:"nothing more is booked from then on; never when left out"`
 }
 
-func (a *api) pool() resource[ecp.Pool] {
+func (a *api) pool() {
 	m := a.manager
-	get := func(ctx context.Context, _ string) (ecp.Pool, error) { return m.Pool(ctx) }
-	c := catalogEntry[ecp.Pool, poolEntry]{
-		get: get, set: func(p *ecp.Pool, n int64) { p.Revision = n },
-		form: func(p ecp.Pool) poolEntry { return poolEntry{p.Connections, p.LargestCluster, p.Clusters, p.ExpiresAt} },
+	addResource(a, withEntries(resource[ecp.Pool]{
+		path: "/api/v1/pool", one: "Pool", word: "pool of what all clusters together may use, and what is booked",
+		get: func(ctx context.Context, _ string) (ecp.Pool, error) { return m.Pool(ctx) },
+	}, catalogEntry[ecp.Pool, poolEntry]{
+		revision: func(p *ecp.Pool) *int64 { return &p.Revision },
+		form: func(p ecp.Pool) poolEntry {
+			return poolEntry{p.Connections, p.LargestCluster, p.Clusters, p.ExpiresAt}
+		},
 		entry: func(b poolEntry, p ecp.Pool) ecp.Pool {
 			p.Connections, p.LargestCluster, p.Clusters = b.Connections, b.LargestCluster, b.Clusters
 			p.ExpiresAt = b.ExpiresAt
 			return p
 		},
-		update: func(ctx context.Context, p ecp.Pool, _ body) (ecp.Pool, error) {
+		update: func(ctx context.Context, p ecp.Pool, _ *ecp.Secret) (ecp.Pool, error) {
 			return m.Catalog.UpdatePool(ctx, p)
 		},
-	}
-	return resource[ecp.Pool]{
-		path: "/api/v1/pool", one: "Pool", word: "pool of what all clusters together may use, and what is booked",
-		revision: func(p ecp.Pool) int64 { return p.Revision }, refuses: catalogProblems,
-		get: get, change: c.change, patch: patchOf[poolEntry],
-	}
+	}))
 }

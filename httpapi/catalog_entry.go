@@ -8,18 +8,47 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/catalog"
 )
 
 // catalogEntry reads and writes the entries of one of the Manager's catalogues: E is
 // an entry, and F is the form in which people write one.
 type catalogEntry[E, F any] struct {
-	key    string          // field of F that names an entry and never changes; empty if there is one entry only
-	form   func(E) F       // an entry as a form; secrets stay empty
-	entry  func(F, E) E    // an entry changed to what a form says; what is not in the form stays
-	set    func(*E, int64) // sets the revision that a change is made to
-	get    func(ctx context.Context, key string) (E, error)
-	create func(context.Context, E, F) (E, error)
-	update func(ctx context.Context, e E, patch body) (E, error)
+	key      string         // field of F that names an entry and never changes; empty if there is one entry only
+	name     func(E) string // what that field holds; nil if there is one entry only
+	revision func(*E) *int64
+	secret   string       // field of F that holds a secret; empty if none does
+	form     func(E) F    // an entry as a form; secrets stay empty
+	entry    func(F, E) E // an entry changed to what a form says; what is not in the form stays
+	get      func(ctx context.Context, key string) (E, error)
+	create   func(context.Context, E, ecp.Secret) (E, error)  // nil if there is one entry only
+	update   func(context.Context, E, *ecp.Secret) (E, error) // a nil secret stays
+}
+
+// addEntries adds the routes of one of the Manager's catalogues. res says how they are
+// called.
+func addEntries[E ecp.Payload, F any](a *api, of *catalog.Entries[E], res resource[E], c catalogEntry[E, F]) {
+	res.list, res.get, res.remove = of.List, of.Get, removeFrom(of)
+	c.create, c.update = of.Create, of.Update
+	addResource(a, withEntries(res, c))
+}
+
+// withEntries completes a resource with the forms in which people write its entries.
+func withEntries[E, F any](res resource[E], c catalogEntry[E, F]) resource[E] {
+	c.get = res.get
+	res.key, res.revision = c.name, func(e E) int64 { return *c.revision(&e) }
+	res.change, res.form, res.patch = c.change, schemaOf[F], patchOf[F]
+	if res.refuses == nil {
+		res.refuses = catalogProblems
+	}
+	if c.create != nil {
+		res.create = c.add
+	}
+	return res
+}
+
+func removeFrom[E ecp.Payload](of *catalog.Entries[E]) func(ctx context.Context, key string) error {
+	return func(ctx context.Context, key string) error { return of.Delete(ctx, key, ifRevision(ctx)) }
 }
 
 // maxTries bounds how often a patch is applied again to what somebody else wrote.
@@ -31,7 +60,11 @@ func (c catalogEntry[E, F]) add(ctx context.Context, b body) (E, error) {
 	if err != nil {
 		return none, err
 	}
-	return c.create(ctx, c.entry(form, none), form)
+	var secret ecp.Secret
+	if s := b.secret(c.secret); s != nil {
+		secret = *s
+	}
+	return c.create(ctx, c.entry(form, none), secret)
 }
 
 // change applies a merge patch to an entry. Where the client names no revision, what
@@ -61,9 +94,9 @@ func (c catalogEntry[E, F]) changeOnce(ctx context.Context, key string, patch bo
 	}
 	next := c.entry(form, old)
 	if n := ifRevision(ctx); n != 0 {
-		c.set(&next, n)
+		*c.revision(&next) = n
 	}
-	return c.update(ctx, next, patch)
+	return c.update(ctx, next, patch.secret(c.secret))
 }
 
 // patchOf describes a merge patch of a form: no field is required.

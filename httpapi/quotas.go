@@ -15,17 +15,15 @@ type quotaEntry struct {
 // is of.
 func (a *api) quotas(path, at, one, word string) resource[ecp.Quota] {
 	m := a.manager
-	c := catalogEntry[ecp.Quota, quotaEntry]{
-		get: m.Directory.Quota, set: func(q *ecp.Quota, n int64) { q.Revision = n },
-		form:  func(q ecp.Quota) quotaEntry { return quotaEntry{q.Connections} },
-		entry: func(b quotaEntry, q ecp.Quota) ecp.Quota { q.Connections = b.Connections; return q },
-		update: func(ctx context.Context, q ecp.Quota, _ body) (ecp.Quota, error) {
+	return withEntries(resource[ecp.Quota]{
+		path: path, at: at + "/quota", one: one, word: word, refuses: []ecp.Code{ecp.CodeConflict},
+		get: m.Directory.Quota,
+	}, catalogEntry[ecp.Quota, quotaEntry]{
+		revision: func(q *ecp.Quota) *int64 { return &q.Revision },
+		form:     func(q ecp.Quota) quotaEntry { return quotaEntry{q.Connections} },
+		entry:    func(b quotaEntry, q ecp.Quota) ecp.Quota { q.Connections = b.Connections; return q },
+		update: func(ctx context.Context, q ecp.Quota, _ *ecp.Secret) (ecp.Quota, error) {
 			return m.Directory.UpdateQuota(ctx, q)
 		},
-	}
-	return resource[ecp.Quota]{
-		path: path, at: at + "/quota", one: one, word: word,
-		revision: func(q ecp.Quota) int64 { return q.Revision }, refuses: []ecp.Code{ecp.CodeConflict},
-		get: m.Directory.Quota, change: c.change, patch: patchOf[quotaEntry],
-	}
+	})
 }

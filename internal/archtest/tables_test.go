@@ -98,8 +98,8 @@ var layers = []layer{
 		"internal/atomicfile"}},
 
 	{pkg: "proxy", code: []string{"ecp", "ecp/access", "ecp/fleet"}},
-	{pkg: "httpapi", code: []string{"ecp", "ecp/change", "ecp/tenancy", "ecp/monitor", "ecp/agents", "ecp/access",
-		"ecp/fleet", "adopt", "proxy"}, tests: []string{"emqxv4", "emqxv5", "sqlstore"}},
+	{pkg: "httpapi", code: []string{"ecp", "ecp/change", "ecp/catalog", "ecp/tenancy", "ecp/monitor", "ecp/agents",
+		"ecp/access", "ecp/fleet", "adopt", "proxy"}, tests: []string{"emqxv4", "emqxv5", "sqlstore"}},
 	{pkg: "ecpmetrics", code: []string{"ecp", "ecp/agents", "ecp/monitor", "ecp/fleet"},
 		tests: []string{"emqxv4", "emqxv5"}},
 
