@@ -84,7 +84,17 @@ type NodeObservation struct {
 	Revision    string `json:"revision,omitempty"`
 	// Outdated: the platform would make it anew in another way: it is not of the newest revision;
 	// false while that cannot be told
-	Outdated bool      `json:"outdated,omitempty"`
+	Outdated bool `json:"outdated,omitempty"`
+	// Resize is how far it is with CPU and memory that the node can be given while it
+	// runs; it is Outdated until it has them. ResizeReason says why that waits, or why
+	// the node is made anew instead.
+	Resize       ResizeState `json:"resize,omitempty"`
+	ResizeReason string      `json:"resizeReason,omitempty"`
+	// Resizable: the platform can change its CPU and memory while it runs. NoResize says
+	// why not, where it is known.
+	Resizable bool   `json:"-"`
+	NoResize  string `json:"-"`
+
 	Image    string    `json:"image,omitempty"`
 	Volume   string    `json:"volume,omitempty"` // claim's name
 	Restarts int       `json:"restarts"`

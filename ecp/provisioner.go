@@ -60,6 +60,10 @@ type Desired struct {
 	// Roll lists the ordinals whose pods are to be replaced now, where they are
 	// not of the newest revision; empty = none.
 	Roll []int
+	// Resize lists the ordinals whose nodes are to be given the CPU and memory of Size
+	// now, while they run, where [NodeObservation.Resize] is due; empty = none. Other
+	// nodes stay as they are. A refusal is no error: the next Observe says it.
+	Resize []int
 	// Replace names pods to be replaced now although they are of the newest
 	// revision: the UID by ordinal. One that is another by now stays. It never
 	// makes more nodes be away at once than Roll does.

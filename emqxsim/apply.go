@@ -74,10 +74,12 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 		Rendered: d.Replicas, Own: revision(d), Image: d.Image,
 	}
 	s.Workload.setForeign(foreign)
+	s.Workload.setRest(d)
 	s.scale(d.Replicas, now, t)
 	s.Known = max(s.Known, d.Replicas)
 	s.grow(d, now, t)
 	s.dropClaims(d)
+	s.resize(d.Resize, now, t)
 	named := slices.Clone(d.Roll)
 	for ordinal, uid := range d.Replace {
 		if p := s.pod(ordinal); p != nil && p.UID == uid {

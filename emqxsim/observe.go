@@ -24,7 +24,8 @@ func (s *state) observe(now time.Time) ecp.Observation {
 	}
 	for _, p := range s.Pods {
 		node := p.observe(n, now)
-		node.Outdated = s.Workload != nil && p.Revision != s.Workload.Revision
+		node.Outdated, node.Resizable = s.outdated(p), p.Rest != ""
+		node.Resize, node.ResizeReason = s.resizeOf(p, now)
 		o.Nodes = append(o.Nodes, node)
 	}
 	if s.Refusal != "" && s.Workload != nil && len(s.Pods) < s.Workload.Replicas {
@@ -61,7 +62,7 @@ func (s *state) converged(now time.Time) bool {
 		return false
 	}
 	for _, p := range s.Pods {
-		if !p.ready(now) || p.Revision != s.Workload.Revision {
+		if !p.ready(now) || s.outdated(p) {
 			return false
 		}
 	}

@@ -2,6 +2,7 @@ package emqxsim
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
@@ -91,7 +92,9 @@ func (p *Provisioner) RestartByHand(id ecp.ID) error {
 		if s.Workload.Own == "" { // stored by an earlier build
 			s.Workload.Own = s.Workload.Revision
 		}
-		s.Workload.setForeign("restarted at " + now.Format(time.RFC3339Nano))
+		by := "restarted at " + now.Format(time.RFC3339Nano)
+		s.Workload.Rest = strings.TrimSuffix(s.Workload.Rest, s.Workload.ForeignOwner) + by
+		s.Workload.setForeign(by)
 		return nil
 	})
 }

@@ -42,6 +42,10 @@ type state struct {
 	Fixed   bool    `json:"fixed,omitempty"`
 	Claims  []claim `json:"claims,omitempty"` // by ordinal
 	Pods    []pod   `json:"pods,omitempty"`   // by ordinal
+	// NoResize is why machines refuse to resize pods that run, and NoRoom why they let
+	// that wait; empty if they do it.
+	NoResize string `json:"noResize,omitempty"`
+	NoRoom   string `json:"noRoom,omitempty"`
 	// Refusal is why the platform creates no pods; empty if it does.
 	Refusal string `json:"refusal,omitempty"`
 }
@@ -67,6 +71,10 @@ type workload struct {
 	// part of every revision from then on.
 	ForeignOwner string `json:"foreign,omitempty"`
 	Own          string `json:"own,omitempty"` // the revision without Foreign
+	// Size is the CPU and memory of new pods, and Rest identifies what else they are
+	// created from.
+	Size resources `json:"size,omitzero"`
+	Rest string    `json:"rest,omitempty"`
 }
 
 // setForeign sets the revision of a pod template to which somebody else has added something.
@@ -108,6 +116,13 @@ type pod struct {
 	Restarts int       `json:"restarts,omitempty"`
 	Deleted  time.Time `json:"deleted,omitzero"` // when its deletion was asked for
 	Gone     time.Time `json:"gone,omitzero"`    // when it is gone; zero with Deleted if nobody confirms it
+	// Rest is that of the workload when it was created; empty if an earlier build has
+	// stored it. Has is its CPU and memory, and Asked what it was last asked to have.
+	Rest      string    `json:"rest,omitempty"`
+	Has       resources `json:"has,omitzero"`
+	Asked     resources `json:"asked,omitzero"`
+	AskedAt   time.Time `json:"askedAt,omitzero"`
+	ResizedAt time.Time `json:"resizedAt,omitzero"`
 	// Machine is the state of the machine under it, if that was lost.
 	Machine ecp.MachineState `json:"machine,omitempty"`
 }
@@ -154,6 +169,7 @@ func (s *state) settle(now time.Time, d pace) {
 		s.Claims[i].grown(now)
 	}
 	for i := 0; i < len(s.Pods); {
+		s.resized(&s.Pods[i], now)
 		p := s.Pods[i]
 		if p.Down.IsZero() && !now.Before(p.Ready) && (p.Deleted.IsZero() || !p.Deleted.Before(p.Ready)) {
 			s.joined(p.Ordinal)
@@ -191,6 +207,10 @@ func (s *state) next(now time.Time) time.Time {
 	}
 	for _, p := range s.Pods {
 		consider(p.Gone)
+		if p.Has != p.Asked {
+			consider(p.ResizedAt)
+			consider(p.AskedAt.Add(resizePatience))
+		}
 		if p.Deleted.IsZero() && p.Down.IsZero() {
 			consider(p.Ready)
 		}
@@ -209,7 +229,7 @@ func (s *state) mayRun(ordinal int) bool {
 func (s *state) newPod(ordinal int, uid string, at time.Time, d pace) pod {
 	p := pod{
 		Ordinal: ordinal, UID: uid, Revision: s.Workload.Revision, Image: s.Workload.Image, Made: at,
-		Ready: at.Add(d.boot),
+		Ready: at.Add(d.boot), Rest: s.Workload.Rest, Has: s.Workload.Size, Asked: s.Workload.Size,
 	}
 	if s.Auth == nil {
 		p.Down, p.Broken = at, noSecret

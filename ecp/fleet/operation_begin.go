@@ -114,7 +114,7 @@ func (m *Manager) moveProject(tx ecp.Tx, project string) error {
 // beginOperation stores the operation of a command and lets it take over from
 // one that is running.
 func (m *Manager) beginOperation(tx ecp.Tx, d *decision, actor ecp.Actor, before ecp.ClusterRecord, running *ecp.Operation) (ecp.Operation, error) {
-	if d.rec.Mode == ecp.Hosted && d.kind != ecp.OpDelete && d.kind != ecp.OpTakeOver && !d.rec.Status.KeepOutdated {
+	if d.rec.Mode == ecp.Hosted && d.kind != ecp.OpDelete && d.kind != ecp.OpTakeOver && !d.rec.Status.KeepOutdated && !derive.ResizesOnly(before, d.rec) {
 		if p, err := m.observed.Provisioner(d.rec); err == nil {
 			d.rec.Status.RenderVersion = derive.NewestRender(p)
 		}

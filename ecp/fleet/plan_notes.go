@@ -54,10 +54,17 @@ func notes(t ecp.Timings, now ecp.Info, d decision, outdated int) []string {
 		}
 		why = "an earlier change has not come to its end: "
 	}
-	if min(has, want) == 1 {
-		return append(out, why+"the only node is replaced: clients are cut and nothing serves until it is back; "+memoryLoses)
+	inPlace, not := derive.InPlace(rec, d.rec, now.Nodes)
+	if inPlace {
+		return append(out, some(n, "gets its CPU and memory", "get their CPU and memory, one at a time,")+" in place: clients stay; where that is refused, or there is no room for it, the node is replaced, and its clients are moved before")
 	}
-	return append(out, why+some(n, "is replaced; ", "are replaced, one at a time; ")+alone)
+	if not != "" {
+		not = "; not in place: " + not
+	}
+	if min(has, want) == 1 {
+		return append(out, why+"the only node is replaced: clients are cut and nothing serves until it is back; "+memoryLoses+not)
+	}
+	return append(out, why+some(n, "is replaced; ", "are replaced, one at a time; ")+alone+not)
 }
 
 // noRoom says that clients which have to leave a node will be refused elsewhere:

@@ -51,9 +51,9 @@ func (m *Manager) rollout(ctx context.Context, p ecp.Provisioner, rec ecp.Cluste
 		outcome.Removing, outcome.Ordinals = next.RemoveOrdinal, next.RemoveOrdinal
 	case next.RemoveOrdinal > 0:
 		snap.Waits = m.brokers.RemoveMember(ctx, p, v, next.RemoveOrdinal, outcome)
-	case len(next.Replace) > 0, next.ScaleDown:
+	case len(next.Replace) > 0, len(next.Resize) > 0, next.ScaleDown:
 		d := derive.DesiredOf(rec, snap.Found)
-		d.Roll = next.Replace
+		d.Roll, d.Resize = next.Replace, next.Resize
 		if next.ScaleDown {
 			d.Replicas--
 			d.Spec.Nodes = d.Replicas

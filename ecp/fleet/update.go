@@ -137,7 +137,9 @@ func (m *Manager) changeNodes(d *decision, rec *ecp.ClusterRecord, before ecp.Cl
 	each, moving := derive.DrainDeadline(h.Evacuation), max(0, was-h.Nodes)
 	if derive.ReplacesNodes(before, *rec) {
 		moving = max(moving, was, h.Nodes)
-		rec.Resolved.Connections = h.Connections // nodes are made anew
+		if !derive.ResizesOnly(before, *rec) {
+			rec.Resolved.Connections = h.Connections // nodes are made anew
+		}
 	}
 	d.kind, d.patience = ecp.OpUpdate, m.observed.Timings.Create+max(time.Duration(moving)*each, derive.DrainTime(*rec))
 }

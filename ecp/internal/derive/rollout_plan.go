@@ -15,6 +15,7 @@ type RolloutStep struct {
 	Drain         string // EMQX name of the node whose clients are to leave
 	Undrain       string // EMQX name of a node that is to take clients again
 	ForgetDrain   bool   // that a node was to lose its clients: it is none of the cluster's any more
+	Resize        []int  // the node to be given other CPU and memory while it runs
 	Replace       []int  // the pod to be replaced
 	ScaleDown     bool   // ask for one node less
 	RemoveForeign string // EMQX name of a member that is no node of the cluster and has stopped
@@ -24,8 +25,8 @@ type RolloutStep struct {
 }
 
 // NextRolloutStep returns what to do next to the nodes, after an observation: surplus ones leave
-// first, the highest before the others, then outdated ones are made anew. One
-// node at a time, and a healthy one only while all others are. drained: the
+// first, the highest before the others, then outdated ones are given another size
+// where they run, or are made anew. One node at a time, and a healthy one only while all others are. drained: the
 // node in turn has no clients any more, or cannot be freed of them.
 func NextRolloutStep(v View, drained bool) RolloutStep {
 	last := OrdinalsOf(v.Rec) - 1
@@ -55,6 +56,13 @@ func NextRolloutStep(v View, drained bool) RolloutStep {
 		return RolloutStep{ScaleDown: true}
 	case n == nil:
 		return RolloutStep{RemoveForeign: v.stoppedForeign()}
+	case v.Want > last && n.Resize == ecp.ResizeWaiting:
+		return RolloutStep{Waits: n.Pod + " is being resized in place: " + n.ResizeReason}
+	case v.Want > last && n.Resize == ecp.ResizeDue: // clients stay, and so does the order: one node at a time
+		if waits := v.whyNotNow(n.Name); waits != "" {
+			return RolloutStep{Waits: waits}
+		}
+		return RolloutStep{Resize: []int{n.Ordinal}}
 	case draining != nil && draining.TimedOut:
 		return RolloutStep{Waits: "the clients of " + n.Name + " did not leave in time"}
 	}

@@ -25,6 +25,14 @@ func (m *moving) outdated(ordinals ...int) {
 	}
 }
 
+// resize lets nodes be outdated in nothing but their size.
+func (m *moving) resize(s ecp.ResizeState, ordinals ...int) {
+	m.outdated(ordinals...)
+	for _, i := range ordinals {
+		m.look.Found.Nodes[i].Resize, m.look.Found.Nodes[i].ResizeReason = s, "no room yet"
+	}
+}
+
 func (m *moving) notReady(i int) { m.look.Found.Nodes[i].Ready = false }
 
 func (m *moving) leaving(i int) { m.rec.Status.Draining = &ecp.Draining{Node: nodeName(i), Since: t0} }
@@ -117,6 +125,25 @@ func TestNextMove(t *testing.T) {
 		"clients would not leave": {
 			func(m *moving) { m.outdated(2); m.leaving(2); m.rec.Status.Draining.TimedOut = true },
 			false, RolloutStep{Waits: "the clients of " + nodeName(2) + " did not leave in time"}},
+		"in place, nobody leaves": {func(m *moving) { m.resize(ecp.ResizeDue, 0, 1, 2) }, false,
+			RolloutStep{Resize: []int{2}}},
+		"in place, one at a time": {func(m *moving) {
+			m.resize(ecp.ResizeDue, 0, 1)
+			m.resize(ecp.ResizeWaiting, 2)
+		}, false, RolloutStep{Waits: "n2 is being resized in place: no room yet"}},
+		"in place, another is away": {func(m *moving) { m.resize(ecp.ResizeDue, 1); m.notReady(0) }, false,
+			RolloutStep{Waits: "n0 is not ready"}},
+		"not in place": {func(m *moving) { m.resize(ecp.ResizeDue, 0); m.resize(ecp.ResizeRefused, 2) }, false,
+			RolloutStep{Drain: nodeName(2)}},
+		"in place, another still leaves": {func(m *moving) { m.resize(ecp.ResizeDue, 0, 1); m.leaving(2) },
+			false, RolloutStep{Undrain: nodeName(2)}},
+		"in place, it had to leave": {func(m *moving) {
+			m.resize(ecp.ResizeDue, 2)
+			m.leaving(2)
+			m.rec.Status.Draining.TimedOut = true
+		}, false, RolloutStep{Resize: []int{2}}},
+		"fewer before in place": {func(m *moving) { m.fewer(2); m.resize(ecp.ResizeDue, 0, 1, 2) }, false,
+			RolloutStep{Drain: nodeName(2)}},
 		"fewer: the highest": {func(m *moving) { m.fewer(1) }, false, RolloutStep{Drain: nodeName(2)}},
 		"fewer: it may go":   {func(m *moving) { m.fewer(1) }, true, RolloutStep{ScaleDown: true}},
 		"fewer: it goes": {

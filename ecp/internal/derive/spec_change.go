@@ -1,6 +1,7 @@
 package derive
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 )
 
 // RolledFields says of every field of a hosted spec that can be changed on a cluster
-// that is there whether nodes are replaced for it.
+// that is there whether nodes are replaced for it, or resized where that will do.
 var RolledFields = map[string]bool{
 	"connections": false, "evacuation": false, "network": false, "nodes": false,
 	"image": true, "size": true, "placement": true, "config": true,
@@ -82,17 +83,57 @@ func InvalidField(err error) string {
 	return "spec"
 }
 
-// ReplacesNodes reports whether a change replaces nodes.
+// ReplacesNodes reports whether a change replaces nodes, or resizes them where that will
+// do. A larger volume alone does neither.
 func ReplacesNodes(before, after ecp.ClusterRecord) bool {
 	if after.Restarts != before.Restarts {
 		return true
 	}
-	for _, field := range ChangedFields(before.Spec, after.Spec) {
-		if RolledFields[field] {
-			return true
+	return slices.ContainsFunc(rolledFields(before, after), func(field string) bool {
+		return field != "size" || !before.Resolved.Size.SameResources(after.Resolved.Size)
+	})
+}
+
+// rolledFields returns the fields of a change that nodes are replaced for.
+func rolledFields(before, after ecp.ClusterRecord) []string {
+	return slices.DeleteFunc(ChangedFields(before.Spec, after.Spec),
+		func(field string) bool { return !RolledFields[field] })
+}
+
+// ResizesOnly reports whether a change gives nodes other CPU and memory and changes
+// nothing else of what they are made from, and EMQX can make use of them while it runs.
+func ResizesOnly(before, after ecp.ClusterRecord) bool {
+	return onlySize(before, after) && before.Resolved.Size.ResizeObstacle(after.Resolved.Size) == ""
+}
+
+func onlySize(before, after ecp.ClusterRecord) bool {
+	return ReplacesNodes(before, after) && after.Restarts == before.Restarts &&
+		slices.Equal(rolledFields(before, after), []string{"size"})
+}
+
+// InPlace reports whether nodes are resized where they run for a change that needs nothing
+// else of them. If not, why says so; it is empty if it is no such change.
+func InPlace(before, after ecp.ClusterRecord, nodes []ecp.NodeInfo) (yes bool, why string) {
+	if !onlySize(before, after) {
+		return false, ""
+	}
+	if why := before.Resolved.Size.ResizeObstacle(after.Resolved.Size); why != "" {
+		return false, why
+	}
+	for _, n := range nodes {
+		switch {
+		case !n.Resizable:
+			return false, cmp.Or(n.NoResize, "the platform cannot change CPU and memory of nodes that run")
+		case !n.Ready:
+			return false, n.Pod + " is not ready"
+		case n.Outdated && n.Resize == "":
+			return false, n.Pod + " differs in more than its size from what the platform would make now"
 		}
 	}
-	return false
+	if len(nodes) == 0 {
+		return false, "nothing has been seen of the nodes yet"
+	}
+	return true, ""
 }
 
 // A node is outdated when the platform would make its pod in another way now.

@@ -21,6 +21,7 @@ var (
 	stepNodes    = StepRow{"nodes", func(v View) (int, int) { return min(len(v.Ready), v.Want), v.Want }}
 	stepMembers  = StepRow{"members", joinedMembers}
 	stepReplaced = StepRow{"nodes-replaced", nodesReplaced}
+	stepResized  = StepRow{"nodes-resized", nodesReplaced} // whichever way each of them got its size
 	stepSurplus  = StepRow{"surplus-gone", func(v View) (int, int) {
 		if v.Want == 0 { // they leave at the next start
 			return 0, 0
@@ -36,7 +37,7 @@ var OperationSteps = map[ecp.OperationKind][]StepRow{
 	ecp.OpCreate:   {stepObjects, stepNodes, stepMembers},
 	ecp.OpStart:    {stepObjects, stepNodes, stepMembers},
 	ecp.OpRestart:  {stepObjects, stepReplaced, stepNodes, stepMembers},
-	ecp.OpUpdate:   {stepObjects, stepSurplus, stepReplaced, stepNodes, stepMembers},
+	ecp.OpUpdate:   {stepObjects, stepSurplus, stepReplaced, stepResized, stepNodes, stepMembers},
 	ecp.OpRepair:   {stepObjects, stepNodes, stepMembers},
 	ecp.OpTakeOver: {stepObjects, stepNodes, stepMembers},
 	ecp.OpPutBack:  {stepObjects, stepSurplus, stepReplaced, stepNodes, stepMembers},
@@ -131,9 +132,11 @@ func StepsOf(kind ecp.OperationKind, before, after ecp.ClusterRecord) []StepRow 
 	if WantedNodes(after) == 0 {
 		return []StepRow{stepObjects}
 	}
+	resizes := ResizesOnly(before, after) && !unfinished(before.Status)
 	needless := map[string]bool{
 		stepSurplus.name:  OrdinalsOf(before) <= after.Spec.Hosted.Nodes && before.Status.Removing == 0,
-		stepReplaced.name: !ReplacesOutdated(kind, before, after),
+		stepReplaced.name: !ReplacesOutdated(kind, before, after) || resizes,
+		stepResized.name:  !resizes,
 	}
 	return slices.DeleteFunc(slices.Clone(rows), func(r StepRow) bool { return needless[r.name] })
 }
