@@ -30,12 +30,18 @@ var actors = map[string]ecp.Actor{
 	"admin of no project":   {Name: "np", Grants: []ecp.Grant{{Role: ecp.RoleProjectAdmin}}},
 	"user given an org":     {Name: "uo", Grants: []ecp.Grant{{Role: ecp.RoleUser, Org: "default"}}},
 	"project admin, no /":   {Name: "pn", Grants: []ecp.Grant{{Role: ecp.RoleProjectAdmin, Project: "default"}}},
-	"project with two /":    {Name: "pt", Grants: []ecp.Grant{{Role: ecp.RoleProjectAdmin, Project: "default/default/x"}}},
-	"org of a project":      {Name: "op", Grants: []ecp.Grant{{Role: ecp.RoleOrgAdmin, Org: "default/default"}}},
-	"two reaches":           {Name: "tr", Grants: []ecp.Grant{{Role: ecp.RoleOrgAdmin, Org: "default", Project: "default/default"}}},
-	"system of an org":      {Name: "so", Grants: []ecp.Grant{{Role: ecp.RoleSystem, Org: "default"}}},
-	"no role":               {Name: "n", Grants: []ecp.Grant{{Project: "default/default", Org: "default"}}},
-	"unknown role":          {Name: "x", Grants: []ecp.Grant{{Role: "root", Project: "default/default"}}},
+	"project with two /": {
+		Name:   "pt",
+		Grants: []ecp.Grant{{Role: ecp.RoleProjectAdmin, Project: "default/default/x"}},
+	},
+	"org of a project": {Name: "op", Grants: []ecp.Grant{{Role: ecp.RoleOrgAdmin, Org: "default/default"}}},
+	"two reaches": {
+		Name:   "tr",
+		Grants: []ecp.Grant{{Role: ecp.RoleOrgAdmin, Org: "default", Project: "default/default"}},
+	},
+	"system of an org": {Name: "so", Grants: []ecp.Grant{{Role: ecp.RoleSystem, Org: "default"}}},
+	"no role":          {Name: "n", Grants: []ecp.Grant{{Project: "default/default", Org: "default"}}},
+	"unknown role":     {Name: "x", Grants: []ecp.Grant{{Role: "root", Project: "default/default"}}},
 }
 
 // onProject says what each may do with a cluster of default/default.
@@ -66,7 +72,10 @@ func TestRolesOnAProject(t *testing.T) {
 	require.Len(t, onProject, len(actors))
 	for name, a := range actors {
 		ctx := ecp.WithActor(context.Background(), a)
-		for right, want := range map[ecp.Right]ecp.Code{ecp.RightRead: onProject[name].read, ecp.RightWrite: onProject[name].write} {
+		for right, want := range map[ecp.Right]ecp.Code{
+			ecp.RightRead:  onProject[name].read,
+			ecp.RightWrite: onProject[name].write,
+		} {
 			got, err := ecp.Authorize(ctx, "test", right, "default/default")
 			require.Equal(t, want, ecp.CodeOf(err), "%s may %s", name, right)
 			if err == nil {
@@ -81,9 +90,12 @@ func TestRolesOnAProject(t *testing.T) {
 func TestMalformedGrantsGiveNothing(t *testing.T) {
 	for _, g := range []ecp.Grant{
 		{}, {Role: "root"}, {Role: ecp.RoleSystem, Org: "a"}, {Role: ecp.RoleSystem, Project: "a/p"},
-		{Role: ecp.RoleOrgAdmin}, {Role: ecp.RoleOrgAdmin, Org: "a/p"}, {Role: ecp.RoleOrgAdmin, Project: "a/p"}, {Role: ecp.RoleOrgAdmin, Org: "a", Project: "a/p"},
-		{Role: ecp.RoleProjectAdmin}, {Role: ecp.RoleProjectAdmin, Project: "a"}, {Role: ecp.RoleProjectAdmin, Project: "a/"}, {Role: ecp.RoleProjectAdmin, Project: "/p"},
-		{Role: ecp.RoleProjectAdmin, Project: "a/p/q"}, {Role: ecp.RoleProjectAdmin, Org: "a"}, {Role: ecp.RoleUser, Org: "a", Project: "a/p"}, {Role: ecp.RoleUser, Project: "a"},
+		{Role: ecp.RoleOrgAdmin}, {Role: ecp.RoleOrgAdmin, Org: "a/p"}, {Role: ecp.RoleOrgAdmin, Project: "a/p"},
+		{Role: ecp.RoleOrgAdmin, Org: "a", Project: "a/p"},
+		{Role: ecp.RoleProjectAdmin}, {Role: ecp.RoleProjectAdmin, Project: "a"},
+		{Role: ecp.RoleProjectAdmin, Project: "a/"}, {Role: ecp.RoleProjectAdmin, Project: "/p"},
+		{Role: ecp.RoleProjectAdmin, Project: "a/p/q"}, {Role: ecp.RoleProjectAdmin, Org: "a"},
+		{Role: ecp.RoleUser, Org: "a", Project: "a/p"}, {Role: ecp.RoleUser, Project: "a"},
 	} {
 		var wrong fault.Fields
 		validate.Grant(&wrong, "grant", g)
@@ -96,10 +108,13 @@ func TestMalformedGrantsGiveNothing(t *testing.T) {
 				require.False(t, a.May(right, where), "%v may %s %q", g, right, where)
 			}
 		}
-		for _, given := range []ecp.Grant{{Role: ecp.RoleSystem}, {Role: ecp.RoleOrgAdmin, Org: "a"}, {Role: ecp.RoleUser, Project: "a/p"}, g} {
+		for _, given := range []ecp.Grant{{
+			Role: ecp.RoleSystem,
+		}, {Role: ecp.RoleOrgAdmin, Org: "a"}, {Role: ecp.RoleUser, Project: "a/p"}, g} {
 			require.False(t, a.Holds(given), "%v gives %v", g, given)
 		}
-		require.False(t, ecp.Actor{Name: "b", Grants: []ecp.Grant{{Role: ecp.RoleOrgAdmin, Org: "a"}}}.Holds(g), "an administrator gives %v", g)
+		require.False(t, ecp.Actor{Name: "b", Grants: []ecp.Grant{{Role: ecp.RoleOrgAdmin, Org: "a"}}}.Holds(g),
+			"an administrator gives %v", g)
 	}
 }
 
@@ -107,12 +122,15 @@ func TestMalformedGrantsGiveNothing(t *testing.T) {
 func TestRefusalsSayWhatNext(t *testing.T) {
 	o := newCompany(t)
 	_, err := o.m.Directory.CreateOrg(o.as("ap-lead"), "new", "")
-	require.EqualError(t, err, "create organisation: the role project-admin may not do this; ask somebody with the role system")
+	require.EqualError(t, err,
+		"create organisation: the role project-admin may not do this; ask somebody with the role system")
 	_, err = o.m.Directory.CreateProject(o.as("ap-lead"), "a/new", "")
-	require.EqualError(t, err, "create project: the role project-admin may not do this; ask somebody with the role org-admin")
+	require.EqualError(t, err,
+		"create project: the role project-admin may not do this; ask somebody with the role org-admin")
 	request := CreateRequest{Mode: ecp.Adopted, Project: "a/p", Name: "x"}
 	_, _, err = o.m.Create(o.as("ap-user"), request)
-	require.EqualError(t, err, "create cluster: the role user may not do this; ask somebody with the role project-admin")
+	require.EqualError(t, err,
+		"create cluster: the role user may not do this; ask somebody with the role project-admin")
 	info, _, err := o.m.Create(o.as("ap-lead"), request)
 	require.NoError(t, err)
 
@@ -129,7 +147,8 @@ func TestRefusalsSayWhatNext(t *testing.T) {
 			var e *ecp.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, ecp.CodeNotFound, e.Code)
-			require.Equal(t, []ecp.FieldError{{Field: "project", Message: "is not there, or not yours to see"}}, e.Fields)
+			require.Equal(t, []ecp.FieldError{{Field: "project", Message: "is not there, or not yours to see"}},
+				e.Fields)
 		}
 	}
 }
@@ -154,10 +173,13 @@ func TestRolesOnNoProject(t *testing.T) {
 func everyCall(m *Manager, id ecp.ID, op ecp.OperationID) map[string]func(context.Context) error {
 	c := m.Cluster(id)
 	return map[string]func(context.Context) error{
-		"get":        func(ctx context.Context) error { _, err := c.Get(ctx); return err },
-		"operation":  func(ctx context.Context) error { _, err := m.Operation(ctx, op); return err },
-		"operations": func(ctx context.Context) error { _, err := m.Operations(ctx, id, OperationOptions{}); return err },
-		"wait":       func(ctx context.Context) error { _, err := m.WaitOperation(ctx, op, 0); return err },
+		"get":       func(ctx context.Context) error { _, err := c.Get(ctx); return err },
+		"operation": func(ctx context.Context) error { _, err := m.Operation(ctx, op); return err },
+		"operations": func(ctx context.Context) error {
+			_, err := m.Operations(ctx, id, OperationOptions{})
+			return err
+		},
+		"wait": func(ctx context.Context) error { _, err := m.WaitOperation(ctx, op, 0); return err },
 		"watch": func(ctx context.Context) error {
 			for _, err := range c.Watch(ctx) {
 				if errors.Is(err, errors.ErrUnsupported) { // this store has no feed
@@ -174,7 +196,11 @@ func everyCall(m *Manager, id ecp.ID, op ecp.OperationID) map[string]func(contex
 			return err
 		},
 		"w create": func(ctx context.Context) error {
-			_, _, err := m.Create(ctx, CreateRequest{Mode: ecp.Hosted, Name: "fresh", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 1}}})
+			_, _, err := m.Create(ctx, CreateRequest{
+				Mode: ecp.Hosted,
+				Name: "fresh",
+				Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 1}},
+			})
 			return err
 		},
 		"c images": func(ctx context.Context) error { _, err := m.Catalog.Images.List(ctx); return err },
@@ -193,7 +219,8 @@ func aManager(t *testing.T) (*Manager, *mapstore.Store, ecp.Info, ecp.Operation)
 		Defaults: Defaults{Projects: []string{"default/default", "default/other"}},
 	})
 	require.NoError(t, err)
-	info, op, err := m.Create(ecp.WithActor(context.Background(), ecp.System), CreateRequest{Mode: ecp.Hosted, Name: "one", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 7}}})
+	info, op, err := m.Create(ecp.WithActor(context.Background(), ecp.System),
+		CreateRequest{Mode: ecp.Hosted, Name: "one", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 7}}})
 	require.NoError(t, err)
 	return m, s, info, op
 }
@@ -243,14 +270,20 @@ func TestWhatMayNotBeReadLooksLikeNothing(t *testing.T) {
 
 func TestTransferNeedsBothSides(t *testing.T) {
 	for name, want := range map[string]ecp.Code{
-		"system": "", "org admin": "", "project admin": ecp.CodeNotFound, "other project's admin": ecp.CodeNotFound, "user": ecp.CodeDenied,
+		"system":                "",
+		"org admin":             "",
+		"project admin":         ecp.CodeNotFound,
+		"other project's admin": ecp.CodeNotFound,
+		"user":                  ecp.CodeDenied,
 	} {
 		m, s, info, op := aManager(t)
-		_, err := m.Cluster(info.ID).Do(ecp.WithActor(context.Background(), actors[name]), ecp.Transfer{Project: "default/other"})
+		_, err := m.Cluster(info.ID).Do(ecp.WithActor(context.Background(), actors[name]),
+			ecp.Transfer{Project: "default/other"})
 		require.Equal(t, want, ecp.CodeOf(err), "%s: %v", name, err)
 		project := map[bool]string{true: "default/other", false: "default/default"}[err == nil]
 		require.Equal(t, project, s.Records[ecp.KindCluster][string(info.ID)].Index.Project)
-		require.Equal(t, project, s.Records[ecp.KindOperation][string(op.ID)].Index.Project, "who may see a cluster may see its operations")
+		require.Equal(t, project, s.Records[ecp.KindOperation][string(op.ID)].Index.Project,
+			"who may see a cluster may see its operations")
 	}
 }
 
@@ -288,8 +321,14 @@ func TestTokens(t *testing.T) {
 
 	a, err := m.Accounts.Authenticate(ctx, "sixteen letters!")
 	require.NoError(t, err)
-	require.Equal(t, ecp.Actor{Name: "token:admin", Grants: []ecp.Grant{{Role: ecp.RoleSystem}}, Credential: "token/bootstrap"}, a)
-	for _, wrong := range []string{"", "sixteen letters?", "another that is long enough", random.Hash("sixteen letters!")} {
+	require.Equal(t, ecp.Actor{
+		Name:       "token:admin",
+		Grants:     []ecp.Grant{{Role: ecp.RoleSystem}},
+		Credential: "token/bootstrap",
+	}, a)
+	for _, wrong := range []string{
+		"", "sixteen letters?", "another that is long enough", random.Hash("sixteen letters!"),
+	} {
 		_, err := m.Accounts.Authenticate(ctx, wrong)
 		require.ErrorIs(t, err, ecp.ErrDenied, "%q", wrong)
 	}

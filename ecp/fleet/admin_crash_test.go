@@ -25,11 +25,16 @@ func TestTwentyUnitsForFifty(t *testing.T) {
 			t.Parallel()
 			for round := range 5 {
 				s := store.open(t)
-				m, err := fleet.New(t.Context(), fleet.Config{Store: s, Provisioners: idle, Defaults: fleet.Defaults{Pool: &ecp.Pool{Connections: 25}}})
+				m, err := fleet.New(t.Context(), fleet.Config{
+					Store:        s,
+					Provisioners: idle,
+					Defaults:     fleet.Defaults{Pool: &ecp.Pool{Connections: 25}},
+				})
 				require.NoError(t, err)
 				var grown []ecp.Cluster
 				for i := range 5 {
-					info, _, err := m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted, Name: fmt.Sprint("old", i), Spec: bookedSpec(1)})
+					info, _, err := m.Create(asSystem(),
+						fleet.CreateRequest{Mode: ecp.Hosted, Name: fmt.Sprint("old", i), Spec: bookedSpec(1)})
 					require.NoError(t, err)
 					grown = append(grown, m.Cluster(info.ID))
 				}
@@ -59,7 +64,8 @@ func race50(t *testing.T, m *fleet.Manager, grown []ecp.Cluster) int {
 	}
 	for i := range 25 {
 		all.Go(func() {
-			_, _, err := m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted, Name: fmt.Sprint("new", i), Spec: bookedSpec(1)})
+			_, _, err := m.Create(asSystem(),
+				fleet.CreateRequest{Mode: ecp.Hosted, Name: fmt.Sprint("new", i), Spec: bookedSpec(1)})
 			count(err)
 		})
 		all.Go(func() { count(oneMore(grown[i%len(grown)])) })
@@ -108,7 +114,8 @@ func TestCrashesAndRepeatsMakeEverythingOnce(t *testing.T) {
 	t.Parallel()
 	for n := 1; n < 1000; n++ {
 		inner := memstore.New()
-		_, err := fleet.New(t.Context(), fleet.Config{Store: inner, Provisioners: idle, Defaults: fleet.Defaults{Pool: &ecp.Pool{Connections: 20}}})
+		_, err := fleet.New(t.Context(),
+			fleet.Config{Store: inner, Provisioners: idle, Defaults: fleet.Defaults{Pool: &ecp.Pool{Connections: 20}}})
 		require.NoError(t, err)
 		c := ecptest.NewCrasher()
 		m, err := fleet.New(t.Context(), fleet.Config{Store: ecptest.NewFaultyStore(inner, c), Provisioners: idle})
@@ -141,18 +148,26 @@ func officeHours(m *fleet.Manager) error {
 		_, err = m.Directory.CreateProject(ctx(), "acme/p", "")
 	}
 	if err == nil {
-		_, err = m.Accounts.CreateUser(ctx(), tenancy.UserRequest{Name: "ann", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "acme/p"}}})
+		_, err = m.Accounts.CreateUser(ctx(),
+			tenancy.UserRequest{Name: "ann", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "acme/p"}}})
 	}
 	if err == nil {
-		_, err = m.Accounts.CreateToken(ctx(), tenancy.TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "acme/p"}})
+		_, err = m.Accounts.CreateToken(ctx(),
+			tenancy.TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "acme/p"}})
 	}
 	if err == nil {
-		_, err = m.Catalog.Sizes.Create(ctx(), ecp.Size{Name: "huge", CPU: ecp.Resource{Request: "64", Limit: "64"}, Memory: ecp.Resource{Request: "1Ti", Limit: "1Ti"}, Storage: ecp.Storage{Size: "1Ti"}}, "")
+		_, err = m.Catalog.Sizes.Create(ctx(), ecp.Size{
+			Name:    "huge",
+			CPU:     ecp.Resource{Request: "64", Limit: "64"},
+			Memory:  ecp.Resource{Request: "1Ti", Limit: "1Ti"},
+			Storage: ecp.Storage{Size: "1Ti"},
+		}, "")
 	}
 	if err != nil {
 		return err
 	}
-	info, _, err := m.Create(ctx(), fleet.CreateRequest{Mode: ecp.Hosted, Project: "acme/p", Name: "a", Spec: bookedSpec(2)})
+	info, _, err := m.Create(ctx(),
+		fleet.CreateRequest{Mode: ecp.Hosted, Project: "acme/p", Name: "a", Spec: bookedSpec(2)})
 	if err != nil {
 		return err
 	}
@@ -197,7 +212,8 @@ func TestTheSameRequestTwentyTimesAtOnce(t *testing.T) {
 			ids, ops := make([]ecp.ID, 20), make([]ecp.OperationID, 20)
 			for i := range 20 {
 				all.Go(func() {
-					info, op, err := r.m.Create(ecp.WithIdempotencyKey(asSystem(), "k"), fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec("emqx-ee-5.8.9", 1)})
+					info, op, err := r.m.Create(ecp.WithIdempotencyKey(asSystem(), "k"),
+						fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec("emqx-ee-5.8.9", 1)})
 					if err != nil {
 						r.t.Error(err)
 					}

@@ -39,7 +39,9 @@ func (m *Manager) reconcileAdopted(ctx context.Context, rec ecp.ClusterRecord) t
 
 // persistAdopted stores what follows from what the agents show, and returns after what
 // time the cluster is reconciled again.
-func (m *Manager) persistAdopted(ctx context.Context, seen ecp.ClusterRecord, agents []ecp.AgentRecord, snap derive.AdoptedSnapshot) time.Duration {
+func (m *Manager) persistAdopted(
+	ctx context.Context, seen ecp.ClusterRecord, agents []ecp.AgentRecord, snap derive.AdoptedSnapshot,
+) time.Duration {
 	now, mem := snap.At.UTC(), m.observed.MemoryOf(seen.ID)
 	outcome := derive.Outcome{FirstObservation: !mem.Derived, Lost: mem.Mark.Lost(seen.Status, now, snap.Tick)}
 	after := seen
@@ -72,7 +74,8 @@ func (m *Manager) persistAdopted(ctx context.Context, seen ecp.ClusterRecord, ag
 	mem.Derived, mem.Mark = mem.Derived || v.Stale() == "", derive.NewClockMark(after.Status, now, snap.Tick)
 	mem.Mark.Planned = again
 	if after.Status.State != seen.Status.State {
-		m.observed.Log.InfoContext(ctx, "cluster moved", "cluster", seen.ID, "from", seen.Status.State, "to", after.Status.State, "reason", after.Status.Reason, "message", after.Status.Message)
+		m.observed.Log.InfoContext(ctx, "cluster moved", "cluster", seen.ID, "from", seen.Status.State,
+			"to", after.Status.State, "reason", after.Status.Reason, "message", after.Status.Message)
 	}
 	return again
 }

@@ -30,7 +30,8 @@ func (m *Manager) removeAdopted(ctx context.Context, rec ecp.ClusterRecord) time
 	switch {
 	case ctx.Err() != nil:
 		return 0
-	case err == nil || errors.Is(err, ecp.ErrNotFound) && !errors.Is(err, derive.ErrNotReleased), errors.Is(err, errOvertaken):
+	case err == nil || errors.Is(err, ecp.ErrNotFound) && !errors.Is(err, derive.ErrNotReleased),
+		errors.Is(err, errOvertaken):
 		return time.Millisecond
 	case errors.Is(err, errNotHeard):
 		return min(m.observed.Timings.Retry, time.Second)
@@ -62,7 +63,8 @@ func (m *Manager) removeRecord(ctx context.Context, id ecp.ID) error {
 		if err := agents.RemoveAgents(tx, id); err != nil {
 			return err
 		}
-		return writeStep(tx, m.removal(now, rec, op, derive.Derived{State: ecp.Gone, Reason: ecp.ReasonDeleted}, nil), now)
+		return writeStep(tx, m.removal(now, rec, op, derive.Derived{State: ecp.Gone, Reason: ecp.ReasonDeleted}, nil),
+			now)
 	})
 }
 
@@ -91,7 +93,9 @@ func (m *Manager) tellNotReleased(ctx context.Context, id ecp.ID, now time.Time,
 
 // removal takes a cluster that is being deleted, and its operation, to where it
 // should stand. agents are those that it still has.
-func (m *Manager) removal(now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, j derive.Derived, agents []ecp.AgentRecord) (out derive.Result) {
+func (m *Manager) removal(
+	now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, j derive.Derived, agents []ecp.AgentRecord,
+) (out derive.Result) {
 	rec = rec.Clone()
 	rec.Status.StaleFrom = time.Time{}
 	for _, s := range rec.StateMachine().Route(rec.Status.State, j.State) {
@@ -141,12 +145,14 @@ func (m *Manager) releaseLimit(ctx context.Context, rec ecp.ClusterRecord) error
 	case out.Done:
 	case ctx.Err() != nil || errors.Is(out.Err, errOvertaken):
 		return out.Err
-	case len(m.observed.LikeliestAgents(rec.ID)) == 0 && (obs.Unheard != "" || m.observed.Now().Before(obs.Since.Add(m.observed.Timings.AgentReturn))):
+	case len(m.observed.LikeliestAgents(rec.ID)) == 0 &&
+		(obs.Unheard != "" || m.observed.Now().Before(obs.Since.Add(m.observed.Timings.AgentReturn))):
 		return errNotHeard
 	default:
 		n, _ := rec.LimitTarget()
 		says := fmt.Sprintf("EMQX has not got its own limit of %d back: %s", n, derive.Cause(ecp.MessageOf(out.Err)))
-		return fmt.Errorf("%w: %w", derive.ErrNotReleased, &ecp.Error{Code: ecp.CodeUnavailable, Message: says, Cause: errors.Join(errLimitKept, out.Err)})
+		return fmt.Errorf("%w: %w", derive.ErrNotReleased,
+			&ecp.Error{Code: ecp.CodeUnavailable, Message: says, Cause: errors.Join(errLimitKept, out.Err)})
 	}
 	err := m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
 		is, op, err := observed.LoadTx(tx, rec.ID)

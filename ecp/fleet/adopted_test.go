@@ -32,7 +32,10 @@ func TestAdoptedLife(t *testing.T) {
 	require.Equal(t, ecp.Running, rec.Status.State)
 	require.Equal(t, "5.8.9", rec.Status.Version)
 	require.Zero(t, rec.Status.Deadline)
-	for _, kind := range []ecp.ConditionType{ecp.CondAccepted, ecp.CondAgentConnected, ecp.CondManagementReachable, ecp.CondAvailable, ecp.CondReady, ecp.CondSettled, ecp.CondHealthy} {
+	for _, kind := range []ecp.ConditionType{
+		ecp.CondAccepted, ecp.CondAgentConnected, ecp.CondManagementReachable, ecp.CondAvailable, ecp.CondReady,
+		ecp.CondSettled, ecp.CondHealthy,
+	} {
 		require.Equal(t, ecp.True, condition(rec, kind).Status, kind)
 	}
 	writes = p.s.Writes
@@ -52,7 +55,10 @@ func TestAdoptedLife(t *testing.T) {
 	require.Equal(t, p.now.Add(-10*time.Second), info.LookedAt)
 
 	// A fault counts when it is seen twice, and is over with one good report.
-	bad := ecp.AgentReport{At: p.now, Errors: []ecp.AgentError{{Stage: ecp.AgentStageNode, Code: ecp.AgentFaultAuth, Message: "BAD_CREDENTIALS"}}}
+	bad := ecp.AgentReport{
+		At:     p.now,
+		Errors: []ecp.AgentError{{Stage: ecp.AgentStageNode, Code: ecp.AgentFaultAuth, Message: "BAD_CREDENTIALS"}},
+	}
 	p.show(agent, bad)
 	require.Equal(t, ecp.Running, p.look(0).Status.State)
 	p.now = p.now.Add(10 * time.Second)
@@ -63,7 +69,8 @@ func TestAdoptedLife(t *testing.T) {
 	require.Equal(t, ecp.ReasonEMQXAuthFailed, rec.Status.Reason)
 	require.Equal(t, ecp.False, condition(rec, ecp.CondManagementReachable).Status)
 	require.Equal(t, ecp.True, condition(rec, ecp.CondAgentConnected).Status)
-	require.Equal(t, ecp.Unknown, condition(rec, ecp.CondAvailable).Status, "that it cannot be asked says nothing of MQTT")
+	require.Equal(t, ecp.Unknown, condition(rec, ecp.CondAvailable).Status,
+		"that it cannot be asked says nothing of MQTT")
 	agents, err := p.m.Agents.List(asSystem(), p.id)
 	require.NoError(t, err)
 	require.Equal(t, ecp.ReasonEMQXAuthFailed, agents[0].Reason)
@@ -120,7 +127,9 @@ func TestUnseenAgentsAreNotBroken(t *testing.T) {
 	rec = p.look(5 * time.Second)
 	require.Equal(t, ecp.Running, rec.Status.State)
 	require.Equal(t, p.now, rec.Status.StaleFrom)
-	for _, kind := range []ecp.ConditionType{ecp.CondAgentConnected, ecp.CondAvailable, ecp.CondReady, ecp.CondHealthy} {
+	for _, kind := range []ecp.ConditionType{
+		ecp.CondAgentConnected, ecp.CondAvailable, ecp.CondReady, ecp.CondHealthy,
+	} {
 		require.Equal(t, ecp.Unknown, condition(rec, kind).Status, kind)
 	}
 	info, err := p.m.Cluster(p.id).Get(asSystem())
@@ -147,13 +156,19 @@ func TestRegisteringStandsStillWhileUnseen(t *testing.T) {
 	require.Equal(t, ecp.Registering, p.look(0).Status.State)
 	require.NotZero(t, p.rec(p.id).Status.StaleFrom)
 	require.Equal(t, ecp.Registering, p.look(30*time.Second).Status.State)
-	p.show(agent, ecp.AgentReport{At: p.now, Errors: []ecp.AgentError{{Stage: ecp.AgentStageNode, Code: ecp.AgentFaultTimeout, Message: "slow"}}})
+	p.show(agent, ecp.AgentReport{
+		At:     p.now,
+		Errors: []ecp.AgentError{{Stage: ecp.AgentStageNode, Code: ecp.AgentFaultTimeout, Message: "slow"}},
+	})
 	require.Equal(t, ecp.Registering, p.look(0).Status.State)
 	p.link.unheard = "no listener"
 	require.Equal(t, ecp.Registering, p.look(0).Status.State)
 	require.Equal(t, ecp.Registering, p.look(time.Hour).Status.State)
 	p.link.unheard = ""
-	p.show(agent, ecp.AgentReport{At: p.now, Errors: []ecp.AgentError{{Stage: ecp.AgentStageNode, Code: ecp.AgentFaultTimeout, Message: "slow"}}})
+	p.show(agent, ecp.AgentReport{
+		At:     p.now,
+		Errors: []ecp.AgentError{{Stage: ecp.AgentStageNode, Code: ecp.AgentFaultTimeout, Message: "slow"}},
+	})
 	rec := p.look(0)
 	require.Equal(t, ecp.Abnormal, rec.Status.State, "%s", rec.Status.Message)
 	require.Equal(t, ecp.ReasonEMQXUnreachable, rec.Status.Reason)
@@ -279,7 +294,9 @@ func TestChangesWhileAgentsAreConnected(t *testing.T) {
 	p.reports(agent, "emqx@x")
 	p.look(time.Second)
 	name, about := "works", "of the works"
-	for _, cmd := range []ecp.Command{ecp.Update{Name: &name, Description: &about, Patch: []byte(`{"serviceAddress":"https://x"}`)}, ecp.Transfer{Project: "b/p"}} {
+	for _, cmd := range []ecp.Command{ecp.Update{Name: &name, Description: &about, Patch: []byte(`{"serviceAddress":"https://x"}`)}, ecp.Transfer{
+		Project: "b/p",
+	}} {
 		op, err := p.m.Cluster(p.id).Do(asSystem(), cmd)
 		require.NoError(t, err)
 		require.Zero(t, op)
@@ -289,7 +306,8 @@ func TestChangesWhileAgentsAreConnected(t *testing.T) {
 	}
 	require.Empty(t, p.link.dropped)
 	require.Empty(t, p.link.all)
-	agents, err := p.m.Agents.List(ecp.WithActor(t.Context(), ecp.Actor{Name: "ann", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "b/p"}}}), p.id)
+	agents, err := p.m.Agents.List(ecp.WithActor(t.Context(),
+		ecp.Actor{Name: "ann", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "b/p"}}}), p.id)
 	require.NoError(t, err)
 	require.Len(t, agents, 1)
 }
@@ -301,7 +319,11 @@ func TestLikeliestAgents(t *testing.T) {
 	x, y, z := p.agent("x"), p.agent("y"), p.agent("z")
 	p.show(z, ecp.AgentReport{At: p.now})
 	require.Equal(t, []string{""}, p.m.observed.LikeliestAgents(p.id))
-	p.show(x, ecp.AgentReport{At: p.now, Node: "emqx@x", Errors: []ecp.AgentError{{Stage: ecp.AgentStageNode, Code: ecp.AgentFaultTimeout, Message: "x"}}})
+	p.show(x, ecp.AgentReport{
+		At:     p.now,
+		Node:   "emqx@x",
+		Errors: []ecp.AgentError{{Stage: ecp.AgentStageNode, Code: ecp.AgentFaultTimeout, Message: "x"}},
+	})
 	p.reports(y, "emqx@y")
 	require.Equal(t, []string{"emqx@y", "emqx@x"}, p.m.observed.LikeliestAgents(p.id))
 	p.away(y, true)

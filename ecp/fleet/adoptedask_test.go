@@ -37,17 +37,25 @@ type outpost struct {
 // newOutpost lets the first so many of three nodes have agents.
 func newOutpost(t *testing.T, version string, agents int) *outpost {
 	t.Helper()
-	o := &outpost{t: t, sim: emqxsim.NewCluster(emqxsim.ClusterConfig{Version: version, Username: "key", Password: "secret"}), ways: map[string]http.RoundTripper{}}
+	o := &outpost{
+		t:    t,
+		sim:  emqxsim.NewCluster(emqxsim.ClusterConfig{Version: version, Username: "key", Password: "secret"}),
+		ways: map[string]http.RoundTripper{},
+	}
 	for i := range 3 {
 		o.nodes = append(o.nodes, o.sim.Join(fmt.Sprintf("emqx@10.0.0.%d", i+1)))
 	}
 	o.link = &fleet.FakeLink{API: o.way}
 	var err error
 	o.m, err = fleet.New(t.Context(), fleet.Config{
-		Store: memstore.New(), Link: o.link, AgentAddress: "https://ecp.example.com", Adapters: []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
+		Store:        memstore.New(),
+		Link:         o.link,
+		AgentAddress: "https://ecp.example.com",
+		Adapters:     []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
 	})
 	require.NoError(t, err)
-	info, _, err := o.m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Adopted, Name: "a", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
+	info, _, err := o.m.Create(asSystem(),
+		fleet.CreateRequest{Mode: ecp.Adopted, Name: "a", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
 	require.NoError(t, err)
 	o.id = info.ID
 	for i := range agents {
@@ -64,11 +72,14 @@ func newOutpost(t *testing.T, version string, agents int) *outpost {
 func (o *outpost) shows(agent ecp.AgentID, node int, version string) {
 	r := ecp.AgentReport{At: time.Now(), Node: o.nodes[node].Name(), Description: ecp.Description{Version: version}}
 	for _, n := range o.nodes {
-		r.Description.Nodes = append(r.Description.Nodes, ecp.BrokerNode{Name: n.Name(), Status: ecp.NodeRunning, Version: version})
+		r.Description.Nodes = append(r.Description.Nodes,
+			ecp.BrokerNode{Name: n.Name(), Status: ecp.NodeRunning, Version: version})
 	}
 	if version == "" {
 		r.Node, r.Description = "", ecp.Description{}
-		r.Errors = []ecp.AgentError{{Stage: ecp.AgentStageNode, Code: ecp.AgentFaultAuth, Message: "BAD_USERNAME_OR_PWD"}}
+		r.Errors = []ecp.AgentError{
+			{Stage: ecp.AgentStageNode, Code: ecp.AgentFaultAuth, Message: "BAD_USERNAME_OR_PWD"},
+		}
 	}
 	o.link.Show(o.id, ecp.AgentObservation{Agent: agent, Connected: true, Since: r.At, Report: &r})
 }
@@ -100,14 +111,18 @@ func (o *outpost) way(node string) (ecp.Endpoint, error) {
 			return e, nil
 		}
 	}
-	return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeUnavailable, Message: "no agent beside the node " + node + " is connected"}
+	return ecp.Endpoint{}, &ecp.Error{
+		Code:    ecp.CodeUnavailable,
+		Message: "no agent beside the node " + node + " is connected",
+	}
 }
 
 // loadPrometheus loads the plugin that gives metrics of EMQX 4 on every node.
 func (o *outpost) loadPrometheus() {
 	for _, n := range o.nodes {
 		e := n.Endpoint()
-		r, err := http.NewRequestWithContext(o.t.Context(), http.MethodPut, e.BaseURL+"/api/v4/nodes/"+n.Name()+"/plugins/emqx_prometheus/load", http.NoBody)
+		r, err := http.NewRequestWithContext(o.t.Context(), http.MethodPut,
+			e.BaseURL+"/api/v4/nodes/"+n.Name()+"/plugins/emqx_prometheus/load", http.NoBody)
 		require.NoError(o.t, err)
 		r.SetBasicAuth(e.Credentials.Username, e.Credentials.Password)
 		res, err := e.Transport.RoundTrip(r)
@@ -119,7 +134,10 @@ func (o *outpost) loadPrometheus() {
 
 // agentSays is a transport on whose far side an agent answers in place of its broker.
 func agentSays(code ecp.Code, message string) http.RoundTripper {
-	return transport(func(*http.Request) (*http.Response, error) { return nil, ecp.NewError(code, "ask the broker", message) })
+	return transport(func(*http.Request) (*http.Response, error) {
+		return nil,
+			ecp.NewError(code, "ask the broker", message)
+	})
 }
 
 // transport is a function that is one.
@@ -140,7 +158,10 @@ func TestAnswersOfAgents(t *testing.T) {
 		way  http.RoundTripper
 		want string
 	}{
-		"no broker":       {agentSays(ecp.CodeUnavailable, "EMQX at http://127.0.0.1:18083 refuses the connection"), "EMQX at http://127.0.0.1:18083 refuses the connection"},
+		"no broker": {
+			agentSays(ecp.CodeUnavailable, "EMQX at http://127.0.0.1:18083 refuses the connection"),
+			"EMQX at http://127.0.0.1:18083 refuses the connection",
+		},
 		"too much":        {agentSays(ecp.CodeThrottled, "too many requests to EMQX run already"), "too many requests"},
 		"it does not let": {agentSays(ecp.CodeDenied, "the agent is read-only"), "the agent is read-only"},
 	} {
@@ -256,7 +277,11 @@ func TestMetricsOfANode(t *testing.T) {
 		require.Equal(t, []string{n.Name()}, o.asked)
 	}
 	o.ways[o.nodes[0].Name()] = agentSays(ecp.CodeUnavailable, "EMQX is gone")
-	for node, want := range map[string]error{o.nodes[0].Name(): ecp.ErrUnavailable, "emqx@elsewhere": ecp.ErrNotFound, "": ecp.ErrInvalid} {
+	for node, want := range map[string]error{
+		o.nodes[0].Name(): ecp.ErrUnavailable,
+		"emqx@elsewhere":  ecp.ErrNotFound,
+		"":                ecp.ErrInvalid,
+	} {
 		_, err := o.m.Monitor.WriteNodeMetrics(asSystem(), o.id, node, &strings.Builder{})
 		require.ErrorIs(t, err, want, node)
 	}
@@ -277,7 +302,15 @@ func TestScrapeTargetsOfAdopted(t *testing.T) {
 			all, err := o.m.Monitor.ScrapeTargets(asSystem(), ecp.ListOptions{})
 			require.NoError(t, err)
 			for _, target := range all {
-				require.Equal(t, monitor.ScrapeTarget{Cluster: o.id, Name: "a", Project: "default/default", Mode: ecp.Adopted, State: ecp.Running, Version: version, Node: target.Node}, target)
+				require.Equal(t, monitor.ScrapeTarget{
+					Cluster: o.id,
+					Name:    "a",
+					Project: "default/default",
+					Mode:    ecp.Adopted,
+					State:   ecp.Running,
+					Version: version,
+					Node:    target.Node,
+				}, target)
 				out = append(out, target.Node)
 			}
 			return out
@@ -319,7 +352,10 @@ func TestOverviewIsGathered(t *testing.T) {
 		require.Contains(t, v.Missing[0].Why, "it has not been asked yet")
 		synctest.Wait()
 		v = look()
-		require.Equal(t, []int{1, 1, 1, 1, 9, 1}, []int{v.Rules.Known, v.Rules.Running, v.Connectors.Connected, v.Alarms.Kinds["high_cpu_usage"], v.Connections.All, v.Agents.Connected}, "%+v", v)
+		require.Equal(t, []int{1, 1, 1, 1, 9, 1}, []int{
+			v.Rules.Known, v.Rules.Running, v.Connectors.Connected, v.Alarms.Kinds["high_cpu_usage"], v.Connections.All,
+			v.Agents.Connected,
+		}, "%+v", v)
 		require.Empty(t, v.Missing)
 		asked = o.count()
 		for range 20 {
@@ -337,7 +373,8 @@ func TestOverviewIsGathered(t *testing.T) {
 		require.ErrorIs(t, err, ecp.ErrNotFound)
 		_, err = o.m.Monitor.Overview(context.Background(), "")
 		require.ErrorIs(t, err, ecp.ErrDenied)
-		none, err := o.m.Monitor.Overview(ecp.WithActor(t.Context(), ecp.Actor{Name: "x", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "other/one"}}}), "")
+		none, err := o.m.Monitor.Overview(ecp.WithActor(t.Context(),
+			ecp.Actor{Name: "x", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "other/one"}}}), "")
 		require.NoError(t, err)
 		require.Zero(t, none.Clusters)
 	})

@@ -71,12 +71,16 @@ func (g *grove) wrote(puts []ecp.Record) {
 		}
 		was := g.stored[is.ID]
 		from, to := was.Status.State, is.Status.State
-		asked := slices.ContainsFunc(ecp.AdoptedStates.Legal(from), func(k ecp.CommandKind) bool { s, _ := ecp.AdoptedStates.Next(from, k); return s == to })
-		g.require(from == to || asked || slices.Contains(ecp.AdoptedStates.Edges(from), to), "%s goes from %s to %s", is.ID, from, to)
+		asked := slices.ContainsFunc(ecp.AdoptedStates.Legal(from),
+			func(k ecp.CommandKind) bool { s, _ := ecp.AdoptedStates.Next(from, k); return s == to })
+		g.require(from == to || asked || slices.Contains(ecp.AdoptedStates.Edges(from), to), "%s goes from %s to %s",
+			is.ID, from, to)
 		g.require(!was.Deleting || is.Deleting, "%s is deleted no more", is.ID)
-		g.require(!is.Deleting || to == ecp.Deleting || to == ecp.Abnormal || to == ecp.Gone, "%s is %s while it is being deleted", is.ID, to)
+		g.require(!is.Deleting || to == ecp.Deleting || to == ecp.Abnormal || to == ecp.Gone,
+			"%s is %s while it is being deleted", is.ID, to)
 		g.require(to != ecp.Registering || !is.Status.Deadline.IsZero(), "%s registers for ever", is.ID)
-		g.require(to != ecp.Running || !is.Deleting && is.Status.Reason == ecp.ReasonAsExpected, "%s runs: %s", is.ID, is.Status.Reason)
+		g.require(to != ecp.Running || !is.Deleting && is.Status.Reason == ecp.ReasonAsExpected, "%s runs: %s", is.ID,
+			is.Status.Reason)
 		if from != to {
 			g.say("  %s %s > %s %s", is.ID, from, to, is.Status.Reason)
 		}
@@ -102,7 +106,8 @@ func (g *grove) check() {
 		}
 		n++
 		g.require(len(agents) == 0 || rec.Status.State != ecp.Created, "%s is created and has agents", id)
-		g.require(len(agents) > 0 || rec.Status.State == ecp.Created || rec.Deleting, "%s is %s without agents", id, rec.Status.State)
+		g.require(len(agents) > 0 || rec.Status.State == ecp.Created || rec.Deleting, "%s is %s without agents", id,
+			rec.Status.State)
 	}
 	g.require(g.pool().UsedClusters == n && g.pool().UsedConnections == 0, "%d clusters, booked are %+v", n, g.pool())
 	for _, name := range groveAgents {
@@ -168,8 +173,10 @@ func (g *grove) step() {
 	name := rapid.SampledFrom(groveAgents).Draw(g.t, "agent")
 	agent := ecp.AgentIDOf(keyOf(name))
 	what := rapid.SampledFrom([]string{
-		"register", "register", "good", "good", "good", "alone", "bad", "bad", "down", "old", "away", "goodbye", "conflict", "mismatch",
-		"wait", "wait", "long", "back", "restart", "crash", "remove", "unregister", "node", "delete", "force", "unheard", "rename", "transfer",
+		"register", "register", "good", "good", "good", "alone", "bad", "bad", "down", "old", "away", "goodbye",
+		"conflict", "mismatch",
+		"wait", "wait", "long", "back", "restart", "crash", "remove", "unregister", "node", "delete", "force",
+		"unheard", "rename", "transfer",
 	}).Draw(g.t, "what")
 	g.say("%s %s %s", what, id, name)
 	g.id = id
@@ -195,12 +202,22 @@ func (g *grove) step() {
 	case "bad":
 		if mine {
 			code := rapid.SampledFrom([]string{ecp.AgentFaultAuth, ecp.AgentFaultTimeout}).Draw(g.t, "fault")
-			g.show(agent, ecp.AgentReport{At: g.now, Errors: []ecp.AgentError{{Stage: ecp.AgentStageNode, Code: code, Message: "x"}}})
+			g.show(agent, ecp.AgentReport{
+				At:     g.now,
+				Errors: []ecp.AgentError{{Stage: ecp.AgentStageNode, Code: code, Message: "x"}},
+			})
 		}
 	case "down", "old":
 		if mine {
-			r := ecp.AgentReport{At: g.now, Node: nodes[0], Description: ecp.Description{Version: map[string]string{"down": "5.8.9", "old": "5.1.0"}[what]}}
-			r.Description.Nodes = []ecp.BrokerNode{{Name: nodes[0], Status: ecp.NodeRunning}, {Name: "emqx@other", Status: ecp.NodeStopped}}
+			r := ecp.AgentReport{
+				At:          g.now,
+				Node:        nodes[0],
+				Description: ecp.Description{Version: map[string]string{"down": "5.8.9", "old": "5.1.0"}[what]},
+			}
+			r.Description.Nodes = []ecp.BrokerNode{{
+				Name:   nodes[0],
+				Status: ecp.NodeRunning,
+			}, {Name: "emqx@other", Status: ecp.NodeStopped}}
 			g.show(agent, r)
 		}
 	case "away", "goodbye":
@@ -209,7 +226,9 @@ func (g *grove) step() {
 		}
 	case "conflict", "mismatch":
 		if seen, ok := g.link.Observe(id).Of(agent); ok && mine {
-			seen.Conflict, seen.Mismatch = map[bool]string{true: "twice"}[what == "conflict"], map[bool]string{true: "others"}[what == "mismatch"]
+			seen.Conflict, seen.Mismatch = map[bool]string{
+				true: "twice",
+			}[what == "conflict"], map[bool]string{true: "others"}[what == "mismatch"]
 			g.link.Show(id, seen)
 		}
 	case "wait":
@@ -227,7 +246,8 @@ func (g *grove) step() {
 	case "unregister":
 		g.lost(agent, g.m.Agents.Unregister(context.Background(), agent))
 	case "node":
-		_ = g.m.Agents.Note(context.Background(), agent, ecp.AgentNote{Node: "emqx@" + rapid.SampledFrom(groveAgents).Draw(g.t, "node"), Seen: g.now})
+		_ = g.m.Agents.Note(context.Background(), agent,
+			ecp.AgentNote{Node: "emqx@" + rapid.SampledFrom(groveAgents).Draw(g.t, "node"), Seen: g.now})
 	case "delete", "force":
 		if rapid.IntRange(0, 3).Draw(g.t, "really") == 0 {
 			_, _ = g.m.Cluster(id).Do(asSystem(), ecp.Delete{Force: what == "force"})
@@ -239,7 +259,8 @@ func (g *grove) step() {
 		text := rapid.SampledFrom(groveAgents).Draw(g.t, "text")
 		_, _ = g.m.Cluster(id).Do(asSystem(), ecp.Update{Description: &text})
 	case "transfer":
-		_, _ = g.m.Cluster(id).Do(asSystem(), ecp.Transfer{Project: rapid.SampledFrom([]string{"a/p", "a/q", "b/p"}).Draw(g.t, "project")})
+		_, _ = g.m.Cluster(id).Do(asSystem(),
+			ecp.Transfer{Project: rapid.SampledFrom([]string{"a/p", "a/q", "b/p"}).Draw(g.t, "project")})
 	}
 	g.settled()
 	if g.died {
@@ -312,7 +333,8 @@ func TestAdoptedCrashes(t *testing.T) {
 			func() error { g.reports(ecp.AgentIDOf(keyOf("x")), "emqx@x"); g.look(time.Second); return nil },
 			func() error { _, err := g.register(secret, "y"); return err },
 			func() error {
-				if err := g.m.Agents.Remove(asSystem(), g.id, ecp.AgentIDOf(keyOf("x"))); !errors.Is(err, ecp.ErrNotFound) {
+				if err := g.m.Agents.Remove(asSystem(), g.id,
+					ecp.AgentIDOf(keyOf("x"))); !errors.Is(err, ecp.ErrNotFound) {
 					return err
 				}
 				return nil // it went before the crash

@@ -11,7 +11,9 @@ import (
 )
 
 func TestACommandWhileStaleHasItsWholeTime(t *testing.T) {
-	m := &Manager{observed: observed.New(observed.Config{Now: func() time.Time { return t0.Add(time.Hour) }, Timings: patient})}
+	m := &Manager{
+		observed: observed.New(observed.Config{Now: func() time.Time { return t0.Add(time.Hour) }, Timings: patient}),
+	}
 	for _, cmd := range []ecp.Command{ecp.Stop{}, ecp.Delete{}} {
 		rec := aRecord(ecp.Running)
 		rec.Status.StaleFrom = t0

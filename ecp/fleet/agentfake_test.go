@@ -39,7 +39,9 @@ func (l *FakeLink) Samples(_ context.Context, _ ecp.ID, since time.Time) ([][]ec
 }
 
 // Read reads Files.
-func (l *FakeLink) Logs(ctx context.Context, _ ecp.ID, agent ecp.AgentID, q ecp.AgentLogQuery) iter.Seq2[ecp.AgentLogLine, error] {
+func (l *FakeLink) Logs(
+	ctx context.Context, _ ecp.ID, agent ecp.AgentID, q ecp.AgentLogQuery,
+) iter.Seq2[ecp.AgentLogLine, error] {
 	if l.Files == nil {
 		return func(yield func(ecp.AgentLogLine, error) bool) {
 			yield(ecp.AgentLogLine{}, ecp.NewError(ecp.CodeUnsupported, "", "no files"))
@@ -93,7 +95,8 @@ func (l *FakeLink) Drop(id ecp.ID, agents ...ecp.AgentID) {
 	if l.of == nil {
 		return
 	}
-	l.of[id] = slices.DeleteFunc(l.of[id], func(a ecp.AgentObservation) bool { return slices.Contains(agents, a.Agent) })
+	l.of[id] = slices.DeleteFunc(l.of[id],
+		func(a ecp.AgentObservation) bool { return slices.Contains(agents, a.Agent) })
 }
 
 // Show lets an agent of a cluster be seen so, and wakes the cluster.

@@ -158,9 +158,15 @@ func inOrchard(t *testing.T, agents int, test func(o *orchard)) {
 		o := &orchard{rig: &rig{t: t}, t: t, link: &fleet.FakeLink{}, files: files{}}
 		o.link.Files = o.files.read
 		var err error
-		o.m, err = fleet.New(t.Context(), fleet.Config{Store: memstore.New(), Link: o.link, Adapters: []ecp.Adapter{emqxv5.New(emqxv5.Config{})}, AgentAddress: "https://ecp:1"})
+		o.m, err = fleet.New(t.Context(), fleet.Config{
+			Store:        memstore.New(),
+			Link:         o.link,
+			Adapters:     []ecp.Adapter{emqxv5.New(emqxv5.Config{})},
+			AgentAddress: "https://ecp:1",
+		})
 		require.NoError(t, err)
-		info, _, err := o.m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Adopted, Name: "a", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
+		info, _, err := o.m.Create(asSystem(),
+			fleet.CreateRequest{Mode: ecp.Adopted, Name: "a", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
 		require.NoError(t, err)
 		o.id = info.ID
 		for n := range agents {
@@ -182,7 +188,10 @@ func inOrchard(t *testing.T, agents int, test func(o *orchard)) {
 // shows lets an agent be seen so.
 func (o *orchard) shows(n int, connected bool, r ecp.AgentReport) {
 	r.At, r.Node = time.Now(), nodeName(n)
-	r.Description = ecp.Description{Version: "5.8.9", Nodes: []ecp.BrokerNode{{Name: nodeName(n), Status: ecp.NodeRunning}}}
+	r.Description = ecp.Description{
+		Version: "5.8.9",
+		Nodes:   []ecp.BrokerNode{{Name: nodeName(n), Status: ecp.NodeRunning}},
+	}
 	o.link.Show(o.id, ecp.AgentObservation{Agent: o.agents[n], Connected: connected, Since: time.Now(), Report: &r})
 }
 
@@ -215,12 +224,15 @@ func TestLogsOfAdopted(t *testing.T) {
 		require.Equal(t, "2 19\n  of it", raws(all)[19])
 		require.True(t, slices.IsSortedFunc(all, func(a, b ecp.LogLine) int { return a.At.Compare(b.At) }))
 		require.Equal(t, []string{"2 19\n  of it"}, raws(o.readLogs(o.id, ecp.LogQuery{Limit: 1})), "the newest")
-		require.Equal(t, []string{"1 18\n  of it", "2 19\n  of it"}, raws(o.readLogs(o.id, ecp.LogQuery{Level: "error", Query: "1", Since: second(16)})))
-		require.Equal(t, []string{"1 4\n  of it"}, raws(o.readLogs(o.id, ecp.LogQuery{Node: nodeName(0), Until: second(5), Since: second(3)})))
+		require.Equal(t, []string{"1 18\n  of it", "2 19\n  of it"},
+			raws(o.readLogs(o.id, ecp.LogQuery{Level: "error", Query: "1", Since: second(16)})))
+		require.Equal(t, []string{"1 4\n  of it"},
+			raws(o.readLogs(o.id, ecp.LogQuery{Node: nodeName(0), Until: second(5), Since: second(3)})))
 
 		f := o.files[o.agents[0]]
 		o.readLogs(o.id, ecp.LogQuery{Level: "error", Query: "NOT there", Until: second(5), Limit: 7})
-		require.Equal(t, ecp.AgentLogQuery{Level: "error", Text: "not there", Until: second(5), Tail: 7}, f.asked[len(f.asked)-1])
+		require.Equal(t, ecp.AgentLogQuery{Level: "error", Text: "not there", Until: second(5), Tail: 7},
+			f.asked[len(f.asked)-1])
 	})
 }
 
@@ -240,7 +252,8 @@ func TestLogsFollowOfAdopted(t *testing.T) {
 		synctest.Wait()
 		f.write(time.Now(), " b3", logged(time.Now(), "info", "c"))
 		f.breaks(nil)
-		require.Equal(t, []string{"1 b\n b2\n b3", "1 c"}, raws(log.until("c", says("", "] c"))), "the agent was away for less than a second")
+		require.Equal(t, []string{"1 b\n b2\n b3", "1 c"}, raws(log.until("c", says("", "] c"))),
+			"the agent was away for less than a second")
 
 		o.shows(0, false, ecp.AgentReport{})
 		f.breaks(&ecp.Error{Code: ecp.CodeUnavailable, Message: "not connected"})
@@ -249,13 +262,15 @@ func TestLogsFollowOfAdopted(t *testing.T) {
 		require.Contains(t, came[0].Gap, "is not connected: its log goes on once it is")
 		f.write(time.Now(), logged(time.Now(), "info", "d"))
 		f.change(func() {
-			f.lines = append(f.lines, ecp.AgentLogLine{At: time.Now(), Gap: "files were removed", Mark: strconv.Itoa(len(f.lines) + 1)})
+			f.lines = append(f.lines,
+				ecp.AgentLogLine{At: time.Now(), Gap: "files were removed", Mark: strconv.Itoa(len(f.lines) + 1)})
 		})
 		f.write(time.Now(), logged(time.Now(), "info", "e"))
 		<-time.After(time.Minute)
 		f.breaks(nil)
 		o.shows(0, true, ecp.AgentReport{Logs: "/opt/emqx/log"})
-		require.Equal(t, []string{"1 d", "1 files were removed", "1 e"}, raws(log.until("e", says("", "] e"))), "it is told once that it is away")
+		require.Equal(t, []string{"1 d", "1 files were removed", "1 e"}, raws(log.until("e", says("", "] e"))),
+			"it is told once that it is away")
 		log.stop()
 		require.NoError(t, <-log.ended)
 	})
@@ -286,9 +301,14 @@ func TestLogsOfAdoptedNodes(t *testing.T) {
 	inOrchard(t, 4, func(o *orchard) {
 		for n, agent := range o.agents {
 			o.files[agent].write(time.Now(), logged(time.Now(), "info", "of "+strconv.Itoa(n)))
-			require.NoError(t, o.m.Agents.Note(o.t.Context(), agent, ecp.AgentNote{Node: nodeName(n), Hostname: "host-" + strconv.Itoa(n)}))
+			require.NoError(t, o.m.Agents.Note(o.t.Context(), agent,
+				ecp.AgentNote{Node: nodeName(n), Hostname: "host-" + strconv.Itoa(n)}))
 		}
-		o.link.Show(o.id, ecp.AgentObservation{Agent: o.agents[0], Connected: true, Report: &ecp.AgentReport{Logs: "/l", Errors: []ecp.AgentError{{Stage: ecp.AgentStageNode}}}})
+		o.link.Show(o.id, ecp.AgentObservation{
+			Agent:     o.agents[0],
+			Connected: true,
+			Report:    &ecp.AgentReport{Logs: "/l", Errors: []ecp.AgentError{{Stage: ecp.AgentStageNode}}},
+		})
 		o.shows(1, false, ecp.AgentReport{})
 		o.files[o.agents[2]].breaks(&ecp.Error{Code: ecp.CodeUnsupported, Message: "too old"})
 		got := raws(o.readLogs(o.id, ecp.LogQuery{}))
@@ -299,7 +319,12 @@ func TestLogsOfAdoptedNodes(t *testing.T) {
 
 		twin := registered(o.t, o.m, o.id)
 		o.files[twin] = &logFiles{}
-		o.link.Show(o.id, ecp.AgentObservation{Agent: twin, Connected: true, Conflict: "the node is served by another", Report: &ecp.AgentReport{Node: nodeName(3), Logs: "/l"}})
+		o.link.Show(o.id, ecp.AgentObservation{
+			Agent:     twin,
+			Connected: true,
+			Conflict:  "the node is served by another",
+			Report:    &ecp.AgentReport{Node: nodeName(3), Logs: "/l"},
+		})
 		require.Equal(t, got, raws(o.readLogs(o.id, ecp.LogQuery{})), "each line once")
 		nameless := registered(o.t, o.m, o.id)
 		o.link.Show(o.id, ecp.AgentObservation{Agent: nameless, Connected: true})
@@ -326,8 +351,13 @@ func TestLogsOfAdoptedRefused(t *testing.T) {
 		}
 		o.shows(0, true, ecp.AgentReport{})
 		require.Contains(t, why(ecp.ErrUnsupported), "run `emqxee-agent register --emqx-log-collection-enabled`")
-		o.shows(0, true, ecp.AgentReport{Errors: []ecp.AgentError{{Stage: ecp.AgentStageLogs, Code: "auth_failed", Message: "/opt/emqx/log cannot be read"}}})
-		require.Equal(t, "the agent cannot read EMQX's log files: /opt/emqx/log cannot be read", why(ecp.ErrUnavailable))
+		o.shows(0, true, ecp.AgentReport{Errors: []ecp.AgentError{{
+			Stage:   ecp.AgentStageLogs,
+			Code:    "auth_failed",
+			Message: "/opt/emqx/log cannot be read",
+		}}})
+		require.Equal(t, "the agent cannot read EMQX's log files: /opt/emqx/log cannot be read",
+			why(ecp.ErrUnavailable))
 		o.shows(0, false, ecp.AgentReport{Logs: "/opt/emqx/log"})
 		require.Equal(t, "needs a connected agent", why(ecp.ErrUnavailable))
 		o.shows(0, true, ecp.AgentReport{Logs: "/opt/emqx/log"})
@@ -340,10 +370,17 @@ func TestLogsOfAdoptedRefused(t *testing.T) {
 func TestLogsOfAdoptedAreBounded(t *testing.T) {
 	inOrchard(t, 2, func(o *orchard) {
 		text := strings.Repeat("x", 60<<10)
-		o.link.Files = func(_ context.Context, agent ecp.AgentID, _ ecp.AgentLogQuery) iter.Seq2[ecp.AgentLogLine, error] {
+		o.link.Files = func(
+			_ context.Context, agent ecp.AgentID, _ ecp.AgentLogQuery,
+		) iter.Seq2[ecp.AgentLogLine, error] {
 			return func(yield func(ecp.AgentLogLine, error) bool) {
 				for n := range 2000 {
-					if !yield(ecp.AgentLogLine{At: time.Now(), Text: fmt.Sprintf("%s %d %s", agent, n, text), Mark: strconv.Itoa(n), Cut: true}, nil) {
+					if !yield(ecp.AgentLogLine{
+						At:   time.Now(),
+						Text: fmt.Sprintf("%s %d %s", agent, n, text),
+						Mark: strconv.Itoa(n),
+						Cut:  true,
+					}, nil) {
 						return
 					}
 				}

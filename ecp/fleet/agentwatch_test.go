@@ -20,7 +20,8 @@ func TestAgentsAreWatched(t *testing.T) {
 }
 
 func agentsAreWatched(t *testing.T) {
-	m, err := fleet.New(t.Context(), fleet.Config{Store: memstore.New(), Defaults: fleet.Defaults{Projects: []string{"a/p", "b/p"}}})
+	m, err := fleet.New(t.Context(),
+		fleet.Config{Store: memstore.New(), Defaults: fleet.Defaults{Projects: []string{"a/p", "b/p"}}})
 	require.NoError(t, err)
 	info, _, err := m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Adopted, Project: "a/p", Name: "plant"})
 	require.NoError(t, err)
@@ -28,7 +29,8 @@ func agentsAreWatched(t *testing.T) {
 	require.NoError(t, err)
 	register := func(name string) ecp.AgentID {
 		key := sha256.Sum256([]byte(name))
-		a, err := m.Agents.Register(t.Context(), ecp.AgentRegistration{Token: secret, PublicKey: key[:], Hostname: name})
+		a, err := m.Agents.Register(t.Context(),
+			ecp.AgentRegistration{Token: secret, PublicKey: key[:], Hostname: name})
 		require.NoError(t, err)
 		return a.ID
 	}
@@ -50,7 +52,8 @@ func agentsAreWatched(t *testing.T) {
 		"b/p": {"x emqx@x", "x emqx@x", "y ", "x emqx@x gone", "y  gone"}, // moved with its cluster, seen last, …
 		"c/p": nil,
 	} {
-		ctx, cancel := context.WithTimeout(ecp.WithActor(t.Context(), ecp.Actor{Name: "u", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: project}}}), time.Second)
+		ctx, cancel := context.WithTimeout(ecp.WithActor(t.Context(),
+			ecp.Actor{Name: "u", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: project}}}), time.Second)
 		var got []string
 		for c, err := range m.Watch(ctx, 0) {
 			if err != nil {

@@ -72,12 +72,19 @@ func TestBrokerAnswers(t *testing.T) {
 		t.Run(image, func(t *testing.T) {
 			inBubble(t, func(r *rig) {
 				r.run()
-				info, _, err := r.m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec(image, 2)})
+				info, _, err := r.m.Create(asSystem(),
+					fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec(image, 2)})
 				require.NoError(t, err)
 				c := r.m.Cluster(info.ID)
 				r.reaches(c, ecp.Running)
 				sim := r.sim.Cluster(c.ID())
-				sim.AddClients(emqxsim.Clients{Name: "meter", Count: 6, Subscribe: []string{"to/%c"}, Topic: "from/%c", Rate: 1})
+				sim.AddClients(emqxsim.Clients{
+					Name:      "meter",
+					Count:     6,
+					Subscribe: []string{"to/%c"},
+					Topic:     "from/%c",
+					Rate:      1,
+				})
 				sim.AddConnector("http", "shop", nil)
 				sim.AddRule("orders", `SELECT * FROM "from/#"`)
 				sim.Node(r.nodeName(c, 1)).RaiseAlarm("too_hot", "the sun shines", map[string]any{"degrees": 41})
@@ -138,7 +145,8 @@ func TestWhoMayAskTheBroker(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.running()
 		as := func(role ecp.Role, project string) context.Context {
-			return ecp.WithActor(context.Background(), ecp.Actor{Name: "somebody", Grants: []ecp.Grant{{Role: role, Project: "default/" + project}}})
+			return ecp.WithActor(context.Background(),
+				ecp.Actor{Name: "somebody", Grants: []ecp.Grant{{Role: role, Project: "default/" + project}}})
 		}
 		for what, ask := range brokerQuestions {
 			require.ErrorIs(t, ask(context.Background(), r.m, c.ID()), ecp.ErrDenied, what)
@@ -208,13 +216,17 @@ var brokerFaults = []struct {
 		return []emqxsim.Fault{{Node: r.nodeName(c, 0), Hang: true}}
 	}, "", nil, 11 * time.Second, 2},
 	{"two nodes fail", func(r *rig, c ecp.Cluster) []emqxsim.Fault {
-		return []emqxsim.Fault{{Node: r.nodeName(c, 0), Status: 500, Body: "{}"}, {Node: r.nodeName(c, 1), Status: 500, Body: "{}"}}
+		return []emqxsim.Fault{
+			{Node: r.nodeName(c, 0), Status: 500, Body: "{}"}, {Node: r.nodeName(c, 1), Status: 500, Body: "{}"},
+		}
 	}, "", nil, 3 * time.Second, 3},
 	{"all are down", func(*rig, ecp.Cluster) []emqxsim.Fault { return []emqxsim.Fault{{Refuse: true}} },
 		ecp.CodeUnavailable, []string{"-0.", "-1.", "-2.", "connection refused"}, 20 * time.Second, 3},
 	{"all hang", func(*rig, ecp.Cluster) []emqxsim.Fault { return []emqxsim.Fault{{Hang: true}} },
 		ecp.CodeUnavailable, []string{"-0.", "-1.", "-2.", "no answer in time"}, 20 * time.Second, 3},
-	{"all are somebody else", func(*rig, ecp.Cluster) []emqxsim.Fault { return []emqxsim.Fault{{ContentType: "text/html"}} },
+	{"all are somebody else", func(*rig, ecp.Cluster) []emqxsim.Fault {
+		return []emqxsim.Fault{{ContentType: "text/html"}}
+	},
 		ecp.CodeUnavailable, []string{"of type text/html"}, 3 * time.Second, 3},
 	{"an answer that is no answer", func(*rig, ecp.Cluster) []emqxsim.Fault {
 		return []emqxsim.Fault{{Status: 400, Body: `{"code":"BAD_REQUEST","message":"no such\nthing"}`, ContentType: "application/json"}}
@@ -266,7 +278,8 @@ func TestBrokerFaults(t *testing.T) {
 func TestBrokerTimeIsOver(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.run()
-		info, _, err := r.m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec("emqx-ee-5.8.9", 4)})
+		info, _, err := r.m.Create(asSystem(),
+			fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec("emqx-ee-5.8.9", 4)})
 		require.NoError(t, err)
 		c := r.m.Cluster(info.ID)
 		r.reaches(c, ecp.Running)
@@ -292,7 +305,12 @@ func TestBrokerTimeIsOver(t *testing.T) {
 func TestBrokerErrorIsKept(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.running()
-		r.sim.Cluster(c.ID()).AddFault(emqxsim.Fault{Path: "/api/v5/alarms", Status: 503, Body: `{"code":"BUSY","message":"later"}`, ContentType: "application/json"})
+		r.sim.Cluster(c.ID()).AddFault(emqxsim.Fault{
+			Path:        "/api/v5/alarms",
+			Status:      503,
+			Body:        `{"code":"BUSY","message":"later"}`,
+			ContentType: "application/json",
+		})
 		_, err := r.m.Monitor.ActiveAlarms(asSystem(), c.ID())
 		require.ErrorIs(t, err, ecp.ErrUnavailable)
 		var said *ecp.BrokerError
@@ -353,12 +371,17 @@ func TestBrokerWithoutAdapter(t *testing.T) {
 		c, _ := r.running()
 		r.stop()
 		var err error
-		r.m, err = fleet.New(context.Background(), fleet.Config{Store: r.store, Provisioners: map[string]ecp.Provisioner{"default": r.sim}})
+		r.m, err = fleet.New(context.Background(),
+			fleet.Config{Store: r.store, Provisioners: map[string]ecp.Provisioner{"default": r.sim}})
 		require.NoError(t, err)
 		_, _, err = r.asks(c)
 		require.ErrorIs(t, err, ecp.ErrUnsupported)
 		require.Contains(t, err.Error(), "it is EMQX 5.8.9")
-		r.m, err = fleet.New(context.Background(), fleet.Config{Store: r.store, Provisioners: map[string]ecp.Provisioner{"default": r.sim}, Adapters: []ecp.Adapter{mute{}}})
+		r.m, err = fleet.New(context.Background(), fleet.Config{
+			Store:        r.store,
+			Provisioners: map[string]ecp.Provisioner{"default": r.sim},
+			Adapters:     []ecp.Adapter{mute{}},
+		})
 		require.NoError(t, err)
 		_, _, err = r.asks(c)
 		require.ErrorIs(t, err, ecp.ErrUnsupported)
@@ -378,9 +401,14 @@ func (mute) Describe(context.Context) (d ecp.Description, err error) { return d,
 // with an agent they are asked like any other.
 func TestBrokerOfAdopted(t *testing.T) {
 	adopted := func(t *testing.T, l ecp.Link) (*fleet.Manager, ecp.ID) {
-		m, err := fleet.New(t.Context(), fleet.Config{Store: memstore.New(), Link: l, Adapters: []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})}})
+		m, err := fleet.New(t.Context(), fleet.Config{
+			Store:    memstore.New(),
+			Link:     l,
+			Adapters: []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
+		})
 		require.NoError(t, err)
-		info, _, err := m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Adopted, Name: "a", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
+		info, _, err := m.Create(asSystem(),
+			fleet.CreateRequest{Mode: ecp.Adopted, Name: "a", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
 		require.NoError(t, err)
 		return m, info.ID
 	}
@@ -391,7 +419,10 @@ func TestBrokerOfAdopted(t *testing.T) {
 		m, id := adopted(t, link)
 		agent := registered(t, m, id)
 		link.Show(id, ecp.AgentObservation{Agent: agent, Connected: true, Since: time.Now(), Report: &ecp.AgentReport{
-			At: time.Now(), Node: node.Name(), Description: ecp.Description{Version: version, Nodes: []ecp.BrokerNode{{Name: node.Name(), Status: ecp.NodeRunning}}},
+			At: time.Now(), Node: node.Name(), Description: ecp.Description{
+				Version: version,
+				Nodes:   []ecp.BrokerNode{{Name: node.Name(), Status: ecp.NodeRunning}},
+			},
 		}})
 		for what, ask := range brokerQuestions {
 			require.ErrorIs(t, ask(asSystem(), m, id), ecp.ErrConflict, "%s: it is still registering", what)

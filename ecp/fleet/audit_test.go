@@ -33,8 +33,13 @@ func TestEveryChangeIsAudited(t *testing.T) {
 	require.NotEmpty(t, got[0].ID)
 	got[0].ID = ""
 	require.Equal(t, change.AuditEntry{
-		At: o.now.UTC(), Actor: "a-boss", User: "a-boss", Credential: "session/test", Origin: ecp.Origin{RemoteAddress: "192.0.2.7", RequestID: "r-1"}, Action: "update", Kind: ecp.KindProject, Key: "a/p", Scope: "a/p",
-		Outcome: change.OutcomeDone, Changes: []change.AuditChange{{Path: "/description", Before: `""`, After: `"new words"`}, {Path: "/revision", Before: "1", After: "2"}},
+		At: o.now.UTC(), Actor: "a-boss", User: "a-boss", Credential: "session/test", Origin: ecp.Origin{
+			RemoteAddress: "192.0.2.7",
+			RequestID:     "r-1",
+		}, Action: "update", Kind: ecp.KindProject, Key: "a/p", Scope: "a/p",
+		Outcome: change.OutcomeDone, Changes: []change.AuditChange{
+			{Path: "/description", Before: `""`, After: `"new words"`}, {Path: "/revision", Before: "1", After: "2"},
+		},
 	}, got[0])
 
 	since := o.now.Add(time.Second)
@@ -42,16 +47,22 @@ func TestEveryChangeIsAudited(t *testing.T) {
 	word, name := "another password", "New Name"
 	_, err = o.m.Accounts.UpdateUser(o.as("a-boss"), "ap-user", tenancy.UserChange{Password: &word})
 	require.NoError(t, err)
-	made, err := o.m.Accounts.CreateToken(o.system(), tenancy.TokenRequest{Name: "t", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}})
+	made, err := o.m.Accounts.CreateToken(o.system(),
+		tenancy.TokenRequest{Name: "t", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}})
 	require.NoError(t, err)
 	require.NoError(t, o.m.Accounts.DeleteToken(o.as("ap-lead"), made.ID))
 	s := o.login("ap-lead")
 	ring, err := ecp.NewKeyRing(aKey("k1", 1))
 	require.NoError(t, err)
 	o.begin(func(c *Config) { c.Sealer = ring })
-	info, _, err := o.m.Create(o.as("ap-lead"), CreateRequest{Mode: ecp.Hosted, Project: "a/p", Name: "one", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 5, Config: map[string]string{"authn.password": "hush"}}}})
+	info, _, err := o.m.Create(o.as("ap-lead"),
+		CreateRequest{Mode: ecp.Hosted, Project: "a/p", Name: "one", Spec: ecp.Spec{
+			Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 5, Config: map[string]string{"authn.password": "hush"}},
+		}})
 	require.NoError(t, err)
-	for _, cmd := range []ecp.Command{ecp.Update{Name: &name}, ecp.Stop{}, ecp.Stop{}, ecp.Transfer{Project: "a/q"}, ecp.Delete{}} {
+	for _, cmd := range []ecp.Command{ecp.Update{
+		Name: &name,
+	}, ecp.Stop{}, ecp.Stop{}, ecp.Transfer{Project: "a/q"}, ecp.Delete{}} {
 		_, err = o.m.Cluster(info.ID).Do(o.as("a-boss"), cmd)
 		require.NoError(t, err)
 	}
@@ -66,15 +77,18 @@ func TestEveryChangeIsAudited(t *testing.T) {
 	slices.Reverse(said)
 	slices.Sort(said)
 	want := []string{
-		"a-boss update user a/p", "system create token a/p", "ap-lead delete token a/p", "ap-lead login session a/p", "ap-lead create cluster a/p",
-		"a-boss update cluster a/p", "a-boss stop cluster a/p", "a-boss transfer cluster a/p", "a-boss transfer cluster a/q", "a-boss delete cluster a/q",
+		"a-boss update user a/p", "system create token a/p", "ap-lead delete token a/p", "ap-lead login session a/p",
+		"ap-lead create cluster a/p",
+		"a-boss update cluster a/p", "a-boss stop cluster a/p", "a-boss transfer cluster a/p",
+		"a-boss transfer cluster a/q", "a-boss delete cluster a/q",
 		"root create org z", "root delete org z",
 	}
 	slices.Sort(want)
 	require.Equal(t, want, said, "the second stop held already, and changed nothing")
 	require.NotContains(t, fmt.Sprint(o.s.Records[ecp.KindAudit]), s.Secret)
 
-	create := o.audit(o.system(), change.AuditOptions{Kind: ecp.KindCluster, Key: string(info.ID), Since: since, Limit: 100})
+	create := o.audit(o.system(),
+		change.AuditOptions{Kind: ecp.KindCluster, Key: string(info.ID), Since: since, Limit: 100})
 	b, err := json.Marshal(create)
 	require.NoError(t, err)
 	require.Contains(t, string(b), `{"path":"/spec/hosted/config/authn.password","after":"\"[redacted]\""}`)
@@ -90,7 +104,10 @@ func TestAuditIsReadWithinReach(t *testing.T) {
 	_, err := o.m.Directory.UpdateOrg(o.system(), "a", "x", 0)
 	require.NoError(t, err)
 	for name, want := range map[string][]string{
-		"root": {"", "a", "a/p", "a/q", "b", "b/p"}, "a-boss": {"a", "a/p", "a/q"}, "b-boss": {"b", "b/p"}, "ap-lead": {"a/p"},
+		"root":    {"", "a", "a/p", "a/q", "b", "b/p"},
+		"a-boss":  {"a", "a/p", "a/q"},
+		"b-boss":  {"b", "b/p"},
+		"ap-lead": {"a/p"},
 	} {
 		var got []string
 		for _, e := range o.audit(o.as(name), change.AuditOptions{Limit: 100}) {
@@ -131,8 +148,12 @@ func TestRefusalsAreAudited(t *testing.T) {
 	for _, e := range got {
 		of = append(of, []any{e.Actor, e.Action, e.Key, e.Scope, e.Why})
 	}
-	require.ElementsMatch(t, [][]any{{"aq-lead", "delete", string(info.ID), "a/p", "not_found"}, {"aq-lead", "delete", "emqx-00000000", "", "not_found"}}, of)
-	require.Len(t, o.audit(o.as("ap-lead"), change.AuditOptions{Outcome: change.OutcomeDenied}), 1, "the project's own administrator sees it")
+	require.ElementsMatch(t, [][]any{
+		{"aq-lead", "delete", string(info.ID), "a/p", "not_found"},
+		{"aq-lead", "delete", "emqx-00000000", "", "not_found"},
+	}, of)
+	require.Len(t, o.audit(o.as("ap-lead"), change.AuditOptions{Outcome: change.OutcomeDenied}), 1,
+		"the project's own administrator sees it")
 }
 
 func TestPruneRemovesWhatIsOver(t *testing.T) {
@@ -170,9 +191,15 @@ func TestPruneRemovesWhatIsOver(t *testing.T) {
 // alike for what is somebody else's and for what is not there.
 func TestRefusalsDoNotTellWhatIsThere(t *testing.T) {
 	o := newCompany(t)
-	info, operation, err := o.m.Create(o.system(), CreateRequest{Mode: ecp.Hosted, Project: "b/p", Name: "x", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 5}}})
+	info, operation, err := o.m.Create(o.system(), CreateRequest{
+		Mode:    ecp.Hosted,
+		Project: "b/p",
+		Name:    "x",
+		Spec:    ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 5}},
+	})
 	require.NoError(t, err)
-	token, err := o.m.Accounts.CreateToken(o.system(), tenancy.TokenRequest{Name: "x", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "b/p"}})
+	token, err := o.m.Accounts.CreateToken(o.system(),
+		tenancy.TokenRequest{Name: "x", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "b/p"}})
 	require.NoError(t, err)
 	for what, try := range map[string]func(context.Context, bool) error{
 		"cluster": func(ctx context.Context, there bool) error {

@@ -23,13 +23,16 @@ func aFleet(t testing.TB, n int) (*fleet.Manager, *emqxsim.Provisioner, []ecp.ID
 	sim, err := emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{Now: clock})
 	require.NoError(t, err)
 	m, err := fleet.New(context.Background(), fleet.Config{
-		Store: memstore.New(), Provisioners: map[string]ecp.Provisioner{"default": sim}, Adapters: []ecp.Adapter{emqxv5.New(emqxv5.Config{})}, Now: clock,
+		Store: memstore.New(), Provisioners: map[string]ecp.Provisioner{
+			"default": sim,
+		}, Adapters: []ecp.Adapter{emqxv5.New(emqxv5.Config{})}, Now: clock,
 	})
 	require.NoError(t, err)
 	m.SetTick(clock)
 	ids := make([]ecp.ID, n)
 	for i := range ids {
-		info, _, err := m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted, Name: fmt.Sprint("c", i), Spec: spec("", 1)})
+		info, _, err := m.Create(asSystem(),
+			fleet.CreateRequest{Mode: ecp.Hosted, Name: fmt.Sprint("c", i), Spec: spec("", 1)})
 		require.NoError(t, err)
 		ids[i] = info.ID
 	}
@@ -90,9 +93,15 @@ func BenchmarkList(b *testing.B) {
 	require.NoError(b, store.Write(context.Background(), func(tx ecp.Tx) error {
 		for i := range 10_000 {
 			rec := ecp.ClusterRecord{
-				ID: ecp.ID(fmt.Sprintf("emqx-%08x", i*7919)), Name: fmt.Sprint("Cluster ", i), Project: "default/default", Mode: ecp.Adopted,
-				Spec:   ecp.Spec{Adopted: &ecp.AdoptedSpec{}},
-				Status: ecp.Status{State: []ecp.State{ecp.Running, ecp.Abnormal}[i%100/99], Conditions: make([]ecp.Condition, 8)},
+				ID:      ecp.ID(fmt.Sprintf("emqx-%08x", i*7919)),
+				Name:    fmt.Sprint("Cluster ", i),
+				Project: "default/default",
+				Mode:    ecp.Adopted,
+				Spec:    ecp.Spec{Adopted: &ecp.AdoptedSpec{}},
+				Status: ecp.Status{
+					State:      []ecp.State{ecp.Running, ecp.Abnormal}[i%100/99],
+					Conditions: make([]ecp.Condition, 8),
+				},
 			}
 			if err := ecp.Put(tx, rec, 0); err != nil {
 				return err
@@ -101,7 +110,12 @@ func BenchmarkList(b *testing.B) {
 		return nil
 	}))
 	for name, o := range map[string]ecp.ListOptions{
-		"page": {Limit: 50}, "name": {Limit: 50, Sort: ecp.SortName, Descending: true}, "version": {Limit: 50, Sort: ecp.SortVersion, State: ecp.Running}, "state": {Limit: 50, State: ecp.Abnormal}, "query": {Limit: 50, Query: "ter 999"}, "none": {Limit: 50, Query: "nothing like it"},
+		"page":    {Limit: 50},
+		"name":    {Limit: 50, Sort: ecp.SortName, Descending: true},
+		"version": {Limit: 50, Sort: ecp.SortVersion, State: ecp.Running},
+		"state":   {Limit: 50, State: ecp.Abnormal},
+		"query":   {Limit: 50, Query: "ter 999"},
+		"none":    {Limit: 50, Query: "nothing like it"},
 	} {
 		b.Run(name, func(b *testing.B) {
 			var took []time.Duration

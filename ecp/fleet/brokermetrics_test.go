@@ -87,7 +87,9 @@ func TestMetricsThatTakeLong(t *testing.T) {
 		r.stop()
 		for lines, whole := range map[int]bool{5: true, 10: false} {
 			r.m, err = fleet.New(context.Background(), fleet.Config{
-				Store: r.store, Provisioners: map[string]ecp.Provisioner{"default": r.sim}, Adapters: []ecp.Adapter{drip{lines: lines}},
+				Store:        r.store,
+				Provisioners: map[string]ecp.Provisioner{"default": r.sim},
+				Adapters:     []ecp.Adapter{drip{lines: lines}},
 			})
 			require.NoError(t, err)
 			text, took, err := r.scrape(asSystem(), c)
@@ -145,7 +147,8 @@ func TestTurnsAtABroker(t *testing.T) {
 		done := make(chan error)
 		for i := range 4 {
 			go func() { // two of one actor, and two of another
-				by := ecp.WithActor(context.Background(), ecp.Actor{Name: []string{"ann", "ben"}[i%2], Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
+				by := ecp.WithActor(context.Background(),
+					ecp.Actor{Name: []string{"ann", "ben"}[i%2], Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
 				_, err := r.m.Monitor.WriteMetrics(by, c.ID(), held{release: release}, ecp.MetricsOfNode)
 				done <- err
 			}()

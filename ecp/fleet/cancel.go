@@ -67,8 +67,15 @@ var noWayBack = map[ecp.OperationKind]string{
 // ended otherwise, or where there is no way back; the message says what to do
 // instead.
 func (m *Manager) CancelOperation(ctx context.Context, id ecp.OperationID) (ecp.Operation, error) {
-	q := change.Request{Op: "cancel operation " + string(id), Action: "cancel", Kind: ecp.KindOperation, Key: string(id), Asked: id}
-	out, err := change.Submit(ctx, m.Changes, q, func(w *change.Tx) (ecp.Operation, error) { return m.cancelOperation(w, id) })
+	q := change.Request{
+		Op:     "cancel operation " + string(id),
+		Action: "cancel",
+		Kind:   ecp.KindOperation,
+		Key:    string(id),
+		Asked:  id,
+	}
+	out, err := change.Submit(ctx, m.Changes, q,
+		func(w *change.Tx) (ecp.Operation, error) { return m.cancelOperation(w, id) })
 	if err != nil {
 		return ecp.Operation{}, err
 	}
@@ -83,7 +90,11 @@ func (m *Manager) cancelOperation(w *change.Tx, id ecp.OperationID) (ecp.Operati
 		err = w.Permit(ecp.RightWrite, o.Project)
 	}
 	if errors.Is(err, ecp.ErrNotFound) {
-		return ecp.Operation{}, &ecp.Error{Code: ecp.CodeNotFound, Message: fmt.Sprintf("there is no operation %q", id), Cause: errors.Unwrap(err)}
+		return ecp.Operation{}, &ecp.Error{
+			Code:    ecp.CodeNotFound,
+			Message: fmt.Sprintf("there is no operation %q", id),
+			Cause:   errors.Unwrap(err),
+		}
 	}
 	if err != nil || o.Phase == ecp.PhaseCancelled {
 		return o, err
@@ -97,14 +108,17 @@ func (m *Manager) cancelOperation(w *change.Tx, id ecp.OperationID) (ecp.Operati
 	}
 	way := waysBack[o.Kind]
 	if way == nil || rec.Status.Previous == nil {
-		return o, ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("a %s has no way back: %s", o.Kind, cmp.Or(noWayBack[o.Kind], "it was begun by another build; a new change takes over from it")))
+		return o, ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("a %s has no way back: %s", o.Kind,
+			cmp.Or(noWayBack[o.Kind], "it was begun by another build; a new change takes over from it")))
 	}
 	back := way(*rec.Status.Previous)
 	if back == nil {
-		return o, ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("the %s has changed nothing that was wanted, so there is nothing to go back to", o.Kind))
+		return o, ecp.NewError(ecp.CodeConflict, "",
+			fmt.Sprintf("the %s has changed nothing that was wanted, so there is nothing to go back to", o.Kind))
 	}
 	if rec.Mode == ecp.Hosted && o.Kind == ecp.OpUpdate {
-		if why := catalog.MayBecome(rec.Resolved.Image.Version, rec.Status.Previous.Resolved.Image.Version, derive.OrdinalsOf(rec)); why != "" {
+		if why := catalog.MayBecome(rec.Resolved.Image.Version, rec.Status.Previous.Resolved.Image.Version,
+			derive.OrdinalsOf(rec)); why != "" {
 			return o, ecp.NewError(ecp.CodeConflict, "", why+"; some nodes may run it already")
 		}
 	}

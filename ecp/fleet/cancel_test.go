@@ -85,11 +85,13 @@ func TestRefusedCancels(t *testing.T) {
 			}
 		}
 		as := func(role ecp.Role, project string) context.Context {
-			return ecp.WithActor(context.Background(), ecp.Actor{Name: "somebody", Grants: []ecp.Grant{{Role: role, Project: project}}})
+			return ecp.WithActor(context.Background(),
+				ecp.Actor{Name: "somebody", Grants: []ecp.Grant{{Role: role, Project: project}}})
 		}
 		refused("nobody", context.Background(), create.ID, ecp.CodeDenied, "no actor")
 		refused("a reader", as(ecp.RoleUser, "default/default"), create.ID, ecp.CodeDenied, "may not do this")
-		refused("of another project", as(ecp.RoleProjectAdmin, "default/other"), create.ID, ecp.CodeNotFound, "there is no operation")
+		refused("of another project", as(ecp.RoleProjectAdmin, "default/other"), create.ID, ecp.CodeNotFound,
+			"there is no operation")
 		refused("none", asSystem(), "op-0000000000000000", ecp.CodeNotFound, "there is no operation")
 		refused("a create", asSystem(), create.ID, ecp.CodeConflict, "delete removes the cluster")
 

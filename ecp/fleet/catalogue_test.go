@@ -31,12 +31,23 @@ func shopProvisioner(_ context.Context, c ecp.TargetConfig) (ecp.Provisioner, er
 }
 
 var (
-	anImage    = ecp.Image{ID: "emqx-5.8.0", Reference: "emqx/emqx-enterprise:5.8.0", Version: "5.8.0"}
-	aSize      = ecp.Size{Name: "8C16G", CPU: ecp.Resource{Request: "8", Limit: "8"}, Memory: ecp.Resource{Request: "16Gi", Limit: "16Gi"}, Storage: ecp.Storage{Size: "80Gi"}}
+	anImage = ecp.Image{ID: "emqx-5.8.0", Reference: "emqx/emqx-enterprise:5.8.0", Version: "5.8.0"}
+	aSize   = ecp.Size{
+		Name:    "8C16G",
+		CPU:     ecp.Resource{Request: "8", Limit: "8"},
+		Memory:  ecp.Resource{Request: "16Gi", Limit: "16Gi"},
+		Storage: ecp.Storage{Size: "80Gi"},
+	}
 	aRegistry  = ecp.Registry{Name: "ours", Host: "registry.example.com:5000", User: "robot"}
 	aLicense   = ecp.License{Name: "prod", Format: ecp.LicenseV5}
-	aLBProfile = ecp.LBProfile{Name: "small", MaxConnections: 1000, Annotations: map[string]string{"example.com/class": "s"}}
-	aKeyText   = ecp.Secret(base64.StdEncoding.EncodeToString([]byte("220111\n0\n10\nEvaluation\ncontact@emqx.io\ndefault\n20230109\n1825\n100\n")) + ".c2ln")
+	aLBProfile = ecp.LBProfile{
+		Name:           "small",
+		MaxConnections: 1000,
+		Annotations:    map[string]string{"example.com/class": "s"},
+	}
+	aKeyText = ecp.Secret(base64.StdEncoding.EncodeToString(
+		[]byte("220111\n0\n10\nEvaluation\ncontact@emqx.io\ndefault\n20230109\n1825\n100\n"),
+	) + ".c2ln")
 )
 
 // What a cluster was made with stays, whatever becomes of the catalogues; and
@@ -47,17 +58,24 @@ func TestCataloguesTouchNoCluster(t *testing.T) {
 	image := anImage
 	image.Reference, image.Default = "registry.example.com:5000/emqx/emqx:5.8.0", true
 	for _, err := range []error{
-		errOf(o.m.Catalog.Registries.Create(ctx, aRegistry, "hush")), errOf(o.m.Catalog.Images.Create(ctx, image, "")), errOf(o.m.Catalog.Sizes.Create(ctx, aSize, "")),
-		errOf(o.m.Catalog.Licenses.Create(ctx, aLicense, aKeyText)), errOf(o.m.Catalog.LBProfiles.Create(ctx, aLBProfile, "")),
+		errOf(o.m.Catalog.Registries.Create(ctx, aRegistry, "hush")), errOf(o.m.Catalog.Images.Create(ctx, image, "")),
+		errOf(o.m.Catalog.Sizes.Create(ctx, aSize, "")),
+		errOf(o.m.Catalog.Licenses.Create(ctx, aLicense, aKeyText)),
+		errOf(o.m.Catalog.LBProfiles.Create(ctx, aLBProfile, "")),
 	} {
 		require.NoError(t, err)
 	}
-	info, _, err := o.m.Create(ctx, CreateRequest{Mode: ecp.Hosted, Project: "a/p", Name: "one", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{
-		Nodes: 1, Connections: 7, Size: aSize.Name, Network: ecp.Network{Type: ecp.LoadBalancer, Annotations: map[string]string{"example.com/own": "1"}},
-	}}})
+	info, _, err := o.m.Create(ctx,
+		CreateRequest{Mode: ecp.Hosted, Project: "a/p", Name: "one", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{
+			Nodes:       1,
+			Connections: 7,
+			Size:        aSize.Name,
+			Network:     ecp.Network{Type: ecp.LoadBalancer, Annotations: map[string]string{"example.com/own": "1"}},
+		}}})
 	require.NoError(t, err)
 	made := info.Resolved
-	require.Equal(t, []any{"ours", "prod", "small", int64(0)}, []any{made.Registry, made.License, made.LBProfile, made.Image.Revision})
+	require.Equal(t, []any{"ours", "prod", "small", int64(0)},
+		[]any{made.Registry, made.License, made.LBProfile, made.Image.Revision})
 	d := derive.Desired(info.ClusterRecord)
 	require.NoError(t, o.m.observed.AddSecrets(ctx, info.ClusterRecord, &d))
 	require.Equal(t, ecp.PullCredentials{Host: "registry.example.com:5000", User: "robot", Password: "hush"}, d.Pull)
@@ -81,8 +99,11 @@ func TestCataloguesTouchNoCluster(t *testing.T) {
 	require.Equal(t, made, got.Resolved)
 
 	for what, err := range map[string]error{
-		"image": o.m.Catalog.Images.Delete(ctx, image.ID, 0), "size": o.m.Catalog.Sizes.Delete(ctx, aSize.Name, 0), "registry": o.m.Catalog.Registries.Delete(ctx, "ours", 0),
-		"license": o.m.Catalog.Licenses.Delete(ctx, "prod", 0), "profile": o.m.Catalog.LBProfiles.Delete(ctx, "small", 0),
+		"image":    o.m.Catalog.Images.Delete(ctx, image.ID, 0),
+		"size":     o.m.Catalog.Sizes.Delete(ctx, aSize.Name, 0),
+		"registry": o.m.Catalog.Registries.Delete(ctx, "ours", 0),
+		"license":  o.m.Catalog.Licenses.Delete(ctx, "prod", 0),
+		"profile":  o.m.Catalog.LBProfiles.Delete(ctx, "small", 0),
 	} {
 		require.ErrorIs(t, err, ecp.ErrConflict, what)
 		require.ErrorContains(t, err, "it is in use by cluster one", what)
@@ -94,7 +115,12 @@ func errOf[T any](_ T, err error) error { return err }
 func TestPoolIsNotMadeSmallerThanWhatIsUsed(t *testing.T) {
 	o := newShop(t)
 	for name, n := range map[string]int{"one": 30, "two": 12} {
-		_, _, err := o.m.Create(o.system(), CreateRequest{Mode: ecp.Hosted, Project: "a/p", Name: name, Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: n}}})
+		_, _, err := o.m.Create(o.system(), CreateRequest{
+			Mode:    ecp.Hosted,
+			Project: "a/p",
+			Name:    name,
+			Spec:    ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: n}},
+		})
 		require.NoError(t, err)
 	}
 	for _, c := range []struct {
@@ -115,9 +141,24 @@ func TestPoolIsNotMadeSmallerThanWhatIsUsed(t *testing.T) {
 			require.Equal(t, c.field, e.Fields[0].Field)
 		}
 	}
-	p, err := o.m.Catalog.UpdatePool(o.system(), ecp.Pool{Connections: 42, LargestCluster: 30, Clusters: 3, UsedConnections: 999, ExpiresAt: t0.Add(time.Hour), Revision: 1})
+	p, err := o.m.Catalog.UpdatePool(o.system(), ecp.Pool{
+		Connections:     42,
+		LargestCluster:  30,
+		Clusters:        3,
+		UsedConnections: 999,
+		ExpiresAt:       t0.Add(time.Hour),
+		Revision:        1,
+	})
 	require.NoError(t, err)
-	require.Equal(t, ecp.Pool{Connections: 42, LargestCluster: 30, Clusters: 3, UsedConnections: 42, UsedClusters: 2, ExpiresAt: t0.Add(time.Hour), Revision: 2}, p)
+	require.Equal(t, ecp.Pool{
+		Connections:     42,
+		LargestCluster:  30,
+		Clusters:        3,
+		UsedConnections: 42,
+		UsedClusters:    2,
+		ExpiresAt:       t0.Add(time.Hour),
+		Revision:        2,
+	}, p)
 	_, err = o.m.Catalog.UpdatePool(o.as("a-boss"), ecp.Pool{})
 	require.ErrorIs(t, err, ecp.ErrDenied)
 
@@ -136,7 +177,12 @@ func TestPoolIsNotMadeSmallerThanWhatIsUsed(t *testing.T) {
 // versions. Nodes that are started get what is booked.
 func TestNodesKeepTheLimitTheyWereMadeWith(t *testing.T) {
 	o := newShop(t)
-	info, _, err := o.m.Create(o.system(), CreateRequest{Mode: ecp.Hosted, Project: "a/p", Name: "one", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 7}}})
+	info, _, err := o.m.Create(o.system(), CreateRequest{
+		Mode:    ecp.Hosted,
+		Project: "a/p",
+		Name:    "one",
+		Spec:    ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 7}},
+	})
 	require.NoError(t, err)
 	c := o.m.Cluster(info.ID)
 	for _, step := range []struct {

@@ -26,7 +26,8 @@ func TestTheClockSteps(t *testing.T) {
 			b.watch(40 * time.Second)
 			require.Greater(t, b.w.applies, applies, "a failed Apply waits by the monotonic clock")
 			require.Equal(t, ecp.Updating, b.rec().Status.State, b.rec().Status.Message)
-			require.InDelta(t, left-40*time.Second, b.rec().Status.Deadline.Sub(b.m.observed.Now()), float64(2*time.Second))
+			require.InDelta(t, left-40*time.Second, b.rec().Status.Deadline.Sub(b.m.observed.Now()),
+				float64(2*time.Second))
 
 			b.w.failApply = false
 			for i := 0; b.rec().Status.Draining == nil; i++ {

@@ -26,14 +26,17 @@ func TestTheClockStepsWhileClientsLeave(t *testing.T) {
 				defer func() { r.stop() }()
 				var err error
 				r.m, err = fleet.New(context.Background(), fleet.Config{
-					Store: r.store, Provisioners: map[string]ecp.Provisioner{"default": &r.applied}, Adapters: []ecp.Adapter{emqxv5.New(emqxv5.Config{})},
-					Now: func() time.Time { return time.Now().Add(time.Duration(jump.Load())) },
+					Store:        r.store,
+					Provisioners: map[string]ecp.Provisioner{"default": &r.applied},
+					Adapters:     []ecp.Adapter{emqxv5.New(emqxv5.Config{})},
+					Now:          func() time.Time { return time.Now().Add(time.Duration(jump.Load())) },
 				})
 				require.NoError(t, err)
 				c, _ := r.runningOn("emqx-ee-5.8.9", 3)
 				connected := r.clients(c, 24)
 				op := r.change(c, `{"size":"2C4G","evacuation":{"rate":1}}`)
-				r.until("clients leave", func() bool { return r.get(c).Status.Draining != nil }, func() any { return r.get(c).Status })
+				r.until("clients leave", func() bool { return r.get(c).Status.Draining != nil },
+					func() any { return r.get(c).Status })
 				<-time.After(25 * time.Second)
 				jump.Store(int64(step))
 				least := connected()

@@ -25,11 +25,20 @@ func (h handle) ID() ecp.ID { return h.id }
 
 // Do takes a command; see [ecp.Cluster].
 func (h handle) Do(ctx context.Context, cmd ecp.Command) (ecp.Operation, error) {
-	q := change.Request{Op: string(cmd.Kind()) + " cluster " + string(h.id), Action: string(cmd.Kind()), Kind: ecp.KindCluster, Key: string(h.id), Asked: cmd, Taken: takenBy(cmd)}
-	if err := h.m.beforehand(ctx, q, func(tx ecp.Tx, a ecp.Actor) (proposal, error) { return h.m.changeOf(tx, a, h.id, cmd) }); err != nil {
+	q := change.Request{
+		Op:     string(cmd.Kind()) + " cluster " + string(h.id),
+		Action: string(cmd.Kind()),
+		Kind:   ecp.KindCluster,
+		Key:    string(h.id),
+		Asked:  cmd,
+		Taken:  takenBy(cmd),
+	}
+	if err := h.m.beforehand(ctx, q,
+		func(tx ecp.Tx, a ecp.Actor) (proposal, error) { return h.m.changeOf(tx, a, h.id, cmd) }); err != nil {
 		return ecp.Operation{}, err
 	}
-	operation, err := change.Submit(ctx, h.m.Changes, q, func(w *change.Tx) (ecp.Operation, error) { return h.m.take(w, h.id, cmd) })
+	operation, err := change.Submit(ctx, h.m.Changes, q,
+		func(w *change.Tx) (ecp.Operation, error) { return h.m.take(w, h.id, cmd) })
 	if err != nil {
 		return ecp.Operation{}, err
 	}
@@ -80,7 +89,9 @@ func (m *Manager) take(w *change.Tx, id ecp.ID, cmd ecp.Command) (ecp.Operation,
 // mayDo loads a cluster for an actor who may command it; a transfer needs the
 // right on both sides. scope is told whose cluster it is, also where the
 // actor is not.
-func (m *Manager) mayDo(tx ecp.Tx, a ecp.Actor, scope *string, id ecp.ID, cmd ecp.Command) (ecp.ClusterRecord, *ecp.Operation, error) {
+func (m *Manager) mayDo(
+	tx ecp.Tx, a ecp.Actor, scope *string, id ecp.ID, cmd ecp.Command,
+) (ecp.ClusterRecord, *ecp.Operation, error) {
 	rec, running, err := observed.LoadTx(tx, id)
 	if errors.Is(err, ecp.ErrNotFound) {
 		return rec, nil, observed.NoCluster("", id, nil)
@@ -126,7 +137,8 @@ func (m *Manager) decide(tx ecp.Tx, rec ecp.ClusterRecord, cmd ecp.Command) (dec
 		return d, err
 	}
 	next, verdict := rec.StateMachine().Next(rec.Status.State, cmd.Kind())
-	if u, ok := cmd.(ecp.Update); ok && u.Spec == nil && u.Patch == nil && !rec.Deleting { // a name or a description can always be changed
+	// a name or a description can always be changed
+	if u, ok := cmd.(ecp.Update); ok && u.Spec == nil && u.Patch == nil && !rec.Deleting {
 		next, verdict = rec.Status.State, ecp.Stays
 	}
 	switch verdict {
@@ -168,7 +180,8 @@ func (m *Manager) decide(tx ecp.Tx, rec ecp.ClusterRecord, cmd ecp.Command) (dec
 		rec.Status.State, rec.Status.Since = next, rec.UpdatedAt
 		rec.Status.Reason, rec.Status.Message = ecp.ReasonByRequest, ""
 		rec.Status.Deadline = deadlineFrom(rec, d.patience)
-	} else if more := deadlineFrom(rec, d.patience); d.kind == ecp.OpUpdate && !rec.Status.Deadline.IsZero() && derive.WantedNodes(rec) > 0 && more.After(rec.Status.Deadline) {
+	} else if more := deadlineFrom(rec, d.patience); d.kind == ecp.OpUpdate && !rec.Status.Deadline.IsZero() &&
+		derive.WantedNodes(rec) > 0 && more.After(rec.Status.Deadline) {
 		rec.Status.Deadline = more
 	}
 	d.to, d.rec = next, rec
@@ -260,12 +273,14 @@ func (m *Manager) carry(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, cmd ecp.
 		m.carryBack(d, rec, c)
 	case ecp.Restart:
 		if derive.WantedNodes(*rec) == 0 {
-			return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("a cluster that is %s and powered off has no nodes to restart; stop takes away those that are left, start brings it up", rec.Status.State))
+			return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("a cluster that is %s and powered off has no nodes "+
+				"to restart; stop takes away those that are left, start brings it up", rec.Status.State))
 		}
 		rec.Restarts++
 		rec.Resolved.Connections = rec.Spec.Hosted.Connections
 		rec.Generation++
-		d.kind, d.patience = ecp.OpRestart, m.observed.Timings.Create+time.Duration(derive.OrdinalsOf(*rec))*derive.DrainDeadline(rec.Spec.Hosted.Evacuation)
+		d.kind, d.patience = ecp.OpRestart, m.observed.Timings.Create+
+			time.Duration(derive.OrdinalsOf(*rec))*derive.DrainDeadline(rec.Spec.Hosted.Evacuation)
 	default:
 		return ecp.NewError(ecp.CodeInvalid, "", fmt.Sprintf("%T is not a command of this package", cmd))
 	}

@@ -17,12 +17,18 @@ func illegal(rec ecp.ClusterRecord, kind ecp.CommandKind) error {
 	if rec.Deleting {
 		state += " and being deleted"
 	}
-	return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("a cluster that is %s cannot take %s; legal now: %s", state, kind, strings.Join(derive.CommandNames(rec.Legal()), ", ")))
+	return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("a cluster that is %s cannot take %s; legal now: %s", state,
+		kind, strings.Join(derive.CommandNames(rec.Legal()), ", ")))
 }
 
 // commandFeatures are the features of commands that only hosted clusters take.
 var commandFeatures = map[ecp.CommandKind]ecp.Feature{
-	ecp.CommandStart: ecp.FeaturePower, ecp.CommandStop: ecp.FeaturePower, ecp.CommandRestart: ecp.FeaturePower, ecp.CommandRepair: ecp.FeatureRepair, ecp.CommandTakeOver: ecp.FeatureRepair, ecp.CommandPutBack: ecp.FeatureRepair,
+	ecp.CommandStart:    ecp.FeaturePower,
+	ecp.CommandStop:     ecp.FeaturePower,
+	ecp.CommandRestart:  ecp.FeaturePower,
+	ecp.CommandRepair:   ecp.FeatureRepair,
+	ecp.CommandTakeOver: ecp.FeatureRepair,
+	ecp.CommandPutBack:  ecp.FeatureRepair,
 }
 
 // refuseHostedOnly returns unsupported for a command, or a change of a field,
@@ -32,13 +38,17 @@ func refuseHostedOnly(mode ecp.Mode, cmd ecp.Command) error {
 	if mode != ecp.Adopted {
 		return nil
 	}
-	refuse := &ecp.Error{Code: ecp.CodeUnsupported, Message: ecp.FeaturePower.Why(mode, ecp.Version{}, ecp.Capabilities{})}
+	refuse := &ecp.Error{
+		Code:    ecp.CodeUnsupported,
+		Message: ecp.FeaturePower.Why(mode, ecp.Version{}, ecp.Capabilities{}),
+	}
 	if commandFeatures[cmd.Kind()] != "" {
 		return refuse
 	}
 	u, _ := cmd.(ecp.Update)
 	for _, name := range hostedFields(u) {
-		refuse.Fields = append(refuse.Fields, ecp.FieldError{Field: "spec." + name, Message: "only hosted clusters have this"})
+		refuse.Fields = append(refuse.Fields,
+			ecp.FieldError{Field: "spec." + name, Message: "only hosted clusters have this"})
 	}
 	if len(refuse.Fields) == 0 {
 		return nil
@@ -75,7 +85,8 @@ func jsonNames(t reflect.Type) []string {
 // machine still runs its node is not known, so nothing may be done to it before
 // a person has said that it is off.
 func (m *Manager) repairHelps(rec ecp.ClusterRecord, kind ecp.CommandKind) error {
-	if kind != ecp.CommandRepair || rec.Status.Reason != ecp.ReasonNodeDown && rec.Status.Reason != ecp.ReasonNothingServes {
+	if kind != ecp.CommandRepair ||
+		rec.Status.Reason != ecp.ReasonNodeDown && rec.Status.Reason != ecp.ReasonNothingServes {
 		return nil
 	}
 	snap, _ := m.observed.Last(rec.ID)
@@ -95,7 +106,8 @@ func (m *Manager) repairHelps(rec ecp.ClusterRecord, kind ecp.CommandKind) error
 	if why == "" || len(snap.Found.Nodes) < snap.Found.Replicas {
 		return nil
 	}
-	return ecp.NewError(ecp.CodeConflict, "", "repair cannot help while a machine does not answer: "+why+"; repair works once that is said, and nothing has to be done if the machine comes back")
+	return ecp.NewError(ecp.CodeConflict, "", "repair cannot help while a machine does not answer: "+why+
+		"; repair works once that is said, and nothing has to be done if the machine comes back")
 }
 
 // repairExpels refuses a repair of a running cluster that has nothing to repair, or
@@ -147,10 +159,12 @@ func (m *Manager) mayWhileOlder(rec ecp.ClusterRecord, cmd ecp.Command) error {
 			return nil // the tables refuse it
 		}
 		if !older {
-			return ecp.NewError(ecp.CodeConflict, "", "what is found is what the record knows of: there is nothing to "+strings.ReplaceAll(string(cmd.Kind()), "-", " "))
+			return ecp.NewError(ecp.CodeConflict, "", "what is found is what the record knows of: there is nothing to "+
+				strings.ReplaceAll(string(cmd.Kind()), "-", " "))
 		}
 		if !seen || derive.RecordOlder(rec, f) == nil {
-			return ecp.NewError(ecp.CodeUnavailable, "", "the cluster has not been looked at since the program began, or cannot be seen now; ask again when it was")
+			return ecp.NewError(ecp.CodeUnavailable, "", "the cluster has not been looked at since the program "+
+				"began, or cannot be seen now; ask again when it was")
 		}
 		return nil
 	case ecp.Transfer:
@@ -159,7 +173,8 @@ func (m *Manager) mayWhileOlder(rec ecp.ClusterRecord, cmd ecp.Command) error {
 		if !older || c.Force {
 			return nil
 		}
-		return ecp.NewError(ecp.CodeConflict, "", "the record is older than what is found, and so nobody knows here what would be deleted; take-over or put-back comes first, or delete with force")
+		return ecp.NewError(ecp.CodeConflict, "", "the record is older than what is found, and so nobody knows here "+
+			"what would be deleted; take-over or put-back comes first, or delete with force")
 	case ecp.Update:
 		if c.Spec == nil && c.Patch == nil {
 			return nil
@@ -168,5 +183,6 @@ func (m *Manager) mayWhileOlder(rec ecp.ClusterRecord, cmd ecp.Command) error {
 	if !older || rec.Mode != ecp.Hosted {
 		return nil
 	}
-	return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("the record is older than what is found, so that nothing is written; legal now: %s", strings.Join(derive.CommandNames(rec.Legal()), ", ")))
+	return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("the record is older than what is found, so that nothing "+
+		"is written; legal now: %s", strings.Join(derive.CommandNames(rec.Legal()), ", ")))
 }

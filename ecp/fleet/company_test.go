@@ -25,8 +25,13 @@ type company struct {
 
 // companyGrants are those of the people, by name.
 var companyGrants = map[string]ecp.Grant{
-	"root": {Role: ecp.RoleSystem}, "a-boss": {Role: ecp.RoleOrgAdmin, Org: "a"}, "b-boss": {Role: ecp.RoleOrgAdmin, Org: "b"},
-	"ap-lead": {Role: ecp.RoleProjectAdmin, Project: "a/p"}, "aq-lead": {Role: ecp.RoleProjectAdmin, Project: "a/q"}, "ap-user": {Role: ecp.RoleUser, Project: "a/p"},
+	"root": {
+		Role: ecp.RoleSystem,
+	}, "a-boss": {Role: ecp.RoleOrgAdmin, Org: "a"}, "b-boss": {Role: ecp.RoleOrgAdmin, Org: "b"},
+	"ap-lead": {
+		Role:    ecp.RoleProjectAdmin,
+		Project: "a/p",
+	}, "aq-lead": {Role: ecp.RoleProjectAdmin, Project: "a/q"}, "ap-user": {Role: ecp.RoleUser, Project: "a/p"},
 }
 
 // companyPassword is everybody's.
@@ -47,12 +52,18 @@ func newCompany(t *testing.T) *company {
 	t.Helper()
 	c := &company{t: t, s: mapstore.New(), now: t0}
 	c.config = Config{
-		Store: c.s, Hasher: clearHasher{}, Now: func() time.Time { return c.now }, Limits: Limits{ProjectsPerOrg: 4, Projects: 6},
-		Provisioners: map[string]ecp.Provisioner{"default": newWorld()}, Defaults: Defaults{Projects: []string{"a/p", "a/q", "b/p"}},
+		Store: c.s, Hasher: clearHasher{}, Now: func() time.Time { return c.now }, Limits: Limits{
+			ProjectsPerOrg: 4,
+			Projects:       6,
+		},
+		Provisioners: map[string]ecp.Provisioner{
+			"default": newWorld(),
+		}, Defaults: Defaults{Projects: []string{"a/p", "a/q", "b/p"}},
 	}
 	c.begin(func(*Config) {})
 	for name, grant := range companyGrants {
-		_, err := c.m.Accounts.CreateUser(c.system(), tenancy.UserRequest{Name: name, Password: companyPassword, Grants: []ecp.Grant{grant}})
+		_, err := c.m.Accounts.CreateUser(c.system(),
+			tenancy.UserRequest{Name: name, Password: companyPassword, Grants: []ecp.Grant{grant}})
 		require.NoError(t, err)
 	}
 	return c
@@ -72,7 +83,8 @@ func (c *company) system() context.Context { return ecp.WithActor(context.Backgr
 
 // as returns the context of a user who has logged in.
 func (c *company) as(name string) context.Context {
-	return ecp.WithActor(context.Background(), ecp.Actor{Name: name, Grants: []ecp.Grant{companyGrants[name]}, Credential: ecp.SessionCredential + "test"})
+	return ecp.WithActor(context.Background(),
+		ecp.Actor{Name: name, Grants: []ecp.Grant{companyGrants[name]}, Credential: ecp.SessionCredential + "test"})
 }
 
 func (c *company) login(name string) tenancy.Session {
@@ -85,7 +97,8 @@ func (c *company) login(name string) tenancy.Session {
 func TestOrgsOfAnEarlierBuild(t *testing.T) {
 	s := mapstore.New()
 	require.NoError(t, s.Write(t.Context(), func(tx ecp.Tx) error {
-		return errors.Join(ecp.Put(tx, ecp.DefaultPool(), 0), ecp.Put(tx, ecp.Project{Path: "old/p"}, 0), ecp.Put(tx, ecp.Project{Path: "old/q"}, 0))
+		return errors.Join(ecp.Put(tx, ecp.DefaultPool(), 0), ecp.Put(tx, ecp.Project{Path: "old/p"}, 0),
+			ecp.Put(tx, ecp.Project{Path: "old/q"}, 0))
 	}))
 	m, err := New(t.Context(), Config{Store: s})
 	require.NoError(t, err)

@@ -29,10 +29,34 @@ type drill struct {
 
 var drills = []drill{
 	{kind: ecp.OpCreate, first: nil, cmd: nil, end: ecp.Running, tale: "creating running"},
-	{kind: ecp.OpStop, first: []ecp.Command{ecp.Start{}}, cmd: ecp.Stop{}, end: ecp.Stopped, tale: "creating running stopping stopped"},
-	{kind: ecp.OpStart, first: []ecp.Command{ecp.Stop{}}, cmd: ecp.Start{}, end: ecp.Running, tale: "creating running stopping stopped starting running"},
-	{kind: ecp.OpUpdate, first: []ecp.Command{ecp.Start{}}, cmd: ecp.Update{Patch: []byte(`{"connections":25}`)}, end: ecp.Running, tale: "creating running updating syncing running"},
-	{kind: ecp.OpDelete, first: []ecp.Command{ecp.Start{}}, cmd: ecp.Delete{}, end: ecp.Gone, tale: "creating running stopping stopped gone"},
+	{
+		kind:  ecp.OpStop,
+		first: []ecp.Command{ecp.Start{}},
+		cmd:   ecp.Stop{},
+		end:   ecp.Stopped,
+		tale:  "creating running stopping stopped",
+	},
+	{
+		kind:  ecp.OpStart,
+		first: []ecp.Command{ecp.Stop{}},
+		cmd:   ecp.Start{},
+		end:   ecp.Running,
+		tale:  "creating running stopping stopped starting running",
+	},
+	{
+		kind:  ecp.OpUpdate,
+		first: []ecp.Command{ecp.Start{}},
+		cmd:   ecp.Update{Patch: []byte(`{"connections":25}`)},
+		end:   ecp.Running,
+		tale:  "creating running updating syncing running",
+	},
+	{
+		kind:  ecp.OpDelete,
+		first: []ecp.Command{ecp.Start{}},
+		cmd:   ecp.Delete{},
+		end:   ecp.Gone,
+		tale:  "creating running stopping stopped gone",
+	},
 }
 
 // stores are what a drill is run on. A look writes nothing: on the durable
@@ -170,7 +194,8 @@ func dead(c *ecptest.Crasher) bool {
 
 func (r *crashRig) command(m *fleet.Manager) (err error) {
 	if r.cmd == nil {
-		_, _, err = m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec("emqx-ee-5.8.9", 3)})
+		_, _, err = m.Create(asSystem(),
+			fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec("emqx-ee-5.8.9", 3)})
 		return err
 	}
 	if rec := r.record(); rec.ID != "" {

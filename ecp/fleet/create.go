@@ -34,7 +34,10 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (ecp.Info, ecp.Op
 		r.Project = "default/default"
 	}
 	q := change.Request{Op: op, Action: "create", Kind: ecp.KindCluster, Scope: r.Project, Asked: r,
-		Taken: ecp.FieldError{Field: "name", Message: fmt.Sprintf("a cluster named %q is there already in the project %s", r.Name, r.Project)}}
+		Taken: ecp.FieldError{
+			Field:   "name",
+			Message: fmt.Sprintf("a cluster named %q is there already in the project %s", r.Name, r.Project),
+		}}
 	if err := m.beforehand(ctx, q, func(tx ecp.Tx, a ecp.Actor) (proposal, error) {
 		if err := permitProject(a, "", ecp.RightWrite, r.Project); err != nil {
 			return proposal{}, err
@@ -88,8 +91,17 @@ func (m *Manager) newRecord(tx ecp.Tx, actor ecp.Actor, r CreateRequest) (ecp.Cl
 	validate.Text(&wrong, r.Name, r.Description)
 	now := m.observed.Now().UTC()
 	rec := ecp.ClusterRecord{
-		Name: r.Name, Description: r.Description, Project: r.Project, Mode: r.Mode, Creator: actor.Name, CreatorUser: actor.User(),
-		CreatedAt: now, UpdatedAt: now, Spec: r.Spec.Clone(), Generation: 1, Revision: 1,
+		Name:        r.Name,
+		Description: r.Description,
+		Project:     r.Project,
+		Mode:        r.Mode,
+		Creator:     actor.Name,
+		CreatorUser: actor.User(),
+		CreatedAt:   now,
+		UpdatedAt:   now,
+		Spec:        r.Spec.Clone(),
+		Generation:  1,
+		Revision:    1,
 	}
 	if err := m.checkProject(tx, &wrong, r.Project); err != nil {
 		return rec, err
@@ -110,7 +122,8 @@ func (m *Manager) newRecord(tx ecp.Tx, actor ecp.Actor, r CreateRequest) (ecp.Cl
 		if err := errors.Join(wrong.Err(""), limitAtCreation(*rec.Spec.Adopted)); err != nil {
 			return rec, err
 		}
-		rec.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.observed.Timings, now, rec, nil, derive.AdoptedSnapshot{At: now, NoAddress: m.observed.AgentAddress == ""}))
+		rec.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.observed.Timings, now, rec, nil,
+			derive.AdoptedSnapshot{At: now, NoAddress: m.observed.AgentAddress == ""}))
 	default:
 		wrong.Add("mode", `is %q; "hosted" and "adopted" are allowed`, r.Mode)
 	}
@@ -179,8 +192,10 @@ func (m *Manager) completeHosted(tx ecp.Tx, wrong *fault.Fields, rec *ecp.Cluste
 // mayCluster: from 5.9 on what EMQX brings along is for one node.
 func mayCluster(wrong *fault.Fields, rec ecp.ClusterRecord) {
 	v, ok := ecp.ParseVersion(rec.Resolved.Image.Version)
-	if n := rec.Spec.Hosted.Nodes; ok && n > 1 && !v.Before(ecp.Version{Major: 5, Minor: 9, Patch: 0}) && rec.Resolved.License == "" {
-		wrong.Add("spec.nodes", "is %d; EMQX %s runs more than one node only with a license, and the catalogue has no default one for 5.x", n, rec.Resolved.Image.Version)
+	needsLicense := ok && !v.Before(ecp.Version{Major: 5, Minor: 9, Patch: 0})
+	if n := rec.Spec.Hosted.Nodes; n > 1 && needsLicense && rec.Resolved.License == "" {
+		wrong.Add("spec.nodes", "is %d; EMQX %s runs more than one node only with a license, and the catalogue has "+
+			"no default one for 5.x", n, rec.Resolved.Image.Version)
 	}
 }
 
@@ -222,7 +237,9 @@ func fillIn(s *ecp.HostedSpec) {
 }
 
 // pick finds a catalogue entry by name, or the default one for "".
-func pick[P ecp.Payload](tx ecp.Tx, wrong *fault.Fields, field, name string, describe func(P) (string, bool)) (P, error) {
+func pick[P ecp.Payload](
+	tx ecp.Tx, wrong *fault.Fields, field, name string, describe func(P) (string, bool),
+) (P, error) {
 	var zero P
 	var known []string
 	for p, err := range ecp.List[P](tx, ecp.Query{}) {

@@ -31,20 +31,84 @@ func TestWaysToDashboards(t *testing.T) {
 		says    string
 	}{
 		{name: "5 with an address", version: "5.8.9", address: true, want: access.ViaServiceAddress},
-		{name: "5 with an address, no agent", version: "5.8.9", address: true, away: true, want: access.ViaServiceAddress},
-		{name: "5 with an address, asked for", version: "5.8.9", address: true, asked: access.ViaServiceAddress, want: access.ViaServiceAddress},
-		{name: "5 with an address, through the agent", version: "5.8.9", address: true, asked: access.ViaAgent, want: access.ViaAgent},
-		{name: "5 through an agent that is away", version: "5.8.9", address: true, away: true, asked: access.ViaAgent, code: ecp.CodeUnavailable, says: observed.NoAgentConnected},
+		{
+			name:    "5 with an address, no agent",
+			version: "5.8.9",
+			address: true,
+			away:    true,
+			want:    access.ViaServiceAddress,
+		},
+		{
+			name:    "5 with an address, asked for",
+			version: "5.8.9",
+			address: true,
+			asked:   access.ViaServiceAddress,
+			want:    access.ViaServiceAddress,
+		},
+		{
+			name:    "5 with an address, through the agent",
+			version: "5.8.9",
+			address: true,
+			asked:   access.ViaAgent,
+			want:    access.ViaAgent,
+		},
+		{
+			name:    "5 through an agent that is away",
+			version: "5.8.9",
+			address: true,
+			away:    true,
+			asked:   access.ViaAgent,
+			code:    ecp.CodeUnavailable,
+			says:    observed.NoAgentConnected,
+		},
 		{name: "6 with an address", version: "6.0.1", address: true, want: access.ViaServiceAddress},
 		{name: "5 without an address", version: "5.8.9", want: access.ViaAgent},
-		{name: "5 without anything", version: "5.8.9", away: true, code: ecp.CodeUnavailable, says: "needs a service address or a connected agent"},
-		{name: "5 without an address, asked for", version: "5.8.9", asked: access.ViaServiceAddress, code: ecp.CodeUnsupported, says: "spec.serviceAddress"},
+		{
+			name:    "5 without anything",
+			version: "5.8.9",
+			away:    true,
+			code:    ecp.CodeUnavailable,
+			says:    "needs a service address or a connected agent",
+		},
+		{
+			name:    "5 without an address, asked for",
+			version: "5.8.9",
+			asked:   access.ViaServiceAddress,
+			code:    ecp.CodeUnsupported,
+			says:    "spec.serviceAddress",
+		},
 		{name: "4 with an address", version: "4.4.24", address: true, want: access.ViaAgent},
-		{name: "4 with an address, asked for", version: "4.4.24", address: true, asked: access.ViaServiceAddress, code: ecp.CodeUnsupported, says: "EMQX 4"},
-		{name: "4 without an agent", version: "4.4.24", address: true, away: true, code: ecp.CodeUnavailable, says: "needs a connected agent"},
+		{
+			name:    "4 with an address, asked for",
+			version: "4.4.24",
+			address: true,
+			asked:   access.ViaServiceAddress,
+			code:    ecp.CodeUnsupported,
+			says:    "EMQX 4",
+		},
+		{
+			name:    "4 without an agent",
+			version: "4.4.24",
+			address: true,
+			away:    true,
+			code:    ecp.CodeUnavailable,
+			says:    "needs a connected agent",
+		},
 		{name: "unknown with an address", address: true, want: access.ViaAgent},
-		{name: "unknown with an address, no agent", address: true, away: true, code: ecp.CodeUnavailable, says: "not known yet: no agent has reported"},
-		{name: "unknown with an address, asked for", address: true, asked: access.ViaServiceAddress, code: ecp.CodeUnsupported, says: "not known yet: no agent has reported"},
+		{
+			name:    "unknown with an address, no agent",
+			address: true,
+			away:    true,
+			code:    ecp.CodeUnavailable,
+			says:    "not known yet: no agent has reported",
+		},
+		{
+			name:    "unknown with an address, asked for",
+			address: true,
+			asked:   access.ViaServiceAddress,
+			code:    ecp.CodeUnsupported,
+			says:    "not known yet: no agent has reported",
+		},
 		{name: "by a target", version: "5.8.9", asked: access.ViaTarget, code: ecp.CodeUnsupported, says: "adopted"},
 		{name: "by nothing that there is", version: "5.8.9", asked: "x", code: ecp.CodeInvalid, says: "via"},
 	} {
@@ -61,7 +125,11 @@ func TestWaysToDashboards(t *testing.T) {
 				require.NoError(t, err)
 			}
 			agent := p.agent("x")
-			p.show(agent, ecp.AgentReport{At: p.now, Node: "emqx@x", Description: ecp.Description{Version: c.version, Edition: "enterprise", Nodes: []ecp.BrokerNode{{Name: "emqx@x", Status: ecp.NodeRunning, Version: c.version}}}})
+			p.show(agent, ecp.AgentReport{At: p.now, Node: "emqx@x", Description: ecp.Description{
+				Version: c.version,
+				Edition: "enterprise",
+				Nodes:   []ecp.BrokerNode{{Name: "emqx@x", Status: ecp.NodeRunning, Version: c.version}},
+			}})
 			p.look(0)
 			if c.away {
 				p.away(agent, true)
@@ -71,7 +139,8 @@ func TestWaysToDashboards(t *testing.T) {
 			require.Equal(t, c.code, ecp.CodeOf(err), "%v", err)
 			require.Equal(t, c.want, way.Via)
 			require.Equal(t, c.want == access.ViaServiceAddress, way.Address == address, "%q", way.Address)
-			page, failed := p.m.Changes.Audit(asSystem(), change.AuditOptions{Kind: ecp.KindCluster, Key: string(p.id), Limit: 100})
+			page, failed := p.m.Changes.Audit(asSystem(),
+				change.AuditOptions{Kind: ecp.KindCluster, Key: string(p.id), Limit: 100})
 			require.NoError(t, failed)
 			opened := ""
 			for _, e := range page.Items {
@@ -99,10 +168,17 @@ func TestNoWayWithCredentials(t *testing.T) {
 	p.reports(agent, "emqx@x")
 	p.look(0)
 	way := rapid.Custom(func(t *rapid.T) ecp.Endpoint {
-		e := ecp.Endpoint{BaseURL: "http://emqx", Node: rapid.SampledFrom([]string{"", "emqx@x", "emqx@y"}).Draw(t, "node")}
+		e := ecp.Endpoint{
+			BaseURL: "http://emqx",
+			Node:    rapid.SampledFrom([]string{"", "emqx@x", "emqx@y"}).Draw(t, "node"),
+		}
 		e.Authenticated = rapid.Bool().Draw(t, "authenticated")
 		if rapid.Bool().Draw(t, "credentials") {
-			e.Credentials = ecp.Credentials{Username: "key", Password: rapid.StringN(0, 4, -1).Draw(t, "password"), Kind: rapid.SampledFrom([]ecp.CredentialKind{"", ecp.CredentialKey}).Draw(t, "kind")}
+			e.Credentials = ecp.Credentials{
+				Username: "key",
+				Password: rapid.StringN(0, 4, -1).Draw(t, "password"),
+				Kind:     rapid.SampledFrom([]ecp.CredentialKind{"", ecp.CredentialKey}).Draw(t, "kind"),
+			}
 		}
 		if rapid.Bool().Draw(t, "transport") {
 			e.Transport = http.DefaultTransport
@@ -155,6 +231,7 @@ func TestDashboardStaysWithItsNode(t *testing.T) {
 	require.Equal(t, "emqx@x", ask("emqx@x"))
 	gone = "emqx@x"
 	require.Equal(t, "emqx@any", ask("emqx@x"))
-	_, err := p.m.Access.DashboardEndpoint(ecp.WithActor(t.Context(), ecp.Actor{Name: "bob", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "b/p"}}}), p.id, "")
+	_, err := p.m.Access.DashboardEndpoint(ecp.WithActor(t.Context(),
+		ecp.Actor{Name: "bob", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "b/p"}}}), p.id, "")
 	require.ErrorIs(t, err, ecp.ErrNotFound)
 }

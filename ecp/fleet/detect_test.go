@@ -24,9 +24,16 @@ func TestDetect(t *testing.T) {
 	stranger := finder{err: &ecp.Error{Code: ecp.CodeUnsupported, Message: "something else"}}
 	away := finder{err: &ecp.Error{Code: ecp.CodeUnavailable, Message: "refused"}}
 	denied := finder{err: &ecp.Error{Code: ecp.CodeDenied, Message: "wrong key"}, found: ecp.Detection{Major: 5}}
-	old := finder{err: &ecp.Error{Code: ecp.CodeUnsupported, Message: "found 4.4.5"}, found: ecp.Detection{Major: 4, Version: "4.4.5"}}
+	old := finder{
+		err:   &ecp.Error{Code: ecp.CodeUnsupported, Message: "found 4.4.5"},
+		found: ecp.Detection{Major: 4, Version: "4.4.5"},
+	}
 	good := finder{found: ecp.Detection{Major: 5, Version: "5.8.9", Authenticated: true}}
-	moved := finder{err: &ecp.Error{Code: ecp.CodeUnsupported, Message: "it redirects elsewhere", Cause: &ecp.BrokerError{Status: 301}}}
+	moved := finder{err: &ecp.Error{
+		Code:    ecp.CodeUnsupported,
+		Message: "it redirects elsewhere",
+		Cause:   &ecp.BrokerError{Status: 301},
+	}}
 	deaf := struct{ ecp.Adapter }{}
 	for _, c := range []struct {
 		name     string

@@ -36,13 +36,16 @@ type credentials struct {
 
 func newCredentials(t *testing.T) *credentials {
 	store := memstore.New()
-	m, err := fleet.New(context.Background(), fleet.Config{Store: store, Hasher: plainPasswords{}, SessionLife: time.Hour})
+	m, err := fleet.New(context.Background(),
+		fleet.Config{Store: store, Hasher: plainPasswords{}, SessionLife: time.Hour})
 	require.NoError(t, err)
 	c := &credentials{t: t, store: store, m: m}
 	grant := ecp.Grant{Role: ecp.RoleUser, Project: "default/default"}
-	_, err = m.Accounts.CreateUser(asSystem(), tenancy.UserRequest{Name: "ann", Password: "a good password", Grants: []ecp.Grant{grant}})
+	_, err = m.Accounts.CreateUser(asSystem(),
+		tenancy.UserRequest{Name: "ann", Password: "a good password", Grants: []ecp.Grant{grant}})
 	require.NoError(t, err)
-	c.token, err = m.Accounts.CreateToken(asSystem(), tenancy.TokenRequest{Name: "robot", Grant: grant, ExpiresAt: time.Now().Add(time.Hour)})
+	c.token, err = m.Accounts.CreateToken(asSystem(),
+		tenancy.TokenRequest{Name: "robot", Grant: grant, ExpiresAt: time.Now().Add(time.Hour)})
 	require.NoError(t, err)
 	c.login, err = m.Accounts.Login(context.Background(), "ann", "a good password")
 	require.NoError(t, err)
@@ -70,12 +73,21 @@ func TestWatchesEndWithTheirCredential(t *testing.T) {
 		want  ecp.Code
 	}{
 		{"the token expires", true, nil, ecp.CodeDenied},
-		{"the token is deleted", true, func(c *credentials) error { return c.m.Accounts.DeleteToken(asSystem(), c.token.ID) }, ecp.CodeDenied},
+		{
+			"the token is deleted", true,
+			func(c *credentials) error { return c.m.Accounts.DeleteToken(asSystem(), c.token.ID) }, ecp.CodeDenied,
+		},
 		{"the session's time is over", false, nil, ecp.CodeDenied},
-		{"logout", false, func(c *credentials) error { return c.m.Accounts.Logout(c.as(c.login.Secret)) }, ecp.CodeDenied},
+		{
+			"logout", false, func(c *credentials) error { return c.m.Accounts.Logout(c.as(c.login.Secret)) },
+			ecp.CodeDenied,
+		},
 		{"the user is disabled", false, user(tenancy.UserChange{Disabled: &yes}), ecp.CodeDenied},
 		{"the user has another password", false, user(tenancy.UserChange{Password: &other}), ecp.CodeDenied},
-		{"the user is deleted", false, func(c *credentials) error { return c.m.Accounts.DeleteUser(asSystem(), "ann", 0) }, ecp.CodeDenied},
+		{
+			"the user is deleted", false,
+			func(c *credentials) error { return c.m.Accounts.DeleteUser(asSystem(), "ann", 0) }, ecp.CodeDenied,
+		},
 		{"the user has other rights", false, user(tenancy.UserChange{Grants: &grants}), ecp.CodeUnavailable},
 	} {
 		for _, when := range []string{"before the watch", "during it"} {
@@ -122,7 +134,12 @@ func TestWaitingEndsWithTheCredential(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		creds := newCredentials(t)
-		op := ecp.Operation{ID: "op-0123456789abcdef", Cluster: "emqx-00000000", Project: "default/default", Phase: ecp.PhaseRunning}
+		op := ecp.Operation{
+			ID:      "op-0123456789abcdef",
+			Cluster: "emqx-00000000",
+			Project: "default/default",
+			Phase:   ecp.PhaseRunning,
+		}
 		require.NoError(t, creds.store.Write(context.Background(), func(tx ecp.Tx) error { return ecp.Put(tx, op, 0) }))
 		_, err := creds.m.WaitOperation(creds.as(creds.token.Secret), op.ID, 24*time.Hour)
 		require.ErrorIs(t, err, ecp.ErrDenied)

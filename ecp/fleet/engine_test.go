@@ -39,7 +39,8 @@ func (h *hooked) Apply(ctx context.Context, d ecp.Desired) error {
 func newBench(t *testing.T) *bench {
 	b := &bench{t: t, s: mapstore.New(), w: newWorld(), now: t0}
 	b.restart(b.w)
-	info, _, err := b.m.Create(asSystem(), CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 2, Connections: 5}}})
+	info, _, err := b.m.Create(asSystem(),
+		CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 2, Connections: 5}}})
 	require.NoError(t, err)
 	b.id = info.ID
 	return b
@@ -47,7 +48,9 @@ func newBench(t *testing.T) *bench {
 
 func (b *bench) restart(p ecp.Provisioner) {
 	m, err := New(context.Background(), Config{
-		Store: b.s, Provisioners: map[string]ecp.Provisioner{"default": p}, Adapters: []ecp.Adapter{worldAdapter{b.w}}, Now: func() time.Time { return b.now },
+		Store: b.s, Provisioners: map[string]ecp.Provisioner{
+			"default": p,
+		}, Adapters: []ecp.Adapter{worldAdapter{b.w}}, Now: func() time.Time { return b.now },
 		Defaults: Defaults{Projects: []string{"default/default", "default/other"}},
 	})
 	require.NoError(b.t, err)
@@ -116,7 +119,8 @@ func TestBackOff(t *testing.T) {
 		b.look(mem.Backoff.At.Sub(b.now) - time.Nanosecond)
 		require.Equal(t, tried+1, b.w.applies, "not before its time")
 		b.now = mem.Backoff.At
-		b.s.Records[ecp.KindCluster][string(b.id)] = withDeadline(b.s.Records[ecp.KindCluster][string(b.id)], b.now.Add(time.Hour))
+		b.s.Records[ecp.KindCluster][string(b.id)] = withDeadline(b.s.Records[ecp.KindCluster][string(b.id)],
+			b.now.Add(time.Hour))
 	}
 	b.look(0)
 	tried := b.w.applies
@@ -206,7 +210,8 @@ func TestAPartitionNeedsTwoLooks(t *testing.T) {
 	rec := b.look(time.Second)
 	require.Equal(t, ecp.Abnormal, rec.Status.State)
 	require.Equal(t, ecp.ReasonPartitioned, rec.Status.Reason)
-	require.Contains(t, rec.Status.Message, "nodes count different members: emqx@n0 sees emqx@n0; emqx@n1 sees emqx@n1; EMQX takes")
+	require.Contains(t, rec.Status.Message,
+		"nodes count different members: emqx@n0 sees emqx@n0; emqx@n1 sees emqx@n1; EMQX takes")
 	b.w.at(b.id).split[1] = false
 	require.Equal(t, ecp.Running, b.look(time.Second).Status.State)
 }
@@ -279,7 +284,8 @@ func TestRepairOfWhatIsPoweredOff(t *testing.T) {
 
 func TestAdoptedClustersRefuseWhatTheyNeverTake(t *testing.T) {
 	b := newBench(t)
-	info, op, err := b.m.Create(asSystem(), CreateRequest{Mode: ecp.Adopted, Name: "theirs", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
+	info, op, err := b.m.Create(asSystem(),
+		CreateRequest{Mode: ecp.Adopted, Name: "theirs", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
 	require.NoError(t, err)
 	require.Zero(t, op)
 	require.Equal(t, ecp.Created, info.Status.State)
@@ -314,7 +320,10 @@ func (f failingWatcher) Watch(ctx context.Context, _ func(ecp.ID)) error {
 
 func TestHowRunEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, err := New(context.Background(), Config{Store: mapstore.New(), Provisioners: map[string]ecp.Provisioner{"default": failingWatcher{world: newWorld()}}})
+		m, err := New(context.Background(), Config{
+			Store:        mapstore.New(),
+			Provisioners: map[string]ecp.Provisioner{"default": failingWatcher{world: newWorld()}},
+		})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancelCause(context.Background())
 		ended := make(chan error)
@@ -325,7 +334,10 @@ func TestHowRunEnds(t *testing.T) {
 		require.NoError(t, <-ended, "whatever the caller's reason is, it is no failure")
 		require.NoError(t, m.Run(ctx), "it can be run again")
 
-		m, err = New(context.Background(), Config{Store: mapstore.New(), Provisioners: map[string]ecp.Provisioner{"eu": failingWatcher{newWorld(), errFault}}})
+		m, err = New(context.Background(), Config{
+			Store:        mapstore.New(),
+			Provisioners: map[string]ecp.Provisioner{"eu": failingWatcher{newWorld(), errFault}},
+		})
 		require.NoError(t, err)
 		err = m.Run(context.Background())
 		require.ErrorIs(t, err, errFault)
@@ -337,7 +349,8 @@ func TestNewChecksItsConfig(t *testing.T) {
 	_, err := New(context.Background(), Config{})
 	require.ErrorIs(t, err, ecp.ErrInvalid)
 	require.ErrorContains(t, err, "Config.Store is missing")
-	_, err = New(context.Background(), Config{Store: mapstore.New(), Adapters: []ecp.Adapter{worldAdapter{}, worldAdapter{}}})
+	_, err = New(context.Background(),
+		Config{Store: mapstore.New(), Adapters: []ecp.Adapter{worldAdapter{}, worldAdapter{}}})
 	require.ErrorContains(t, err, "two for EMQX 5")
 
 	s := mapstore.New()

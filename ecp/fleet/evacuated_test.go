@@ -13,7 +13,8 @@ func TestEvacuatedNodesTell(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.runningOn("emqx-ee-5.8.9", 3)
 		r.clients(c, 24)
-		r.until("the clients are counted", func() bool { return r.get(c).Current.Current == 24 }, func() any { return r.get(c).Current })
+		r.until("the clients are counted", func() bool { return r.get(c).Current.Current == 24 },
+			func() any { return r.get(c).Current })
 		op := r.ends(r.change(c, `{"size":"2C4G"}`), ecp.PhaseSucceeded)
 		require.Len(t, op.Evacuated, 3)
 		for _, n := range op.Evacuated {

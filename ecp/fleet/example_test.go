@@ -71,12 +71,18 @@ func ExampleCluster_watch() {
 	}
 	ctx, cancel := context.WithCancel(ecp.WithActor(context.Background(), ecp.System))
 	m, err := fleet.New(ctx, fleet.Config{
-		Store: memstore.New(), Provisioners: map[string]ecp.Provisioner{"default": platform}, Adapters: []ecp.Adapter{emqxv5.New(emqxv5.Config{})},
+		Store:        memstore.New(),
+		Provisioners: map[string]ecp.Provisioner{"default": platform},
+		Adapters:     []ecp.Adapter{emqxv5.New(emqxv5.Config{})},
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	info, _, err := m.Create(ctx, fleet.CreateRequest{Mode: ecp.Hosted, Name: "short-lived", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 10}}})
+	info, _, err := m.Create(ctx, fleet.CreateRequest{
+		Mode: ecp.Hosted,
+		Name: "short-lived",
+		Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 10}},
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -120,10 +126,10 @@ func ExampleError() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	_, _, err = m.Create(ctx, fleet.CreateRequest{Mode: ecp.Adopted, Name: "a/b"})
+	_, _, err = m.Create(ctx, fleet.CreateRequest{Mode: ecp.Adopted, Name: ""})
 	fmt.Println(ecp.CodeOf(err))
 	fmt.Println(ecp.MessageOf(err))
 	// Output:
 	// invalid
-	// create cluster: the request is not valid: name: has the character '/'; letters, digits, space, "-" and "_" are allowed
+	// create cluster: the request is not valid: name: is missing; give 1 to 200 characters
 }

@@ -18,7 +18,8 @@ func TestLoadBalancerWithoutAddress(t *testing.T) {
 			return ecp.ConditionOf(r.get(cluster).Status.Conditions, of)
 		}
 		until := func(of ecp.ConditionType, s ecp.ConditionStatus) ecp.Condition {
-			r.until(string(of)+" "+string(s), func() bool { return condition(of).Status == s }, func() any { return r.get(cluster).Status })
+			r.until(string(of)+" "+string(s), func() bool { return condition(of).Status == s },
+				func() any { return r.get(cluster).Status })
 			return condition(of)
 		}
 		r.looked(2)

@@ -28,14 +28,18 @@ func TestHungBrokersStarveNobody(t *testing.T) {
 			r.m, err = fleet.New(context.Background(), fleet.Config{
 				Store: r.store, Provisioners: map[string]ecp.Provisioner{"default": r.sim, "bad": bad}, Workers: 2,
 				Adapters: []ecp.Adapter{emqxv5.New(emqxv5.Config{})},
-				Defaults: fleet.Defaults{Projects: []string{"default/default"}, Pool: &ecp.Pool{Connections: 1000, Clusters: 100}},
+				Defaults: fleet.Defaults{
+					Projects: []string{"default/default"},
+					Pool:     &ecp.Pool{Connections: 1000, Clusters: 100},
+				},
 			})
 			require.NoError(t, err)
 			r.run()
 			for i := range 40 {
 				s := spec("", 1)
 				s.Hosted.Target = "bad"
-				info, _, err := r.m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted, Name: fmt.Sprint("bad", i), Spec: s})
+				info, _, err := r.m.Create(asSystem(),
+					fleet.CreateRequest{Mode: ecp.Hosted, Name: fmt.Sprint("bad", i), Spec: s})
 				require.NoError(t, err)
 				r.settled(r.m.Cluster(info.ID))
 				if hang {

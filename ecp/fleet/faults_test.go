@@ -21,16 +21,27 @@ var passing = []struct {
 }{
 	{"a node dies", func(r *rig, id ecp.ID) error { return r.sim.KillNode(id, 1) }, ecp.Degraded, ecp.ReasonNodeDown,
 		func(r *rig, id ecp.ID) error { return r.sim.ReviveNode(id, 1) }, "running degraded running"},
-	{"a pod is deleted", func(r *rig, id ecp.ID) error { return r.sim.DeletePod(id, 0) }, ecp.Degraded, ecp.ReasonNodeDown,
-		nil, "running degraded running"},
-	{"a pod cannot start", func(r *rig, id ecp.ID) error { return r.sim.Break(id, 2, "ImagePullBackOff") }, ecp.Degraded, ecp.ReasonNodeDown,
+	{
+		"a pod is deleted", func(r *rig, id ecp.ID) error { return r.sim.DeletePod(id, 0) }, ecp.Degraded,
+		ecp.ReasonNodeDown,
+		nil, "running degraded running",
+	},
+	{"a pod cannot start", func(r *rig, id ecp.ID) error {
+		return r.sim.Break(id, 2, "ImagePullBackOff")
+	}, ecp.Degraded, ecp.ReasonNodeDown,
 		func(r *rig, id ecp.ID) error { return r.sim.Break(id, 2, "") }, "running degraded running"},
 	{"all die", func(r *rig, id ecp.ID) error { return r.sim.KillAll(id) }, ecp.Abnormal, ecp.ReasonNothingServes,
 		func(r *rig, id ecp.ID) error { return r.sim.ReviveAll(id) }, "running abnormal running"},
-	{"scaled to 0 by hand", func(r *rig, id ecp.ID) error { return r.sim.ScaleByHand(id, 0) }, ecp.Abnormal, ecp.ReasonNothingServes,
-		nil, "running abnormal running"},
-	{"scaled to 2 by hand", func(r *rig, id ecp.ID) error { return r.sim.ScaleByHand(id, 2) }, ecp.Degraded, ecp.ReasonNodeDown,
-		nil, "running degraded running"},
+	{
+		"scaled to 0 by hand", func(r *rig, id ecp.ID) error { return r.sim.ScaleByHand(id, 0) }, ecp.Abnormal,
+		ecp.ReasonNothingServes,
+		nil, "running abnormal running",
+	},
+	{
+		"scaled to 2 by hand", func(r *rig, id ecp.ID) error { return r.sim.ScaleByHand(id, 2) }, ecp.Degraded,
+		ecp.ReasonNodeDown,
+		nil, "running degraded running",
+	},
 	{"scaled to 5 by hand", func(r *rig, id ecp.ID) error { return r.sim.ScaleByHand(id, 5) }, ecp.Running, "",
 		nil, "running"},
 	{"the Service is deleted", func(r *rig, id ecp.ID) error { return r.sim.DeleteService(id) }, ecp.Running, "",
@@ -186,10 +197,14 @@ func TestNothingCanBeReached(t *testing.T) {
 		before, writes := r.found(c), r.sim.Writes()
 		since := time.Now()
 		r.sim.SetUnreachable(true)
-		r.until("stale", func() bool { return !r.get(c).Status.StaleFrom.IsZero() }, func() any { return r.get(c).Status })
+		r.until("stale", func() bool { return !r.get(c).Status.StaleFrom.IsZero() },
+			func() any { return r.get(c).Status })
 		st := r.get(c).Status
 		require.WithinDuration(t, since, st.StaleFrom, time.Second)
-		for _, kind := range []ecp.ConditionType{ecp.CondProvisioned, ecp.CondAvailable, ecp.CondReady, ecp.CondManagementReachable, ecp.CondSettled, ecp.CondHealthy} {
+		for _, kind := range []ecp.ConditionType{
+			ecp.CondProvisioned, ecp.CondAvailable, ecp.CondReady, ecp.CondManagementReachable, ecp.CondSettled,
+			ecp.CondHealthy,
+		} {
 			require.Equal(t, ecp.Unknown, ecp.ConditionOf(st.Conditions, kind).Status, kind)
 		}
 		<-time.After(time.Hour)
@@ -228,8 +243,10 @@ func TestStopWhileNothingCanBeReached(t *testing.T) {
 		stop := r.do(c, ecp.Stop{})
 		<-time.After(time.Hour)
 		r.sim.SetUnreachable(false)
-		r.until("fresh", func() bool { return r.get(c).Status.StaleFrom.IsZero() }, func() any { return r.get(c).Status })
-		require.WithinRange(t, r.get(c).Status.Deadline, time.Now().Add(4*time.Minute), time.Now().Add(5*time.Minute), "its own time, no more")
+		r.until("fresh", func() bool { return r.get(c).Status.StaleFrom.IsZero() },
+			func() any { return r.get(c).Status })
+		require.WithinRange(t, r.get(c).Status.Deadline, time.Now().Add(4*time.Minute), time.Now().Add(5*time.Minute),
+			"its own time, no more")
 		r.ends(stop, ecp.PhaseSucceeded)
 	})
 }

@@ -44,13 +44,17 @@ func TestForeignMembers(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, plan.Notes[0], "have stopped: ")
 		r.ends(r.do(c, ecp.Repair{}), ecp.PhaseSucceeded)
-		r.until("only the guest is left", func() bool { f := r.get(c).ForeignMembers; return len(f) == 1 && f[0].Running }, func() any { return r.get(c).ForeignMembers })
+		r.until("only the guest is left", func() bool {
+			f := r.get(c).ForeignMembers
+			return len(f) == 1 && f[0].Running
+		}, func() any { return r.get(c).ForeignMembers })
 		require.Equal(t, pods, r.found(c).Nodes, "no node was touched")
 		_, err = c.Do(asSystem(), ecp.Repair{})
 		require.ErrorContains(t, err, "they are left alone")
 
 		guest.Kill()
-		r.until("it has stopped", func() bool { f := r.get(c).ForeignMembers; return len(f) == 1 && !f[0].Running }, func() any { return r.get(c).ForeignMembers })
+		r.until("it has stopped", func() bool { f := r.get(c).ForeignMembers; return len(f) == 1 && !f[0].Running },
+			func() any { return r.get(c).ForeignMembers })
 		r.ends(r.do(c, ecp.Repair{}), ecp.PhaseSucceeded)
 		r.until("all is well", func() bool { return healthy().Status == ecp.True }, func() any { return r.get(c) })
 		require.NotContains(t, legal(), ecp.CommandRepair)

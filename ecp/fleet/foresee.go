@@ -55,7 +55,8 @@ func (m *Manager) foresee(ctx context.Context, c proposal) (note string, err err
 		return "whether the platform takes all of it could not be found out before: " + ecp.MessageOf(err), nil
 	}
 	if c.was != nil {
-		if before := ecp.RefusalOf(m.check(ctx, checker, *c.was)); before != nil && before.What == r.What && before.Why == r.Why {
+		if before := ecp.RefusalOf(m.check(ctx, checker, *c.was)); before != nil && before.What == r.What &&
+			before.Why == r.Why {
 			return "the platform goes on to refuse what it refuses now: " + ecp.MessageOf(err), nil
 		}
 	}
@@ -96,7 +97,9 @@ func neverTaken(err error, r *ecp.Refusal) error {
 // beforehand refuses a request that the platform would never carry out, before
 // anything of it is stored. propose returns what it changes. Where it finds that out
 // in vain the request goes on: who carries it out says what is wrong with it.
-func (m *Manager) beforehand(ctx context.Context, q change.Request, propose func(tx ecp.Tx, a ecp.Actor) (proposal, error)) error {
+func (m *Manager) beforehand(
+	ctx context.Context, q change.Request, propose func(tx ecp.Tx, a ecp.Actor) (proposal, error),
+) error {
 	a, ok := ecp.ActorFrom(ctx)
 	if !ok {
 		return nil

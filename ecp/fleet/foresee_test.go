@@ -57,7 +57,8 @@ func TestForeseen(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.running()
 		r.ends(r.change(c, balanced("example.com/first")), ecp.PhaseSucceeded)
-		r.refusedBefore(c, patched(balanced("example.com/second")), "spec.network.loadBalancerClass", "may not change once set")
+		r.refusedBefore(c, patched(balanced("example.com/second")), "spec.network.loadBalancerClass",
+			"may not change once set")
 		r.ends(r.change(c, `{"nodes":4}`), ecp.PhaseSucceeded)
 		r.settled(c)
 	})
@@ -68,7 +69,12 @@ func TestForeseen(t *testing.T) {
 func TestNotForeseen(t *testing.T) {
 	hangs := func(ctx context.Context, _ ecp.Desired) error {
 		<-ctx.Done()
-		return &ecp.Error{Code: ecp.CodeUnavailable, Op: "check cluster", Message: "it did not answer", Cause: ctx.Err()}
+		return &ecp.Error{
+			Code:    ecp.CodeUnavailable,
+			Op:      "check cluster",
+			Message: "it did not answer",
+			Cause:   ctx.Err(),
+		}
 	}
 	inBubble(t, func(r *rig) {
 		p := r.asked()
@@ -103,7 +109,8 @@ func TestForeseenAsBefore(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, plan.Notes[len(plan.Notes)-1], "goes on to refuse")
 		r.change(c, `{"connections":20}`)
-		r.refusedBefore(c, patched(balanced("example.com/third")), "spec.network.loadBalancerClass", "example.com/third")
+		r.refusedBefore(c, patched(balanced("example.com/third")), "spec.network.loadBalancerClass",
+			"example.com/third")
 		r.ends(r.change(c, balanced("example.com/first")), ecp.PhaseSucceeded)
 		r.settled(c)
 	})
@@ -127,7 +134,8 @@ func TestWhoAsksBefore(t *testing.T) {
 				require.Error(t, err)
 				_, err = c.Plan(ctx, patched(`{"connections":20}`))
 				require.Error(t, err)
-				_, _, err = r.m.Create(ctx, fleet.CreateRequest{Mode: ecp.Hosted, Name: "b", Spec: spec("emqx-ee-5.8.9", 1)})
+				_, _, err = r.m.Create(ctx,
+					fleet.CreateRequest{Mode: ecp.Hosted, Name: "b", Spec: spec("emqx-ee-5.8.9", 1)})
 				require.Error(t, err)
 			}))
 		}
@@ -153,8 +161,11 @@ func TestWhoAsksBefore(t *testing.T) {
 func TestCreateForeseen(t *testing.T) {
 	no := func(context.Context, ecp.Desired) error {
 		return &ecp.Error{
-			Code: ecp.CodeInvalid, Op: "check cluster", Message: "it cannot be made as asked",
-			Fields: []ecp.FieldError{{Field: "spec.storage", Message: `there is no StorageClass "gone"`}}, Cause: &ecp.Refusal{What: "StorageClass gone", Why: "not found"},
+			Code:    ecp.CodeInvalid,
+			Op:      "check cluster",
+			Message: "it cannot be made as asked",
+			Fields:  []ecp.FieldError{{Field: "spec.storage", Message: `there is no StorageClass "gone"`}},
+			Cause:   &ecp.Refusal{What: "StorageClass gone", Why: "not found"},
 		}
 	}
 	inBubble(t, func(r *rig) {

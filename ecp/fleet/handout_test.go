@@ -20,9 +20,17 @@ func (r *rig) withSecrets() {
 	require.NoError(r.t, err)
 	r.sealer = ring
 	r.make(r.store, &r.applied)
-	_, err = r.m.Catalog.Registries.Create(asSystem(), ecp.Registry{Name: "ours", Host: "registry.example.com", User: "robot"}, "hush")
+	_, err = r.m.Catalog.Registries.Create(asSystem(), ecp.Registry{
+		Name: "ours",
+		Host: "registry.example.com",
+		User: "robot",
+	}, "hush")
 	require.NoError(r.t, err)
-	_, err = r.m.Catalog.Images.Create(asSystem(), ecp.Image{ID: "five-ten", Reference: "registry.example.com/emqx/emqx-enterprise:5.10.0", Version: "5.10.0"}, "")
+	_, err = r.m.Catalog.Images.Create(asSystem(), ecp.Image{
+		ID:        "five-ten",
+		Reference: "registry.example.com/emqx/emqx-enterprise:5.10.0",
+		Version:   "5.10.0",
+	}, "")
 	require.NoError(r.t, err)
 }
 
@@ -50,7 +58,11 @@ func TestSeveralNodesNeedALicense(t *testing.T) {
 		require.ErrorContains(t, err, "spec.nodes: is 3; EMQX 5.10.0 runs more than one node only with a license")
 		require.Zero(t, r.pool().UsedClusters)
 
-		_, err = r.m.Catalog.Licenses.Create(asSystem(), ecp.License{Name: "prod", Format: ecp.LicenseV5, Default: true}, ecp.Secret(emqxsim.LicenseKey(emqxsim.License{Limit: 1000})))
+		_, err = r.m.Catalog.Licenses.Create(asSystem(), ecp.License{
+			Name:    "prod",
+			Format:  ecp.LicenseV5,
+			Default: true,
+		}, ecp.Secret(emqxsim.LicenseKey(emqxsim.License{Limit: 1000})))
 		require.NoError(t, err)
 		r.run()
 		info, create, err := r.m.Create(asSystem(), ask)
@@ -65,24 +77,40 @@ func TestSeveralNodesNeedALicense(t *testing.T) {
 func TestChangedSecretsReachTheirClusters(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.withSecrets()
-		_, err := r.m.Catalog.Licenses.Create(asSystem(), ecp.License{Name: "prod", Format: ecp.LicenseV5, Default: true}, ecp.Secret(emqxsim.LicenseKey(emqxsim.License{Limit: 1000})))
+		_, err := r.m.Catalog.Licenses.Create(asSystem(), ecp.License{
+			Name:    "prod",
+			Format:  ecp.LicenseV5,
+			Default: true,
+		}, ecp.Secret(emqxsim.LicenseKey(emqxsim.License{Limit: 1000})))
 		require.NoError(t, err)
 		r.run()
-		info, create, err := r.m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec("five-ten", 2)})
+		info, create, err := r.m.Create(asSystem(),
+			fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec("five-ten", 2)})
 		require.NoError(t, err)
 		r.ends(create, ecp.PhaseSucceeded)
 		c := r.m.Cluster(info.ID)
 		was, ran := r.get(c), pods(r.found(c))
-		require.Equal(t, ecp.PullCredentials{Host: "registry.example.com", User: "robot", Password: "hush"}, r.lastApplied().Pull)
+		require.Equal(t, ecp.PullCredentials{Host: "registry.example.com", User: "robot", Password: "hush"},
+			r.lastApplied().Pull)
 
 		key, password := ecp.Secret(emqxsim.LicenseKey(emqxsim.License{Limit: 2000})), ecp.Secret("quiet")
-		_, err = r.m.Catalog.Licenses.Update(asSystem(), ecp.License{Name: "prod", Format: ecp.LicenseV5, Default: true}, &key)
+		_, err = r.m.Catalog.Licenses.Update(asSystem(), ecp.License{
+			Name:    "prod",
+			Format:  ecp.LicenseV5,
+			Default: true,
+		}, &key)
 		require.NoError(t, err)
-		r.until("the license is handed out", func() bool { return r.lastApplied().License == key }, func() any { return r.applied.Writes() })
-		_, err = r.m.Catalog.Registries.Update(asSystem(), ecp.Registry{Name: "ours", Host: "registry.example.com", User: "robot-2"}, &password)
+		r.until("the license is handed out", func() bool { return r.lastApplied().License == key },
+			func() any { return r.applied.Writes() })
+		_, err = r.m.Catalog.Registries.Update(asSystem(), ecp.Registry{
+			Name: "ours",
+			Host: "registry.example.com",
+			User: "robot-2",
+		}, &password)
 		require.NoError(t, err)
 		want := ecp.PullCredentials{Host: "registry.example.com", User: "robot-2", Password: password}
-		r.until("the password is handed out", func() bool { return r.lastApplied().Pull == want }, func() any { return r.applied.Writes() })
+		r.until("the password is handed out", func() bool { return r.lastApplied().Pull == want },
+			func() any { return r.applied.Writes() })
 		r.looked(2)
 		require.Equal(t, ran, pods(r.found(c)))
 		is := r.get(c)
@@ -113,11 +141,16 @@ func TestRefusedLicenseReachesNobody(t *testing.T) {
 					s := ecp.Secret(v.text(emqxsim.License{Customer: name, Limit: limit, Expiry: until}))
 					return &s
 				}
-				l, err := r.m.Catalog.Licenses.Create(asSystem(), ecp.License{Name: "prod", Format: v.format, Default: true}, *secret("First", 111, time.Time{}))
+				l, err := r.m.Catalog.Licenses.Create(asSystem(), ecp.License{
+					Name:    "prod",
+					Format:  v.format,
+					Default: true,
+				}, *secret("First", 111, time.Time{}))
 				require.NoError(t, err)
 				var all []ecp.Cluster
 				for _, name := range []string{"a", "b"} {
-					info, _, err := r.m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted, Name: name, Spec: spec(v.image, 2)})
+					info, _, err := r.m.Create(asSystem(),
+						fleet.CreateRequest{Mode: ecp.Hosted, Name: name, Spec: spec(v.image, 2)})
 					require.NoError(t, err)
 					c := r.m.Cluster(info.ID)
 					r.reaches(c, ecp.Running)
@@ -134,7 +167,9 @@ func TestRefusedLicenseReachesNobody(t *testing.T) {
 					}
 				}
 				has(111)
-				for _, bad := range []*ecp.Secret{ptr(ecp.Secret("no-license-at-all")), secret("Ended", 333, time.Now().Add(-24*time.Hour))} {
+				for _, bad := range []*ecp.Secret{
+					ptr(ecp.Secret("no-license-at-all")), secret("Ended", 333, time.Now().Add(-24*time.Hour)),
+				} {
 					_, err = r.m.Catalog.Licenses.Update(asSystem(), l, bad)
 					require.ErrorIs(t, err, ecp.ErrInvalid)
 					var e *ecp.Error

@@ -15,7 +15,8 @@ import (
 func TestHangingMemberOf4(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.run()
-		info, _, err := r.m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec("emqx-ee-4.4.24", 3)})
+		info, _, err := r.m.Create(asSystem(),
+			fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec("emqx-ee-4.4.24", 3)})
 		require.NoError(t, err)
 		c := r.m.Cluster(info.ID)
 		r.reaches(c, ecp.Running)

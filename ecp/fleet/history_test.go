@@ -15,7 +15,8 @@ import (
 
 // pastPlant is an adopted cluster with two agents.
 func pastPlant(t *testing.T) (m *fleet.Manager, id ecp.ID, x, y ecp.AgentID) {
-	m, err := fleet.New(t.Context(), fleet.Config{Store: memstore.New(), Defaults: fleet.Defaults{Projects: []string{"a/p"}}})
+	m, err := fleet.New(t.Context(),
+		fleet.Config{Store: memstore.New(), Defaults: fleet.Defaults{Projects: []string{"a/p"}}})
 	require.NoError(t, err)
 	info, _, err := m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Adopted, Project: "a/p", Name: "plant"})
 	require.NoError(t, err)
@@ -23,7 +24,8 @@ func pastPlant(t *testing.T) (m *fleet.Manager, id ecp.ID, x, y ecp.AgentID) {
 	require.NoError(t, err)
 	register := func(name string) ecp.AgentID {
 		key := sha256.Sum256([]byte(name))
-		a, err := m.Agents.Register(t.Context(), ecp.AgentRegistration{Token: secret, PublicKey: key[:], Hostname: name})
+		a, err := m.Agents.Register(t.Context(),
+			ecp.AgentRegistration{Token: secret, PublicKey: key[:], Hostname: name})
 		require.NoError(t, err)
 		return a.ID
 	}
@@ -31,7 +33,15 @@ func pastPlant(t *testing.T) (m *fleet.Manager, id ecp.ID, x, y ecp.AgentID) {
 }
 
 func entry(seq uint64, at time.Time, name string) ecp.HistoryEntry {
-	return ecp.HistoryEntry{At: at, Kind: ecp.HistoryMember, Name: name, From: "running", To: "stopped", Replayed: true, Place: ecp.HistoryPosition{Epoch: 7, Seq: seq}}
+	return ecp.HistoryEntry{
+		At:       at,
+		Kind:     ecp.HistoryMember,
+		Name:     name,
+		From:     "running",
+		To:       "stopped",
+		Replayed: true,
+		Place:    ecp.HistoryPosition{Epoch: 7, Seq: seq},
+	}
 }
 
 func told(t *testing.T, m *fleet.Manager, id ecp.ID, o agents.HistoryOptions) (names []string) {
@@ -58,10 +68,15 @@ func TestHistory(t *testing.T) {
 	from := func(a ecp.AgentID, upto uint64, entries ...ecp.HistoryEntry) agents.AgentHistory {
 		return agents.AgentHistory{Agent: a, Upto: ecp.HistoryPosition{Epoch: 7, Seq: upto}, Entries: entries}
 	}
-	first := from(x, 3, entry(1, now.Add(-3*time.Hour), "n1"), entry(2, now.Add(-2*time.Hour), "n2"), entry(3, now.Add(-2*time.Hour), "n3"))
+	first := from(x, 3, entry(1, now.Add(-3*time.Hour), "n1"), entry(2, now.Add(-2*time.Hour), "n2"),
+		entry(3, now.Add(-2*time.Hour), "n3"))
 	position, err := m.Position(asSystem())
 	require.NoError(t, err)
-	require.NoError(t, m.Agents.StoreHistory(t.Context(), []agents.AgentHistory{first, {Agent: "agt-gone", Upto: ecp.HistoryPosition{Epoch: 1, Seq: 1}, Entries: first.Entries}}))
+	require.NoError(t, m.Agents.StoreHistory(t.Context(), []agents.AgentHistory{first, {
+		Agent:   "agt-gone",
+		Upto:    ecp.HistoryPosition{Epoch: 1, Seq: 1},
+		Entries: first.Entries,
+	}}))
 	require.Equal(t, []string{"n3 by 1", "n2 by 1", "n1 by 1"}, told(t, m, id, agents.HistoryOptions{Limit: 1}))
 	after, err := m.Position(asSystem())
 	require.NoError(t, err)
@@ -76,8 +91,10 @@ func TestHistory(t *testing.T) {
 		from(y, 9, entry(4, now.Add(-2*time.Hour+9*time.Second), "n2"), entry(9, now.Add(-time.Hour), "n4")),
 		from(x, 4, append(first.Entries, entry(4, now.Add(-time.Minute), "n2"))...),
 	}))
-	require.Equal(t, []string{"n2 by 1", "n4 by 1", "n3 by 1", "n2 by 2", "n1 by 1"}, told(t, m, id, agents.HistoryOptions{}))
-	require.Equal(t, []string{"n3 by 1", "n2 by 2"}, told(t, m, id, agents.HistoryOptions{Since: now.Add(-2 * time.Hour), Until: now.Add(-time.Hour)}))
+	require.Equal(t, []string{"n2 by 1", "n4 by 1", "n3 by 1", "n2 by 2", "n1 by 1"},
+		told(t, m, id, agents.HistoryOptions{}))
+	require.Equal(t, []string{"n3 by 1", "n2 by 2"},
+		told(t, m, id, agents.HistoryOptions{Since: now.Add(-2 * time.Hour), Until: now.Add(-time.Hour)}))
 	require.Empty(t, told(t, m, id, agents.HistoryOptions{Kind: ecp.HistoryGap}))
 	a, err := m.Agents.Key(t.Context(), x)
 	require.NoError(t, err)
@@ -99,7 +116,8 @@ func TestHistoryIsBounded(t *testing.T) {
 	for part := range 3 {
 		h := agents.AgentHistory{Agent: x, Upto: ecp.HistoryPosition{Epoch: 7, Seq: uint64(part + 1)}}
 		for n := range agents.MostHistory / 2 {
-			h.Entries = append(h.Entries, entry(uint64(part*1000+n+1), now.Add(time.Duration(part*1000+n)*time.Minute-90*24*time.Hour), fmt.Sprint(part)))
+			h.Entries = append(h.Entries, entry(uint64(part*1000+n+1),
+				now.Add(time.Duration(part*1000+n)*time.Minute-90*24*time.Hour), fmt.Sprint(part)))
 		}
 		require.NoError(t, m.Agents.StoreHistory(t.Context(), []agents.AgentHistory{h}))
 	}

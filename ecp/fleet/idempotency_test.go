@@ -14,7 +14,12 @@ import (
 func TestARepeatedCallIsAnsweredOnce(t *testing.T) {
 	o := newCompany(t)
 	create := func(who, key, name string) (ecp.Info, ecp.Operation, error) {
-		return o.m.Create(ecp.WithIdempotencyKey(o.as(who), key), CreateRequest{Mode: ecp.Hosted, Project: "a/p", Name: name, Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 5}}})
+		return o.m.Create(ecp.WithIdempotencyKey(o.as(who), key), CreateRequest{
+			Mode:    ecp.Hosted,
+			Project: "a/p",
+			Name:    name,
+			Spec:    ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 5}},
+		})
 	}
 	info, op, err := create("ap-lead", "k1", "one")
 	require.NoError(t, err)
@@ -55,7 +60,12 @@ func TestARepeatedCallIsAnsweredOnce(t *testing.T) {
 func TestARepeatedCallTellsNothingNew(t *testing.T) {
 	o := newCompany(t)
 	create := func(ctx context.Context) (ecp.Info, error) {
-		info, _, err := o.m.Create(ecp.WithIdempotencyKey(ctx, "k"), CreateRequest{Mode: ecp.Hosted, Project: "a/p", Name: "one", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 5}}})
+		info, _, err := o.m.Create(ecp.WithIdempotencyKey(ctx, "k"), CreateRequest{
+			Mode:    ecp.Hosted,
+			Project: "a/p",
+			Name:    "one",
+			Spec:    ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 5}},
+		})
 		return info, err
 	}
 	first, err := create(o.as("ap-lead"))

@@ -44,15 +44,23 @@ func (m *Manager) identify(ctx context.Context, target string, p ecp.Identified)
 	defer cancel()
 	found, err := p.Identity(ask)
 	if errors.Is(err, ecp.ErrUnsupported) {
-		m.observed.Log.WarnContext(ctx, "a platform cannot be told from others; it is taken for the one the clusters are on", "target", target, ecp.ErrorAttr(err))
+		m.observed.Log.WarnContext(
+			ctx, "a platform cannot be told from others; it is taken for the one the clusters are on", "target", target,
+			ecp.ErrorAttr(err),
+		)
 		return targets.Identity{}, nil
 	}
 	if err != nil {
-		return targets.Identity{Why: "it is not known yet whether this is the platform that the clusters are on: " + ecp.MessageOf(err)}, err
+		return targets.Identity{
+			Why: "it is not known yet whether this is the platform that the clusters are on: " + ecp.MessageOf(err),
+		}, err
 	}
 	known, err := m.platformOf(ctx, target, found)
 	if err != nil {
-		return targets.Identity{Found: found, Why: "it could not be read which platform the clusters are on: " + ecp.MessageOf(err)}, err
+		return targets.Identity{
+			Found: found,
+			Why:   "it could not be read which platform the clusters are on: " + ecp.MessageOf(err),
+		}, err
 	}
 	if known.Identity == found {
 		return targets.Identity{Found: found}, nil
@@ -89,8 +97,9 @@ func (m *Manager) platformOf(ctx context.Context, target, found string) (known e
 // otherPlatform says that a target leads to another platform than recorded.
 func otherPlatform(known ecp.Platform, found string) error {
 	return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf(
-		"the target %s leads to another platform (%s) than the one that the clusters were made on (%s, known since %s); lead it there again, "+
-			"or, if that one was moved or rebuilt and this one takes its place, say so: its clusters are then looked for here",
+		"the target %s leads to another platform (%s) than the one that the clusters were made on "+
+			"(%s, known since %s); lead it there again, or, if that one was moved or rebuilt and this one takes its "+
+			"place, say so: its clusters are then looked for here",
 		known.Target, found, known.Identity, known.Since.UTC().Format(time.RFC3339)))
 }
 
@@ -129,7 +138,8 @@ func (m *Manager) recognize(ctx context.Context, target string, p ecp.Provisione
 
 func (m *Manager) tellIdentity(ctx context.Context, target string, is targets.Identity) {
 	if is.Why != "" {
-		m.observed.Log.WarnContext(ctx, "nothing is written to a target, and nothing believed of it", "target", target, "reason", is.Why)
+		m.observed.Log.WarnContext(ctx, "nothing is written to a target, and nothing believed of it", "target", target,
+			"reason", is.Why)
 	}
 	if err := m.wakeTarget(ctx, target); err != nil && ctx.Err() == nil {
 		m.observed.Log.WarnContext(ctx, "clusters of a target could not be woken", "target", target, "error", err)
@@ -162,7 +172,13 @@ func (m *Manager) CheckPlatforms(ctx context.Context) error {
 // to have that identity. What is not there is then lost for the Manager: each
 // cluster says so, and is repaired or deleted as somebody decides.
 func (m *Manager) AcceptPlatform(ctx context.Context, target, identity string) (ecp.Platform, error) {
-	q := change.Request{Op: "accept the platform of target " + target, Action: "update", Kind: ecp.KindPlatform, Key: target, Asked: identity}
+	q := change.Request{
+		Op:     "accept the platform of target " + target,
+		Action: "update",
+		Kind:   ecp.KindPlatform,
+		Key:    target,
+		Asked:  identity,
+	}
 	return change.Submit(ctx, m.Changes, q, func(w *change.Tx) (ecp.Platform, error) {
 		next := ecp.Platform{Target: target, Identity: identity, Since: w.Now}
 		if err := w.Permit(ecp.RightAdmin, ""); err != nil {

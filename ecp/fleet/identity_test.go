@@ -78,7 +78,8 @@ func TestAnotherPlatform(t *testing.T) {
 		}
 
 		r.run()
-		r.until("it is known", func() bool { return r.m.Leases()["default"].OtherPlatform }, func() any { return r.m.Leases() })
+		r.until("it is known", func() bool { return r.m.Leases()["default"].OtherPlatform },
+			func() any { return r.m.Leases() })
 		r.do(c, ecp.Update{Patch: []byte(`{"nodes":2}`)})
 		r.writeNothing(c)
 		require.Contains(t, r.get(c).Unseen, "leads to another platform (two)")
@@ -98,7 +99,8 @@ func TestAnotherPlatform(t *testing.T) {
 		require.ErrorIs(t, err, ecp.ErrNotFound)
 		_, err = r.m.AcceptPlatform(asSystem(), "default", "two")
 		require.NoError(t, err)
-		r.until("it is looked for there", func() bool { return r.get(c).Status.Reason == ecp.ReasonDataLost }, func() any { return r.get(c).Status })
+		r.until("it is looked for there", func() bool { return r.get(c).Status.Reason == ecp.ReasonDataLost },
+			func() any { return r.get(c).Status })
 		r.do(c, ecp.Repair{})
 		r.reaches(c, ecp.Running)
 		require.Len(t, r.get(c).Nodes, 2, "it is made anew where it is from now on")
@@ -107,7 +109,8 @@ func TestAnotherPlatform(t *testing.T) {
 		r.make(r.store, p)
 		require.ErrorIs(t, r.m.CheckPlatforms(t.Context()), ecp.ErrConflict, "the old one is the other one now")
 		r.run()
-		r.until("it is noticed", func() bool { return r.m.Leases()["default"].OtherPlatform }, func() any { return r.m.Leases() })
+		r.until("it is noticed", func() bool { return r.m.Leases()["default"].OtherPlatform },
+			func() any { return r.m.Leases() })
 		r.stop() // it ends all the same
 		p.is("", &ecp.Error{Code: ecp.CodeUnavailable, Message: "refused"})
 		r.make(r.store, p)
@@ -123,7 +126,8 @@ func TestAnotherPlatform(t *testing.T) {
 func TestPlatformChangesMeanwhile(t *testing.T) {
 	onNamed(t, func(r *rig, p *named, c ecp.Cluster) {
 		p.is("two", nil)
-		r.until("it is noticed", func() bool { return r.m.Leases()["default"].OtherPlatform }, func() any { return r.m.Leases() })
+		r.until("it is noticed", func() bool { return r.m.Leases()["default"].OtherPlatform },
+			func() any { return r.m.Leases() })
 		r.do(c, ecp.Stop{})
 		r.writeNothing(c)
 		p.is("one", nil)

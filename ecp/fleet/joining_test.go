@@ -49,7 +49,8 @@ func TestNodesThatJoinLater(t *testing.T) {
 					for _, n := range info.Nodes {
 						require.False(t, n.Member && !after[n.Name], "%s is said to be a member", n.Name)
 					}
-					require.False(t, o.Phase.Final() && len(before) < 3, "%s: %d of 3 are members", o.Phase, len(before))
+					require.False(t, o.Phase.Final() && len(before) < 3, "%s: %d of 3 are members", o.Phase,
+						len(before))
 					return o.Phase.Final()
 				}, func() any { return r.get(cluster).Status })
 				r.ends(op, ecp.PhaseSucceeded)

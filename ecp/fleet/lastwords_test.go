@@ -59,7 +59,8 @@ func TestRefusedSettingStopsOneNode(t *testing.T) {
 		p.bad.Store(&map[string]string{})
 		op, err := c.Do(asSystem(), ecp.Update{Patch: json.RawMessage(`{"config":{"mqtt.no_such_key":"1","a.b":"hush-value"}}`)})
 		require.NoError(t, err)
-		r.until("EMQX's words", func() bool { return strings.Contains(waitsOf(r.get(c)), "validation_error") }, func() any { return waitsOf(r.get(c)) })
+		r.until("EMQX's words", func() bool { return strings.Contains(waitsOf(r.get(c)), "validation_error") },
+			func() any { return waitsOf(r.get(c)) })
 		r.looked(30)
 		said := waitsOf(r.get(c))
 		require.Contains(t, said, `EMQX says: #{kind => validation_error,path => "mqtt",reason => unknown_fields`)

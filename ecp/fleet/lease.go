@@ -24,7 +24,9 @@ func (m *Manager) lease(target string, p ecp.Provisioner) ecp.Lease {
 
 // boundByLease returns a context that ends when the lease does, for writes that
 // do not go through the Provisioner. If the lease is not held, the error is "unavailable".
-func (m *Manager) boundByLease(ctx context.Context, target string, p ecp.Provisioner) (context.Context, context.CancelFunc, error) {
+func (m *Manager) boundByLease(
+	ctx context.Context, target string, p ecp.Provisioner,
+) (context.Context, context.CancelFunc, error) {
 	l := m.lease(target, p)
 	if why := l.Waiting(); why != "" {
 		return ctx, nil, ecp.NewError(ecp.CodeUnavailable, "", why)
@@ -75,7 +77,8 @@ func (m *Manager) tellLease(ctx context.Context, name string, before, now ecp.Le
 	log := m.observed.Log.With("target", name, "epoch", now.Epoch)
 	switch {
 	case now.Unfenced && !before.Unfenced:
-		log.WarnContext(ctx, "nothing keeps a second instance from writing to this target at the same time", "reason", now.Message)
+		log.WarnContext(ctx, "nothing keeps a second instance from writing to this target at the same time",
+			"reason", now.Message)
 	case now.Held && !before.Held:
 		log.InfoContext(ctx, "this instance holds the target", "incarnation", now.Holder.Incarnation)
 	case !now.MayWrite() && (before.MayWrite() || before.Holder.Incarnation != now.Holder.Incarnation):

@@ -17,7 +17,9 @@ func copied(t *testing.T, from ecp.Store) ecp.Store {
 	t.Helper()
 	var records []ecp.Record
 	require.NoError(t, from.Read(t.Context(), func(tx ecp.Tx) error {
-		for _, kind := range []ecp.Kind{ecp.KindCluster, ecp.KindOperation, ecp.KindOrg, ecp.KindProject, ecp.KindImage, ecp.KindSize, ecp.KindPool} {
+		for _, kind := range []ecp.Kind{
+			ecp.KindCluster, ecp.KindOperation, ecp.KindOrg, ecp.KindProject, ecp.KindImage, ecp.KindSize, ecp.KindPool,
+		} {
 			for r, err := range tx.List(ecp.Query{Kind: kind}) {
 				if err != nil {
 					return err
@@ -97,7 +99,8 @@ func TestStoppedDaemonWritesNothing(t *testing.T) {
 		defer func() { two.stop() }()
 		r.sim.Suspend(true)
 		// Its Manager goes on here, as a process does right after SIGCONT.
-		two.until("the second holds the platform", func() bool { return peer.Lease().Held }, func() any { return peer.Lease() })
+		two.until("the second holds the platform", func() bool { return peer.Lease().Held },
+			func() any { return peer.Lease() })
 		writes := r.sim.Writes()
 		r.do(c, ecp.Stop{})
 		require.ErrorIs(t, r.sim.Delete(context.Background(), c.ID()), ecp.ErrUnavailable)

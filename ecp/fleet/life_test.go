@@ -20,7 +20,8 @@ func TestLifeOfACluster(t *testing.T) {
 }
 
 func life(r *rig, image string) {
-	info, create, err := r.m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted, Name: "生产 1", Spec: spec(image, 3)})
+	info, create, err := r.m.Create(asSystem(),
+		fleet.CreateRequest{Mode: ecp.Hosted, Name: "生产 1", Spec: spec(image, 3)})
 	require.NoError(r.t, err)
 	c := r.m.Cluster(info.ID)
 	d := r.watch(c)
@@ -229,13 +230,15 @@ func TestTransferOfARunningCluster(t *testing.T) {
 		r.looked(3)
 		require.Equal(t, before.Nodes, r.found(c).Nodes, "nothing restarts")
 		require.Equal(t, "running", d.states())
-		theirs := ecp.WithActor(context.Background(), ecp.Actor{Name: "u", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/other"}}})
+		theirs := ecp.WithActor(context.Background(),
+			ecp.Actor{Name: "u", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/other"}}})
 		_, err := c.Get(theirs)
 		require.NoError(t, err)
 		ops, err := r.m.Operations(theirs, c.ID(), fleet.OperationOptions{})
 		require.NoError(t, err)
 		require.Len(t, ops.Items, 1)
-		ours := ecp.WithActor(context.Background(), ecp.Actor{Name: "u", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}})
+		ours := ecp.WithActor(context.Background(),
+			ecp.Actor{Name: "u", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}})
 		_, err = c.Get(ours)
 		require.ErrorIs(t, err, ecp.ErrNotFound)
 	})
@@ -244,7 +247,8 @@ func TestTransferOfARunningCluster(t *testing.T) {
 func TestWatchSeesOnlyWhatMayBeRead(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.run()
-		ctx, cancel := context.WithCancel(ecp.WithActor(context.Background(), ecp.Actor{Name: "u", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/other"}}}))
+		ctx, cancel := context.WithCancel(ecp.WithActor(context.Background(),
+			ecp.Actor{Name: "u", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/other"}}}))
 		defer cancel()
 		var kinds []ecp.Kind
 		ended := make(chan struct{})

@@ -75,12 +75,14 @@ func (m *Manager) limitLate(id ecp.ID, op *ecp.Operation) bool {
 // another number. What is about to be sent is stored before.
 func (m *Manager) bringLimit(ctx context.Context, rec ecp.ClusterRecord, asked bool) (out derive.LimitOutcome) {
 	l := *rec.Status.Limit
-	if n := rec.Spec.Connections(); len(l.Sent) == 0 && n == 0 && l.Set == 0 && !rec.Deleting || rec.Deleting && l.Untouched() {
+	if n := rec.Spec.Connections(); len(l.Sent) == 0 && n == 0 && l.Set == 0 && !rec.Deleting ||
+		rec.Deleting && l.Untouched() {
 		return derive.LimitOutcome{Done: true} // nothing from here can be at the broker
 	}
-	is, major, err := m.askLimit(ctx, rec, func(ctx context.Context, b ecp.ConnectionLimiter) (ecp.ConnectionLimit, error) {
-		return b.ConnectionLimit(ctx)
-	})
+	is, major, err := m.askLimit(ctx, rec,
+		func(ctx context.Context, b ecp.ConnectionLimiter) (ecp.ConnectionLimit, error) {
+			return b.ConnectionLimit(ctx)
+		})
 	if err != nil {
 		return derive.LimitOutcome{Err: err, Final: lastWord(err)}
 	}
@@ -158,7 +160,8 @@ func (m *Manager) noteSending(ctx context.Context, seen ecp.ClusterRecord, n int
 // overtaken reports whether something else is wanted of a cluster's limit than when
 // it was read.
 func overtaken(seen, is ecp.ClusterRecord) bool {
-	return is.Status.Limit == nil || is.Generation != seen.Generation || is.Deleting != seen.Deleting || is.Force != seen.Force || is.Status.Operation != seen.Status.Operation
+	return is.Status.Limit == nil || is.Generation != seen.Generation || is.Deleting != seen.Deleting ||
+		is.Force != seen.Force || is.Status.Operation != seen.Status.Operation
 }
 
 // putLimit stores a record whose limit is another, with what it has booked: what it
@@ -172,9 +175,16 @@ func putLimit(tx ecp.Tx, was, is ecp.ClusterRecord) error {
 
 // storeLimit stores what came of a try, unless something else is wanted by now. It
 // reports whether there is nothing left to do.
-func (m *Manager) storeLimit(ctx context.Context, seen ecp.ClusterRecord, out derive.LimitOutcome) (ended bool, _ error) {
+func (m *Manager) storeLimit(
+	ctx context.Context, seen ecp.ClusterRecord, out derive.LimitOutcome,
+) (ended bool, _ error) {
 	id := seen.ID
-	q := change.Request{Op: "set connection limit of " + string(id), Action: "restore", Kind: ecp.KindCluster, Key: string(id)}
+	q := change.Request{
+		Op:     "set connection limit of " + string(id),
+		Action: "restore",
+		Kind:   ecp.KindCluster,
+		Key:    string(id),
+	}
 	err := m.Changes.DoAs(ctx, ecp.System, q, func(w *change.Tx) error {
 		ended = true
 		rec, op, err := observed.LoadTx(w.Tx, id)
@@ -198,7 +208,8 @@ func (m *Manager) storeLimit(ctx context.Context, seen ecp.ClusterRecord, out de
 		if err != nil {
 			return err
 		}
-		next.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.observed.Timings, w.Now, next, agents, m.observed.AdoptedSnapshot(id)))
+		next.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.observed.Timings, w.Now, next, agents,
+			m.observed.AdoptedSnapshot(id)))
 		return putLimit(w.Tx, rec, next)
 	})
 	m.observed.Counters.Writes.Add(1)
@@ -208,7 +219,10 @@ func (m *Manager) storeLimit(ctx context.Context, seen ecp.ClusterRecord, out de
 // askLimit asks the broker of an adopted cluster through an agent, and through
 // another one where that does not answer. It returns the major version that
 // answered, too.
-func (m *Manager) askLimit(ctx context.Context, rec ecp.ClusterRecord, question func(context.Context, ecp.ConnectionLimiter) (ecp.ConnectionLimit, error)) (ecp.ConnectionLimit, int, error) {
+func (m *Manager) askLimit(
+	ctx context.Context, rec ecp.ClusterRecord,
+	question func(context.Context, ecp.ConnectionLimiter) (ecp.ConnectionLimit, error),
+) (ecp.ConnectionLimit, int, error) {
 	nodes := m.observed.LikeliestAgents(rec.ID)
 	if len(nodes) == 0 {
 		return ecp.ConnectionLimit{}, 0, ecp.NewError(ecp.CodeUnavailable, "", observed.NoAgentConnected)
@@ -229,9 +243,17 @@ func (m *Manager) askLimit(ctx context.Context, rec ecp.ClusterRecord, question 
 		refused = refused && agentRefuses(err)
 	}
 	if refused {
-		return ecp.ConnectionLimit{}, 0, &ecp.Error{Code: ecp.CodeDenied, Message: told.String(), Cause: errors.Join(append(told.Causes, errAgentsRefuse)...)}
+		return ecp.ConnectionLimit{}, 0, &ecp.Error{
+			Code:    ecp.CodeDenied,
+			Message: told.String(),
+			Cause:   errors.Join(append(told.Causes, errAgentsRefuse)...),
+		}
 	}
-	return ecp.ConnectionLimit{}, 0, &ecp.Error{Code: ecp.CodeUnavailable, Message: "no agent gives an answer: " + told.String(), Cause: errors.Join(told.Causes...)}
+	return ecp.ConnectionLimit{}, 0, &ecp.Error{
+		Code:    ecp.CodeUnavailable,
+		Message: "no agent gives an answer: " + told.String(),
+		Cause:   errors.Join(told.Causes...),
+	}
 }
 
 // errAgentsRefuse says that no agent of a cluster passes a question on.
@@ -263,7 +285,8 @@ func (m *Manager) droppedNow(rec ecp.ClusterRecord, why string) *ecp.LimitDroppe
 	d := ecp.LimitDropped{Why: derive.Clip(why, 500), Version: rec.Status.Version}
 	for _, a := range observed.ByReport(m.observed.Observe(rec.ID).Agents) {
 		if a.Connected && a.Report.Complete() {
-			d.LicenseType, d.Version, d.Limit = a.Report.LicenseType, a.Report.Description.Version, a.Report.Description.Limit
+			d.LicenseType = a.Report.LicenseType
+			d.Version, d.Limit = a.Report.Description.Version, a.Report.Description.Limit
 		}
 	}
 	return &d

@@ -11,13 +11,19 @@ import (
 
 // noLimit refuses a connection limit.
 func noLimit(why string) error {
-	return &ecp.Error{Code: ecp.CodeUnsupported, Message: "the connection limit cannot be set", Fields: []ecp.FieldError{{Field: "spec.connections", Message: why}}}
+	return &ecp.Error{
+		Code:    ecp.CodeUnsupported,
+		Message: "the connection limit cannot be set",
+		Fields:  []ecp.FieldError{{Field: "spec.connections", Message: why}},
+	}
 }
 
 // carryLimit begins the operation that sets, changes or gives back the limit of an
 // adopted cluster's broker, where a change asks for another one, or for the same
 // again after somebody has set another at the broker. It reports the latter.
-func (m *Manager) carryLimit(d *decision, rec *ecp.ClusterRecord, before ecp.ClusterRecord, u ecp.Update) (again bool, _ error) {
+func (m *Manager) carryLimit(
+	d *decision, rec *ecp.ClusterRecord, before ecp.ClusterRecord, u ecp.Update,
+) (again bool, _ error) {
 	was, n := before.Spec.Connections(), rec.Spec.Connections()
 	again = was == n && n > 0 && asksConnections(u) && limitUnsure(before)
 	if was == n && !again {
@@ -68,7 +74,8 @@ func asksConnections(u ecp.Update) bool {
 // limitUnsure reports whether the broker may have another limit than the one that was
 // set from here last, and nothing is under way about that.
 func limitUnsure(r ecp.ClusterRecord) bool {
-	return r.Status.Limit != nil && r.Status.Operation == "" && ecp.ConditionOf(r.Status.Conditions, ecp.CondUpToDate).Status != ecp.True
+	return r.Status.Limit != nil && r.Status.Operation == "" && ecp.ConditionOf(r.Status.Conditions,
+		ecp.CondUpToDate).Status != ecp.True
 }
 
 // dropRemoved closes the connections of a cluster that is being deleted and whose

@@ -41,7 +41,8 @@ func TestConnectionLimitLife(t *testing.T) {
 		require.Equal(t, rec.Generation, ecp.ConditionOf(rec.Status.Conditions, ecp.CondSettled).Generation)
 		info, err := r.m.Cluster(r.id).Get(asSystem())
 		require.NoError(t, err)
-		require.Equal(t, ecp.ConnectionsInfo{Limit: 500, EnforcedBy: ecp.EnforcedByLicense}, info.Current, "not what the report before told")
+		require.Equal(t, ecp.ConnectionsInfo{Limit: 500, EnforcedBy: ecp.EnforcedByLicense}, info.Current,
+			"not what the report before told")
 
 		again, err := r.set(500)
 		require.NoError(t, err)
@@ -70,7 +71,8 @@ func TestConnectionLimitLife(t *testing.T) {
 		require.Equal(t, 25, r.has())
 		require.Zero(t, r.rec().Booked())
 		require.Nil(t, r.rec().Status.Limit)
-		require.False(t, slices.ContainsFunc(r.rec().Status.Conditions, func(c ecp.Condition) bool { return c.Type == ecp.CondUpToDate }))
+		require.False(t, slices.ContainsFunc(r.rec().Status.Conditions,
+			func(c ecp.Condition) bool { return c.Type == ecp.CondUpToDate }))
 		r.exact()
 		for _, sent := range r.sent {
 			require.Equal(t, "PUT /api/v5/license/setting", sent)
@@ -108,11 +110,24 @@ func TestLimitsAreRefused(t *testing.T) {
 		code    ecp.Code
 		why     string
 	}{
-		{"too old", emqxsim.ClusterConfig{Version: "5.6.1", License: &emqxsim.License{Limit: 1000}}, nil, 5, ecp.CodeUnsupported, "needs EMQX 5.7.0 or later"},
-		{"another license", emqxsim.ClusterConfig{License: &emqxsim.License{Limit: 1000, CustomerType: emqxsim.LargeCustomer}}, nil, 5, ecp.CodeUnsupported, "needs a business critical license (type 3)"},
-		{"4.4 does not list the call", emqxsim.ClusterConfig{Version: "4.4.24"}, nil, 5, ecp.CodeUnsupported, "does not list the call"},
-		{"no agent", emqxsim.ClusterConfig{}, func(r *limitRig) { r.away = true; r.report() }, 5, ecp.CodeUnsupported, "needs a connected agent"},
-		{"more than the pool has", emqxsim.ClusterConfig{}, nil, 2001, ecp.CodeQuotaExceeded, "2000 of 2000 connections are free"},
+		{"too old", emqxsim.ClusterConfig{
+			Version: "5.6.1",
+			License: &emqxsim.License{Limit: 1000},
+		}, nil, 5, ecp.CodeUnsupported, "needs EMQX 5.7.0 or later"},
+		{"another license", emqxsim.ClusterConfig{
+			License: &emqxsim.License{Limit: 1000, CustomerType: emqxsim.LargeCustomer},
+		}, nil, 5, ecp.CodeUnsupported, "needs a business critical license (type 3)"},
+		{"4.4 does not list the call", emqxsim.ClusterConfig{
+			Version: "4.4.24",
+		}, nil, 5, ecp.CodeUnsupported, "does not list the call"},
+		{
+			"no agent", emqxsim.ClusterConfig{}, func(r *limitRig) { r.away = true; r.report() }, 5,
+			ecp.CodeUnsupported, "needs a connected agent",
+		},
+		{
+			"more than the pool has", emqxsim.ClusterConfig{}, nil, 2001, ecp.CodeQuotaExceeded,
+			"2000 of 2000 connections are free",
+		},
 		{"negative", emqxsim.ClusterConfig{}, nil, -1, ecp.CodeInvalid, "0 to 100000000 connections are allowed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -240,32 +255,33 @@ func TestLimitAtBrokers(t *testing.T) {
 // TestDroppedLimitIsNotTriedAgain: the feature says that the broker drops limits,
 // until it is reported to be another one.
 func TestDroppedLimitIsNotTriedAgain(t *testing.T) {
-	inLimitRig(t, emqxsim.ClusterConfig{License: &emqxsim.License{Limit: 1000, CustomerType: emqxsim.LargeCustomer}}, func(r *limitRig) {
-		r.kind = 3
-		r.report()
-		op := r.becomes(300, ecp.PhaseFailed)
-		require.Contains(t, op.Error, "LicenseNotBusinessCritical: only a business critical license takes a limit")
-		require.Zero(t, r.rec().Booked())
-		require.Nil(t, r.rec().Status.Limit, "nothing from here is there")
-		require.Empty(t, r.sent, "it says so before anything is sent")
-		require.Contains(t, r.feature().Why, "LicenseNotBusinessCritical: only a business critical license")
-		_, err := r.set(300)
-		require.ErrorIs(t, err, ecp.ErrUnsupported)
-		r.report()
-		r.pass(3, time.Second)
-		require.False(t, r.feature().Available, "the same again")
+	inLimitRig(t, emqxsim.ClusterConfig{License: &emqxsim.License{Limit: 1000, CustomerType: emqxsim.LargeCustomer}},
+		func(r *limitRig) {
+			r.kind = 3
+			r.report()
+			op := r.becomes(300, ecp.PhaseFailed)
+			require.Contains(t, op.Error, "LicenseNotBusinessCritical: only a business critical license takes a limit")
+			require.Zero(t, r.rec().Booked())
+			require.Nil(t, r.rec().Status.Limit, "nothing from here is there")
+			require.Empty(t, r.sent, "it says so before anything is sent")
+			require.Contains(t, r.feature().Why, "LicenseNotBusinessCritical: only a business critical license")
+			_, err := r.set(300)
+			require.ErrorIs(t, err, ecp.ErrUnsupported)
+			r.report()
+			r.pass(3, time.Second)
+			require.False(t, r.feature().Available, "the same again")
 
-		r.kind = 0
-		r.report()
-		r.pass(1, time.Second)
-		require.Equal(t, "needs a business critical license (type 3)", r.feature().Why)
-		r.sim.SetLicense(critical)
-		r.report()
-		r.pass(1, time.Second)
-		require.True(t, r.feature().Available, r.feature().Why)
-		r.becomes(300, ecp.PhaseSucceeded)
-		r.exact()
-	})
+			r.kind = 0
+			r.report()
+			r.pass(1, time.Second)
+			require.Equal(t, "needs a business critical license (type 3)", r.feature().Why)
+			r.sim.SetLicense(critical)
+			r.report()
+			r.pass(1, time.Second)
+			require.True(t, r.feature().Available, r.feature().Why)
+			r.becomes(300, ecp.PhaseSucceeded)
+			r.exact()
+		})
 }
 
 // TestLimitOf44: where the broker lists the call, its words are other ones and the
@@ -423,7 +439,12 @@ func TestCancelOfALimit(t *testing.T) {
 func TestDeleteReleasesTheLimit(t *testing.T) {
 	inLimitRig(t, emqxsim.ClusterConfig{}, func(r *limitRig) {
 		r.becomes(500, ecp.PhaseSucceeded)
-		fail := r.sim.AddFault(emqxsim.Fault{Method: http.MethodPut, Path: "/api/v5/license/setting", Status: 500, Body: `{"code":"INTERNAL_ERROR","message":"x"}`})
+		fail := r.sim.AddFault(emqxsim.Fault{
+			Method: http.MethodPut,
+			Path:   "/api/v5/license/setting",
+			Status: 500,
+			Body:   `{"code":"INTERNAL_ERROR","message":"x"}`,
+		})
 		<-time.After(time.Hour)
 		r.report()
 		op, err := r.m.Cluster(r.id).Do(asSystem(), ecp.Delete{})
@@ -471,7 +492,8 @@ func TestForcedDeleteSaysWhatIsLeft(t *testing.T) {
 		require.Equal(t, ecp.Abnormal, r.pass(1, time.Second).Status.State)
 		plan, err := r.m.Cluster(r.id).Plan(asSystem(), ecp.Delete{Force: true})
 		require.NoError(t, err)
-		const left = "EMQX may keep the limit of 500 connections that was set from here; before the first change it was 25: set it there by hand"
+		const left = "EMQX may keep the limit of 500 connections that was set from here; before the first change it " +
+			"was 25: set it there by hand"
 		require.Contains(t, plan.Notes, left)
 		forced, err := r.m.Cluster(r.id).Do(asSystem(), ecp.Delete{Force: true})
 		require.NoError(t, err)

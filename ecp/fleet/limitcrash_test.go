@@ -32,7 +32,10 @@ func TestLimitCrashes(t *testing.T) {
 				func(r *limitRig) error { r.settle(); return nil },
 				func(r *limitRig) error { _, err := r.set(300); return err },
 				func(r *limitRig) error { r.settle(); return nil },
-				func(r *limitRig) error { _, err := r.m.Cluster(r.id).Do(asSystem(), ecp.Delete{}); return ifThere(err) },
+				func(r *limitRig) error {
+					_, err := r.m.Cluster(r.id).Do(asSystem(), ecp.Delete{})
+					return ifThere(err)
+				},
 				func(r *limitRig) error { r.settleGone(); return nil },
 			} {
 				err := step(r)
@@ -44,7 +47,8 @@ func TestLimitCrashes(t *testing.T) {
 				}
 				require.NoError(t, err, "boundary %d, step %d", n, i)
 				r.exact()
-				require.True(t, r.explained(), "boundary %d, step %d: EMQX has %d, the record %+v", n, i, r.has(), r.rec().Status.Limit)
+				require.True(t, r.explained(), "boundary %d, step %d: EMQX has %d, the record %+v", n, i, r.has(),
+					r.rec().Status.Limit)
 				if want, is := map[int]int{1: 500, 3: 300, 5: 25}[i]; is {
 					require.Equal(t, want, r.has(), "boundary %d, step %d", n, i)
 				}
@@ -129,7 +133,11 @@ func (m *limitModel) check() {
 	}
 }
 
-var modelLicenses = []emqxsim.License{critical, {Type: emqxsim.OfficialLicense, CustomerType: emqxsim.BusinessCriticalCustomer, Limit: 200}, {Limit: 100, CustomerType: emqxsim.LargeCustomer}}
+var modelLicenses = []emqxsim.License{critical, {
+	Type:         emqxsim.OfficialLicense,
+	CustomerType: emqxsim.BusinessCriticalCustomer,
+	Limit:        200,
+}, {Limit: 100, CustomerType: emqxsim.LargeCustomer}}
 
 var modelAnswers = map[string]*canned{
 	"well": nil, "400": answers(400, `{"code":"BAD_REQUEST","message":"Bad license setting"}`), "read-only": answers(403, readOnly),
@@ -138,7 +146,8 @@ var modelAnswers = map[string]*canned{
 
 func (m *limitModel) step() {
 	what := rapid.SampledFrom([]string{
-		"set", "set", "set", "set", "pass", "pass", "pass", "report", "report", "wait", "long", "away", "crash", "crash", "put", "by hand", "license", "answers",
+		"set", "set", "set", "set", "pass", "pass", "pass", "report", "report", "wait", "long", "away", "crash",
+		"crash", "put", "by hand", "license", "answers",
 		"cancel", "delete", "force", "remove", "register", "transfer",
 	}).Draw(m.rt, "what")
 	n := rapid.SampledFrom([]int{0, 50, 300, 500, 1500}).Draw(m.rt, "n")
@@ -191,7 +200,8 @@ func (m *limitModel) step() {
 	case "register":
 		_ = m.register("x")
 	case "transfer":
-		_, _ = m.m.Cluster(m.id).Do(asSystem(), ecp.Transfer{Project: rapid.SampledFrom([]string{"a/p", "a/q"}).Draw(m.rt, "project")})
+		_, _ = m.m.Cluster(m.id).Do(asSystem(),
+			ecp.Transfer{Project: rapid.SampledFrom([]string{"a/p", "a/q"}).Draw(m.rt, "project")})
 	}
 	m.m.Pass(context.Background(), m.id)
 	if m.life.dead {
@@ -245,7 +255,8 @@ func (m *limitModel) end() {
 	if rec.ID != "" {
 		require.Empty(m.t, rec.Status.Operation)
 		has, n := m.has(), rec.Spec.Connections()
-		require.True(m.t, slices.Contains(append(m.foreign, 25), has) || has == n, "EMQX has %d, recorded are %d", has, n)
+		require.True(m.t, slices.Contains(append(m.foreign, 25), has) || has == n, "EMQX has %d, recorded are %d", has,
+			n)
 		require.Equal(m.t, n, rec.Booked())
 		_, err := m.m.Cluster(m.id).Do(asSystem(), ecp.Delete{})
 		require.NoError(m.t, err)

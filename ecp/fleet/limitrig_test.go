@@ -126,7 +126,11 @@ type limitRig struct {
 	forced  bool  // the cluster was deleted by force
 }
 
-var critical = emqxsim.License{Type: emqxsim.OfficialLicense, CustomerType: emqxsim.BusinessCriticalCustomer, Limit: 1000}
+var critical = emqxsim.License{
+	Type:         emqxsim.OfficialLicense,
+	CustomerType: emqxsim.BusinessCriticalCustomer,
+	Limit:        1000,
+}
 
 // inLimitRig runs a test in a bubble: waits for brokers take no time.
 func inLimitRig(t *testing.T, c emqxsim.ClusterConfig, test func(*limitRig)) {
@@ -161,7 +165,10 @@ func (r *limitRig) restart() {
 	life := r.life
 	r.link.API = func(string) (ecp.Endpoint, error) {
 		if r.away {
-			return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeUnavailable, Message: "no agent of the cluster is connected"}
+			return ecp.Endpoint{}, &ecp.Error{
+				Code:    ecp.CodeUnavailable,
+				Message: "no agent of the cluster is connected",
+			}
 		}
 		e := r.node.Endpoint()
 		e.Transport = mortalWay{inner: e.Transport, mortal: life, sent: &r.sent, deny: r.deny, instead: r.instead}
@@ -192,7 +199,14 @@ func (r *limitRig) register(name string) error {
 		return err
 	}
 	key := sha256.Sum256([]byte(name))
-	a, err := r.m.Agents.Register(context.Background(), ecp.AgentRegistration{Token: secret, PublicKey: key[:], Hostname: "host", Version: "1.0.0", OS: "linux", Arch: "amd64"})
+	a, err := r.m.Agents.Register(context.Background(), ecp.AgentRegistration{
+		Token:     secret,
+		PublicKey: key[:],
+		Hostname:  "host",
+		Version:   "1.0.0",
+		OS:        "linux",
+		Arch:      "amd64",
+	})
 	if err == nil {
 		r.agent = a.ID
 	}
@@ -211,7 +225,13 @@ func (r *limitRig) report() {
 	if kind == 0 && is.Settable {
 		kind = 3
 	}
-	seen := ecp.AgentObservation{Agent: r.agent, Connected: true, Since: now.Add(-time.Millisecond), LastSeen: now, Report: &ecp.AgentReport{At: now, Node: "emqx@a", Description: d, LicenseType: kind, LimitCall: is.Settable}}
+	seen := ecp.AgentObservation{
+		Agent:     r.agent,
+		Connected: true,
+		Since:     now.Add(-time.Millisecond),
+		LastSeen:  now,
+		Report:    &ecp.AgentReport{At: now, Node: "emqx@a", Description: d, LicenseType: kind, LimitCall: is.Settable},
+	}
 	r.link.Show(r.id, seen)
 }
 
@@ -340,7 +360,8 @@ func (r *limitRig) exact() {
 func (r *limitRig) feature() ecp.FeatureInfo {
 	info, err := r.m.Cluster(r.id).Get(asSystem())
 	require.NoError(r.t, err)
-	i := slices.IndexFunc(info.Features, func(f ecp.FeatureInfo) bool { return f.Feature == ecp.FeatureConnectionLimit })
+	i := slices.IndexFunc(info.Features,
+		func(f ecp.FeatureInfo) bool { return f.Feature == ecp.FeatureConnectionLimit })
 	return info.Features[i]
 }
 

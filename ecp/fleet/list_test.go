@@ -24,9 +24,14 @@ var listVersions = []string{"4.4.19", "4.4.24", "5.8.9", "5.10.0"}
 func listRecord(n int) ecp.ClusterRecord {
 	at := time.Date(2026, 1, 1, 0, 0, n%7, n%3, time.UTC)
 	rec := ecp.ClusterRecord{
-		ID: ecp.ID(fmt.Sprintf("emqx-%08x", int64(n)*2654435761%(1<<32))), Name: fmt.Sprintf("%c name %d", "aBcD"[n%4], n), Project: fmt.Sprintf("org/p%d", n%3),
-		Mode: ecp.Adopted, CreatedAt: at, UpdatedAt: at.Add(time.Duration(n%5) * time.Second), Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{Connections: n % 11}},
-		Status: ecp.Status{State: []ecp.State{ecp.Created, ecp.Running, ecp.Abnormal}[n%3]},
+		ID:        ecp.ID(fmt.Sprintf("emqx-%08x", int64(n)*2654435761%(1<<32))),
+		Name:      fmt.Sprintf("%c name %d", "aBcD"[n%4], n),
+		Project:   fmt.Sprintf("org/p%d", n%3),
+		Mode:      ecp.Adopted,
+		CreatedAt: at,
+		UpdatedAt: at.Add(time.Duration(n%5) * time.Second),
+		Spec:      ecp.Spec{Adopted: &ecp.AdoptedSpec{Connections: n % 11}},
+		Status:    ecp.Status{State: []ecp.State{ecp.Created, ecp.Running, ecp.Abnormal}[n%3]},
 	}
 	if n%2 == 0 {
 		rec.Mode, rec.Spec = ecp.Hosted, ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: n%7 + 1, Connections: n % 13}}
@@ -71,7 +76,8 @@ var less = map[ecp.SortKey]func(a, b ecp.ClusterRecord) int{
 		return strings.Compare(string(a.Status.State), string(b.Status.State))
 	},
 	ecp.SortVersion: func(a, b ecp.ClusterRecord) int {
-		return slices.Index(listVersions, a.Resolved.Image.Version) - slices.Index(listVersions, b.Resolved.Image.Version)
+		return slices.Index(listVersions,
+			a.Resolved.Image.Version) - slices.Index(listVersions, b.Resolved.Image.Version)
 	},
 	ecp.SortCreated: func(a, b ecp.ClusterRecord) int { return a.CreatedAt.Compare(b.CreatedAt) },
 	ecp.SortUpdated: func(a, b ecp.ClusterRecord) int { return a.UpdatedAt.Compare(b.UpdatedAt) },
@@ -102,10 +108,14 @@ func TestListsAreSortedAndFiltered(t *testing.T) {
 	require.Len(t, less, len(ecp.SortKeys()))
 	rapid.Check(t, func(t *rapid.T) {
 		o := ecp.ListOptions{
-			Sort: rapid.SampledFrom(ecp.SortKeys()).Draw(t, "sort"), Descending: rapid.Bool().Draw(t, "descending"), Limit: rapid.IntRange(1, 130).Draw(t, "limit"),
-			Project: rapid.SampledFrom([]string{"", "", "org/p1", "org/none"}).Draw(t, "project"), Mode: rapid.SampledFrom([]ecp.Mode{"", "", ecp.Hosted}).Draw(t, "mode"),
-			State: rapid.SampledFrom([]ecp.State{"", "", ecp.Running}).Draw(t, "state"), Version: rapid.SampledFrom([]string{"", "", "5.8.9"}).Draw(t, "version"),
-			Query: rapid.SampledFrom([]string{"", "", "B NAME", "emqx-0", "7"}).Draw(t, "query"),
+			Sort:       rapid.SampledFrom(ecp.SortKeys()).Draw(t, "sort"),
+			Descending: rapid.Bool().Draw(t, "descending"),
+			Limit:      rapid.IntRange(1, 130).Draw(t, "limit"),
+			Project:    rapid.SampledFrom([]string{"", "", "org/p1", "org/none"}).Draw(t, "project"),
+			Mode:       rapid.SampledFrom([]ecp.Mode{"", "", ecp.Hosted}).Draw(t, "mode"),
+			State:      rapid.SampledFrom([]ecp.State{"", "", ecp.Running}).Draw(t, "state"),
+			Version:    rapid.SampledFrom([]string{"", "", "5.8.9"}).Draw(t, "version"),
+			Query:      rapid.SampledFrom([]string{"", "", "B NAME", "emqx-0", "7"}).Draw(t, "query"),
 		}
 		var want []ecp.ID
 		sorted := slices.Clone(all)
@@ -121,8 +131,10 @@ func TestListsAreSortedAndFiltered(t *testing.T) {
 		})
 		q := strings.ToLower(o.Query)
 		for _, r := range sorted {
-			if (o.Project == "" || r.Project == o.Project) && (o.Mode == "" || r.Mode == o.Mode) && (o.State == "" || r.Status.State == o.State) &&
-				(o.Version == "" || r.Resolved.Image.Version == o.Version) && (strings.Contains(strings.ToLower(r.Name), q) || strings.Contains(string(r.ID), q)) {
+			if (o.Project == "" || r.Project == o.Project) && (o.Mode == "" || r.Mode == o.Mode) &&
+				(o.State == "" || r.Status.State == o.State) &&
+				(o.Version == "" || r.Resolved.Image.Version == o.Version) && (strings.Contains(strings.ToLower(r.Name),
+				q) || strings.Contains(string(r.ID), q)) {
 				want = append(want, r.ID)
 			}
 		}
@@ -195,7 +207,8 @@ func TestRefusedLists(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, page.Next)
 	for _, o := range []ecp.ListOptions{
-		{Sort: "colour"}, {Cursor: "x"}, {Cursor: "e30"}, {Cursor: page.Next}, {Cursor: page.Next, Sort: ecp.SortName, Descending: true},
+		{Sort: "colour"}, {Cursor: "x"}, {Cursor: "e30"}, {Cursor: page.Next},
+		{Cursor: page.Next, Sort: ecp.SortName, Descending: true},
 	} {
 		_, err := m.Clusters(asSystem(), o)
 		require.ErrorIs(t, err, ecp.ErrInvalid, "%+v", o)
@@ -214,11 +227,14 @@ func (forgetful) Changes(context.Context, int64) iter.Seq2[ecp.Change, error] {
 func TestListsSeeEveryWrite(t *testing.T) {
 	t.Parallel()
 	for name, store := range map[string]ecp.Store{"feed": memstore.New(), "no feed": forgetful{Store: memstore.New()}} {
-		m, err := fleet.New(t.Context(), fleet.Config{Store: store, Defaults: fleet.Defaults{Projects: []string{"org/p0", "org/p1"}}})
+		m, err := fleet.New(t.Context(),
+			fleet.Config{Store: store, Defaults: fleet.Defaults{Projects: []string{"org/p0", "org/p1"}}})
 		require.NoError(t, err)
-		theirs := ecp.WithActor(context.Background(), ecp.Actor{Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "org/p1"}}})
+		theirs := ecp.WithActor(context.Background(),
+			ecp.Actor{Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "org/p1"}}})
 		for n := range 20 {
-			info, _, err := m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Adopted, Project: "org/p0", Name: fmt.Sprint(n)})
+			info, _, err := m.Create(asSystem(),
+				fleet.CreateRequest{Mode: ecp.Adopted, Project: "org/p0", Name: fmt.Sprint(n)})
 			require.NoError(t, err)
 			require.Len(t, pages(t, m, asSystem(), ecp.ListOptions{Sort: ecp.SortName, Limit: 50}), n+1, name)
 			require.Len(t, pages(t, m, theirs, ecp.ListOptions{Limit: 50}), n)
@@ -265,9 +281,11 @@ func TestAdoptedClustersAreSortedByTheirNodes(t *testing.T) {
 		for a := range agents { // each knows of all
 			r := &ecp.AgentReport{At: time.Now(), Node: "emqx@0"}
 			for i := range nodes[id] {
-				r.Description.Nodes = append(r.Description.Nodes, ecp.BrokerNode{Name: fmt.Sprintf("emqx@%d", i), Status: ecp.NodeRunning, Connections: 5})
+				r.Description.Nodes = append(r.Description.Nodes,
+					ecp.BrokerNode{Name: fmt.Sprintf("emqx@%d", i), Status: ecp.NodeRunning, Connections: 5})
 			}
-			link.Show(id, ecp.AgentObservation{Agent: ecp.AgentID(fmt.Sprintf("agt-%d", a)), Connected: true, Report: r})
+			link.Show(id,
+				ecp.AgentObservation{Agent: ecp.AgentID(fmt.Sprintf("agt-%d", a)), Connected: true, Report: r})
 		}
 	}
 	up := list(ecp.ListOptions{Limit: 2})

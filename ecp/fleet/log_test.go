@@ -98,7 +98,8 @@ func TestLogs(t *testing.T) {
 
 		all := r.readLogs(c.ID(), ecp.LogQuery{})
 		require.True(t, slices.IsSortedFunc(all, func(a, b ecp.LogLine) int {
-			return a.At.Truncate(time.Millisecond).Compare(b.At.Truncate(time.Millisecond)) // lines tell microseconds, the platform more
+			// lines tell microseconds, the platform more
+			return a.At.Truncate(time.Millisecond).Compare(b.At.Truncate(time.Millisecond))
 		}))
 		for _, name := range names {
 			require.True(t, slices.ContainsFunc(all, says(name, "is running now!")), "of every node")
@@ -126,9 +127,13 @@ func TestLogs(t *testing.T) {
 		require.Len(t, r.readLogs(c.ID(), ecp.LogQuery{Limit: 7}), 7)
 
 		as := func(project string) *ecp.Actor {
-			return &ecp.Actor{Name: "somebody", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/" + project}}}
+			return &ecp.Actor{
+				Name:   "somebody",
+				Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/" + project}},
+			}
 		}
-		adopted, _, err := r.m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Adopted, Name: "theirs", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
+		adopted, _, err := r.m.Create(asSystem(),
+			fleet.CreateRequest{Mode: ecp.Adopted, Name: "theirs", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}})
 		require.NoError(t, err)
 		for name, c := range map[string]struct {
 			actor *ecp.Actor // nil = none
@@ -137,17 +142,52 @@ func TestLogs(t *testing.T) {
 			code  ecp.Code
 			field string
 		}{
-			"no actor":         {id: c.ID(), code: ecp.CodeDenied},
-			"reader":           {actor: as("default"), id: c.ID()},
-			"stranger":         {actor: as("other"), id: c.ID(), code: ecp.CodeNotFound},
-			"no cluster":       {actor: &ecp.System, id: "emqx-00000000", code: ecp.CodeNotFound},
-			"adopted":          {actor: &ecp.System, id: adopted.ID, code: ecp.CodeConflict},
-			"no node":          {actor: &ecp.System, id: c.ID(), q: ecp.LogQuery{Node: "emqx@elsewhere"}, code: ecp.CodeNotFound},
-			"no level":         {actor: &ecp.System, id: c.ID(), q: ecp.LogQuery{Level: "loud"}, code: ecp.CodeInvalid, field: "level"},
-			"below no line":    {actor: &ecp.System, id: c.ID(), q: ecp.LogQuery{Limit: -1}, code: ecp.CodeInvalid, field: "limit"},
-			"too many":         {actor: &ecp.System, id: c.ID(), q: ecp.LogQuery{Limit: ecp.MaxLogLimit + 1}, code: ecp.CodeInvalid, field: "limit"},
-			"follow until":     {actor: &ecp.System, id: c.ID(), q: ecp.LogQuery{Until: last.At, Follow: true}, code: ecp.CodeInvalid, field: "until"},
-			"until the future": {actor: &ecp.System, id: c.ID(), q: ecp.LogQuery{Since: last.At, Until: last.At.Add(-1)}, code: ecp.CodeInvalid, field: "until"},
+			"no actor":   {id: c.ID(), code: ecp.CodeDenied},
+			"reader":     {actor: as("default"), id: c.ID()},
+			"stranger":   {actor: as("other"), id: c.ID(), code: ecp.CodeNotFound},
+			"no cluster": {actor: &ecp.System, id: "emqx-00000000", code: ecp.CodeNotFound},
+			"adopted":    {actor: &ecp.System, id: adopted.ID, code: ecp.CodeConflict},
+			"no node": {
+				actor: &ecp.System,
+				id:    c.ID(),
+				q:     ecp.LogQuery{Node: "emqx@elsewhere"},
+				code:  ecp.CodeNotFound,
+			},
+			"no level": {
+				actor: &ecp.System,
+				id:    c.ID(),
+				q:     ecp.LogQuery{Level: "loud"},
+				code:  ecp.CodeInvalid,
+				field: "level",
+			},
+			"below no line": {
+				actor: &ecp.System,
+				id:    c.ID(),
+				q:     ecp.LogQuery{Limit: -1},
+				code:  ecp.CodeInvalid,
+				field: "limit",
+			},
+			"too many": {
+				actor: &ecp.System,
+				id:    c.ID(),
+				q:     ecp.LogQuery{Limit: ecp.MaxLogLimit + 1},
+				code:  ecp.CodeInvalid,
+				field: "limit",
+			},
+			"follow until": {
+				actor: &ecp.System,
+				id:    c.ID(),
+				q:     ecp.LogQuery{Until: last.At, Follow: true},
+				code:  ecp.CodeInvalid,
+				field: "until",
+			},
+			"until the future": {
+				actor: &ecp.System,
+				id:    c.ID(),
+				q:     ecp.LogQuery{Since: last.At, Until: last.At.Add(-1)},
+				code:  ecp.CodeInvalid,
+				field: "until",
+			},
 		} {
 			ctx := context.Background()
 			if c.actor != nil {
@@ -192,7 +232,8 @@ func TestLogsFollow(t *testing.T) {
 		r.sim.SetUnreachable(false)
 		came = f.until("what was written meanwhile", says(first, "alarm meanwhile"))
 		require.Zero(t, count(came, says("", "alarm three")), "nothing comes twice: %v", came)
-		require.LessOrEqual(t, count(came, func(l ecp.LogLine) bool { return l.Gap != "" }), 5, "three nodes say that it broke off, and once why it cannot be opened")
+		require.LessOrEqual(t, count(came, func(l ecp.LogLine) bool { return l.Gap != "" }), 5,
+			"three nodes say that it broke off, and once why it cannot be opened")
 		raise("four")
 
 		r.do(c, ecp.Delete{})
@@ -236,7 +277,8 @@ func TestLogsFollowNewNodes(t *testing.T) {
 func TestLogsFollowOnlyWhatOneMaySee(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.running()
-		user := ecp.WithActor(context.Background(), ecp.Actor{Name: "uma", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}})
+		user := ecp.WithActor(context.Background(),
+			ecp.Actor{Name: "uma", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}})
 		f := r.followLogs(user, c.ID(), ecp.LogQuery{})
 		f.until("it begins", says("", "running now"))
 		r.do(c, ecp.Transfer{Project: "default/other"})
@@ -283,10 +325,13 @@ func (s *scripted) Logs(ctx context.Context, _ ecp.ID, node string, o ecp.LogOpt
 
 // scripted gives a cluster of three nodes whose logs are scripted.
 func (r *rig) scripted(logs func(ctx context.Context, ordinal string, o ecp.LogOptions) (io.ReadCloser, error)) ecp.ID {
-	r.make(r.store, &scripted{appliedTo: &r.applied, logs: func(ctx context.Context, node string, o ecp.LogOptions) (io.ReadCloser, error) {
-		_, rest, _ := strings.Cut(node, "-emqx-")
-		return logs(ctx, rest[:1], o)
-	}})
+	r.make(r.store, &scripted{
+		appliedTo: &r.applied,
+		logs: func(ctx context.Context, node string, o ecp.LogOptions) (io.ReadCloser, error) {
+			_, rest, _ := strings.Cut(node, "-emqx-")
+			return logs(ctx, rest[:1], o)
+		},
+	})
 	c, _ := r.running()
 	return c.ID()
 }
@@ -308,10 +353,14 @@ func TestLogsOfNodesThatFail(t *testing.T) {
 			case "0":
 				return nil, errors.New("password=secret")
 			case "1":
-				return io.NopCloser(io.MultiReader(strings.NewReader("unable to retrieve it\n2026-01-01T00:00:02Z b\n2026-01-01T00:00:04.5+01:00 a\n"), hung{done: ctx.Done()})), nil
+				return io.NopCloser(io.MultiReader(strings.NewReader("unable to retrieve it\n2026-01-01T00:00:02Z "+
+					"b\n2026-01-01T00:00:04.5+01:00 a\n"), hung{done: ctx.Done()})), nil
 			}
-			return text("2026-01-01T00:00:01Z 2026-01-01T00:00:03Z [error] c\n2026-01-01T00:00:01Z   of c\nno time at all\n" +
-				"2026-01-01T00:00:05Z 2020-01-01 00:00:00 [error] a clock on the wall\n2026-01-01T00:00:06Z printed later")
+			return text("2026-01-01T00:00:01Z 2026-01-01T00:00:03Z [error] c\n" +
+				"2026-01-01T00:00:01Z   of c\n" +
+				"no time at all\n" +
+				"2026-01-01T00:00:05Z 2020-01-01 00:00:00 [error] a clock on the wall\n" +
+				"2026-01-01T00:00:06Z printed later")
 		})
 		began := time.Now()
 		lines := r.readLogs(id, ecp.LogQuery{})
@@ -324,7 +373,10 @@ func TestLogsOfNodesThatFail(t *testing.T) {
 			got = append(got, strings.TrimPrefix(l.At.Format("15:04:05 "), "00:00:0")+l.Raw+l.Gap)
 			require.NotContains(t, l.Gap, "secret")
 		}
-		require.Equal(t, []string{"2 b", "23:00:04 a", "3 2026-01-01T00:00:03Z [error] c\n  of c\nno time at all", "5 2020-01-01 00:00:00 [error] a clock on the wall", "6 printed later"}, got[:5],
+		require.Equal(t, []string{
+			"2 b", "23:00:04 a", "3 2026-01-01T00:00:03Z [error] c\n  of c\nno time at all",
+			"5 2020-01-01 00:00:00 [error] a clock on the wall", "6 printed later",
+		}, got[:5],
 			"the lines of one node stay in their order")
 		require.Len(t, got, 7)
 		require.Contains(t, got[5], "internal error")

@@ -27,21 +27,26 @@ func (p *telling) Secrets(context.Context, ecp.ID) ([]ecp.Secret, error) {
 func TestLogsShowNoSecrets(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		const head = "2026-01-01T00:00:01Z 2026-01-01T00:00:01Z [error] "
-		log := head + "{cookie,\"Cookie1234567\"}\n" + head + "password => <<\"hush \\\"phrase\\\"\">>, key hush-in-json\n" + head + "mqtt 2MB\n"
-		p := &telling{scripted: scripted{appliedTo: &r.applied, logs: func(ctx context.Context, _ string, o ecp.LogOptions) (io.ReadCloser, error) {
-			readers := []io.Reader{}
-			for i := range log {
-				readers = append(readers, strings.NewReader(log[i:i+1]))
-			}
-			if o.Follow {
-				readers = append(readers, hung{done: ctx.Done()})
-			}
-			return io.NopCloser(io.MultiReader(readers...)), nil
-		}}}
+		log := head + "{cookie,\"Cookie1234567\"}\n" + head +
+			"password => <<\"hush \\\"phrase\\\"\">>, key hush-in-json\n" + head + "mqtt 2MB\n"
+		p := &telling{scripted: scripted{
+			appliedTo: &r.applied,
+			logs: func(ctx context.Context, _ string, o ecp.LogOptions) (io.ReadCloser, error) {
+				readers := []io.Reader{}
+				for i := range log {
+					readers = append(readers, strings.NewReader(log[i:i+1]))
+				}
+				if o.Follow {
+					readers = append(readers, hung{done: ctx.Done()})
+				}
+				return io.NopCloser(io.MultiReader(readers...)), nil
+			},
+		}}
 		r.sealer = aRing(t, "a")
 		r.make(r.store, p)
 		r.run()
-		info, op, err := r.m.Create(asSystem(), withSettings(map[string]string{"exhook.phrase": `hush "phrase"`, "x.y": `{"a":["hush-in-json"]}`, "mqtt.max_packet_size": "2MB"}))
+		info, op, err := r.m.Create(asSystem(),
+			withSettings(map[string]string{"exhook.phrase": `hush "phrase"`, "x.y": `{"a":["hush-in-json"]}`, "mqtt.max_packet_size": "2MB"}))
 		require.NoError(t, err)
 		r.ends(op, ecp.PhaseSucceeded)
 		check := func(lines []ecp.LogLine) {
@@ -87,7 +92,11 @@ func onImage(image string, req fleet.CreateRequest) fleet.CreateRequest {
 func TestLevelsThatPrintSecrets(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		for image, want := range map[string]ecp.Code{"emqx-ee-4.4.24": ecp.CodeInvalid, "emqx-ee-5.8.9": ""} {
-			for key, value := range map[string]string{"log.level": "info", "log.primary_log_level": "all", "mqtt.response_information": "x$(node.cookie)"} {
+			for key, value := range map[string]string{
+				"log.level":                 "info",
+				"log.primary_log_level":     "all",
+				"mqtt.response_information": "x$(node.cookie)",
+			} {
 				req := withSettings(map[string]string{key: value})
 				req.Name, req.Spec.Hosted.Image = "for "+image[8:9]+" "+strings.ReplaceAll(key, ".", "-"), image
 				_, _, err := r.m.Create(asSystem(), req)
@@ -97,7 +106,8 @@ func TestLevelsThatPrintSecrets(t *testing.T) {
 				}
 			}
 		}
-		info, _, err := r.m.Create(asSystem(), onImage("emqx-ee-4.4.24", withSettings(map[string]string{"mqtt.response_information": "$(x"})))
+		info, _, err := r.m.Create(asSystem(),
+			onImage("emqx-ee-4.4.24", withSettings(map[string]string{"mqtt.response_information": "$(x"})))
 		require.NoError(t, err)
 		_, err = r.m.Cluster(info.ID).Do(asSystem(), ecp.Update{Patch: []byte(`{"config":{"mqtt.response_information":"$(node.cookie)"}}`)})
 		require.Equal(t, "spec.config[mqtt.response_information]", fieldsOf(t, err)[0].Field)

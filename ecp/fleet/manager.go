@@ -131,7 +131,8 @@ type Manager struct {
 // starts nothing: Run does.
 func New(ctx context.Context, c Config) (*Manager, error) {
 	if c.Store == nil {
-		return nil, ecp.NewError(ecp.CodeInvalid, "new manager", "Config.Store is missing; memstore.New() or sqlstore.Open() give one")
+		return nil, ecp.NewError(ecp.CodeInvalid, "new manager",
+			"Config.Store is missing; memstore.New() or sqlstore.Open() give one")
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -140,8 +141,13 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 		c.Now = time.Now
 	}
 	m := &Manager{
-		localServiceAddresses: c.LocalServiceAddresses, workers: c.Workers, newProvisioner: c.NewProvisioner, targets: targets.New(),
-		operationsMost: cmp.Or(c.Limits.Operations, 100), auditKept: c.AuditKept, operationsKept: c.OperationsKept,
+		localServiceAddresses: c.LocalServiceAddresses,
+		workers:               c.Workers,
+		newProvisioner:        c.NewProvisioner,
+		targets:               targets.New(),
+		operationsMost:        cmp.Or(c.Limits.Operations, 100),
+		auditKept:             c.AuditKept,
+		operationsKept:        c.OperationsKept,
 	}
 	if m.workers <= 0 {
 		m.workers = 20
@@ -153,12 +159,36 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 		m.operationsKept = 90 * 24 * time.Hour
 	}
 	m.Changes = change.New(c.Store, c.Logger, c.Now)
-	m.Directory = tenancy.NewDirectory(tenancy.DirectoryConfig{Changes: m.Changes, ProjectsPerOrg: c.Limits.ProjectsPerOrg, Projects: c.Limits.Projects})
-	m.Accounts = tenancy.NewAccounts(tenancy.AccountsConfig{Changes: m.Changes, Hasher: c.Hasher, SessionLife: c.SessionLife})
-	m.Catalog = catalog.New(catalog.Config{Changes: m.Changes, Sealer: c.Sealer, LBProfiles: c.Limits.LBProfiles, Hooks: m.catalogHooks()})
+	m.Directory = tenancy.NewDirectory(tenancy.DirectoryConfig{
+		Changes:        m.Changes,
+		ProjectsPerOrg: c.Limits.ProjectsPerOrg,
+		Projects:       c.Limits.Projects,
+	})
+	m.Accounts = tenancy.NewAccounts(tenancy.AccountsConfig{
+		Changes:     m.Changes,
+		Hasher:      c.Hasher,
+		SessionLife: c.SessionLife,
+	})
+	m.Catalog = catalog.New(catalog.Config{
+		Changes:    m.Changes,
+		Sealer:     c.Sealer,
+		LBProfiles: c.Limits.LBProfiles,
+		Hooks:      m.catalogHooks(),
+	})
 	m.observed = observed.New(observed.Config{
-		Store: c.Store, Changes: m.Changes, Catalog: m.Catalog, Provisioners: c.Provisioners, Added: m.targets.Get, Adapters: map[int]ecp.Adapter{}, Link: c.Link, AgentAddress: c.AgentAddress,
-		Sealer: c.Sealer, Log: c.Logger, Now: c.Now, Tick: time.Now, Timings: c.Timings.WithDefaults(),
+		Store:        c.Store,
+		Changes:      m.Changes,
+		Catalog:      m.Catalog,
+		Provisioners: c.Provisioners,
+		Added:        m.targets.Get,
+		Adapters:     map[int]ecp.Adapter{},
+		Link:         c.Link,
+		AgentAddress: c.AgentAddress,
+		Sealer:       c.Sealer,
+		Log:          c.Logger,
+		Now:          c.Now,
+		Tick:         time.Now,
+		Timings:      c.Timings.WithDefaults(),
 	})
 	m.queue = sched.NewQueue(m.observed.Flow, m.workers)
 	m.Agents = agents.New(m.observed, m.queue.Add)
@@ -171,7 +201,8 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	m.slots = sched.NewWriteLimiter(m.workers)
 	for _, a := range c.Adapters {
 		if _, twice := m.observed.Adapters[a.Major()]; twice {
-			return nil, ecp.NewError(ecp.CodeInvalid, "new manager", fmt.Sprintf("Config.Adapters has two for EMQX %d", a.Major()))
+			return nil, ecp.NewError(ecp.CodeInvalid, "new manager",
+				fmt.Sprintf("Config.Adapters has two for EMQX %d", a.Major()))
 		}
 		m.observed.Adapters[a.Major()] = a
 	}
@@ -200,8 +231,9 @@ func (m *Manager) catalogHooks() catalog.Hooks {
 type Stats struct {
 	Passes, Applies, ApplyFailures, Writes, Asked, Silent uint64
 	Queue                                                 int // clusters waiting for a worker
-	Unrecorded                                            int // clusters that are there and that no record knows, as last seen
-	ForeignMembers                                        int // members of EMQX that are no nodes of their cluster, as last seen
+	// clusters that are there and that no record knows, as last seen
+	Unrecorded     int
+	ForeignMembers int // members of EMQX that are no nodes of their cluster, as last seen
 	// Contested counts objects that somebody else keeps changing, by the name
 	// that one has on the platform; "" = not known.
 	Contested map[string]int
@@ -213,9 +245,17 @@ type Stats struct {
 func (m *Manager) Stats() Stats {
 	c := &m.observed.Counters
 	return Stats{
-		Passes: c.Passes.Load(), Applies: c.Applies.Load(), ApplyFailures: c.ApplyFailures.Load(), Writes: c.Writes.Load(),
-		Asked: c.Queries.Load(), Silent: c.Unanswered.Load(), Queue: m.queue.Depth(), Contested: m.observed.Contested(), Unrecorded: m.unrecorded.Count(),
-		ForeignMembers: m.observed.ForeignMembers(), Agents: m.agentStats(),
+		Passes:         c.Passes.Load(),
+		Applies:        c.Applies.Load(),
+		ApplyFailures:  c.ApplyFailures.Load(),
+		Writes:         c.Writes.Load(),
+		Asked:          c.Queries.Load(),
+		Silent:         c.Unanswered.Load(),
+		Queue:          m.queue.Depth(),
+		Contested:      m.observed.Contested(),
+		Unrecorded:     m.unrecorded.Count(),
+		ForeignMembers: m.observed.ForeignMembers(),
+		Agents:         m.agentStats(),
 	}
 }
 
@@ -224,7 +264,8 @@ func (m *Manager) Stats() Stats {
 // of its own copies their codec into it, see [ecp.CodecOf].
 func Kinds() ecp.Codec {
 	c := ecp.CodecOf(
-		ecp.ClusterRecord{}, ecp.Tombstone{}, ecp.Operation{}, ecp.TransferNotice{}, ecp.AgentRecord{}, ecp.RegistrationToken{}, ecp.HistoryEntry{}, ecp.Platform{},
+		ecp.ClusterRecord{}, ecp.Tombstone{}, ecp.Operation{}, ecp.TransferNotice{}, ecp.AgentRecord{},
+		ecp.RegistrationToken{}, ecp.HistoryEntry{}, ecp.Platform{},
 	)
 	for _, of := range []ecp.Codec{change.Kinds(), catalog.Kinds(), tenancy.Kinds()} {
 		maps.Copy(c, of)

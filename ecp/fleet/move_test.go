@@ -247,6 +247,8 @@ func TestUntoldEvacuationMayWait(t *testing.T) {
 		{ecp.Draining{}, ecp.EvacuationUntold, time.Hour, true},
 		{begun, ecp.EvacuationCutting, 0, false},
 	} {
-		require.Equal(t, c.want, brokers.MayStillWait(c.leaving, ecp.EvacuationProgress{Phase: c.phase}, t0.Add(c.after), 20*time.Second), "%+v", c)
+		require.Equal(t, c.want, brokers.MayStillWait(c.leaving, ecp.EvacuationProgress{
+			Phase: c.phase,
+		}, t0.Add(c.after), 20*time.Second), "%+v", c)
 	}
 }

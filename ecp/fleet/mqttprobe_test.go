@@ -12,10 +12,18 @@ import (
 // change who is answered does not.
 func TestChangedListener(t *testing.T) {
 	for key, changed := range map[string]bool{
-		"listeners.tcp.default.max_connections": false, "listeners.tcp.default.tcp_options.backlog": false, "listeners.ssl.default.enable": false,
-		"mqtt.max_inflight": false, "listeners.tcp.defaults": false,
-		"listeners.tcp.default.enable": true, "listeners.tcp.default.proxy_protocol": true, "listeners.tcp.default": true, "listeners": true,
-		"listener.tcp.external": true, "listener.tcp.external.proxy_protocol": true, "listener.tcp.external.max_connections": false,
+		"listeners.tcp.default.max_connections":     false,
+		"listeners.tcp.default.tcp_options.backlog": false,
+		"listeners.ssl.default.enable":              false,
+		"mqtt.max_inflight":                         false,
+		"listeners.tcp.defaults":                    false,
+		"listeners.tcp.default.enable":              true,
+		"listeners.tcp.default.proxy_protocol":      true,
+		"listeners.tcp.default":                     true,
+		"listeners":                                 true,
+		"listener.tcp.external":                     true,
+		"listener.tcp.external.proxy_protocol":      true,
+		"listener.tcp.external.max_connections":     false,
 	} {
 		require.Equal(t, changed, derive.ChangedListener(map[string]string{key: "x"}) != "", key)
 	}

@@ -11,7 +11,10 @@ import (
 // room for them elsewhere.
 func TestPlansWarnOfNoRoom(t *testing.T) {
 	plan := func(connected, limit int) string {
-		now := ecp.Info{ClusterRecord: aRecord(ecp.Running), Current: ecp.ConnectionsInfo{Current: connected, Limit: limit}}
+		now := ecp.Info{
+			ClusterRecord: aRecord(ecp.Running),
+			Current:       ecp.ConnectionsInfo{Current: connected, Limit: limit},
+		}
 		after := now.ClusterRecord
 		after.Restarts++
 		all := notes(ecp.Timings{}, now, decision{kind: ecp.OpRestart, rec: after}, 0)

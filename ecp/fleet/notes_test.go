@@ -18,14 +18,31 @@ func TestPlansSayWhatClientsWillSee(t *testing.T) {
 		"nothing that nodes notice": {"5.8.1", 3, ecp.Update{Patch: json.RawMessage(`{"connections":11,"network":{"type":"NodePort"}}`)}, nil},
 		"more":                      {"5.8.1", 3, ecp.Update{Patch: json.RawMessage(`{"nodes":5}`)}, []string{"2 nodes are added"}},
 		"fewer": {"5.8.1", 3, ecp.Update{Patch: json.RawMessage(`{"nodes":1}`)},
-			[]string{"2 nodes leave for good with their volumes, one at a time; clients are moved to other nodes before, up to 10m0s for each; each takes about 30s: 20s until load balancers have noticed, 10s for clients to come back elsewhere"}},
+			[]string{
+				"2 nodes leave for good with their volumes, one at a time; clients are moved to other nodes before, " +
+					"up to 10m0s for each; each takes about 30s: 20s until load balancers have noticed, 10s for " +
+					"clients to come back elsewhere",
+			}},
 		"image and fewer": {"5.8.1", 3, ecp.Update{Patch: json.RawMessage(`{"nodes":2,"image":"5.8.5","evacuation":{"deadline":60}}`)}, []string{
-			"1 node leaves for good with its volume; clients are moved to other nodes before, up to 1m0s for each; each takes about 30s: 20s until load balancers have noticed, 10s for clients to come back elsewhere",
-			"2 nodes are replaced, one at a time; clients are moved to other nodes before, up to 1m0s for each; each takes about 30s: 20s until load balancers have noticed, 10s for clients to come back elsewhere",
+			"1 node leaves for good with its volume; clients are moved to other nodes before, up to 1m0s for each; " +
+				"each takes about 30s: 20s until load balancers have noticed, 10s for clients to come back elsewhere",
+			"2 nodes are replaced, one at a time; clients are moved to other nodes before, up to 1m0s for each; each " +
+				"takes about 30s: 20s until load balancers have noticed, 10s for clients to come back elsewhere",
 		}},
-		"the only one": {"5.8.1", 1, ecp.Restart{}, []string{"the only node is replaced: clients are cut and nothing serves until it is back; what EMQX keeps in memory is lost: sessions, and retained messages unless they are set to be kept on disk"}},
-		"old":          {"4.4.6", 2, ecp.Restart{}, []string{"2 nodes are replaced, one at a time; clients are cut: EMQX before 4.4.12 moves none"}},
-		"stop":         {"5.8.1", 2, ecp.Stop{}, []string{"all clients are cut; what EMQX keeps in memory is lost: sessions, and retained messages unless they are set to be kept on disk; configuration, users and rules stay on the volumes"}},
+		"the only one": {
+			"5.8.1", 1, ecp.Restart{},
+			[]string{"the only node is replaced: clients are cut and nothing serves until it is back; what EMQX " +
+				"keeps in memory is lost: sessions, and retained messages unless they are set to be kept on disk"},
+		},
+		"old": {
+			"4.4.6", 2, ecp.Restart{},
+			[]string{"2 nodes are replaced, one at a time; clients are cut: EMQX before 4.4.12 moves none"},
+		},
+		"stop": {
+			"5.8.1", 2, ecp.Stop{},
+			[]string{"all clients are cut; what EMQX keeps in memory is lost: sessions, and retained messages unless " +
+				"they are set to be kept on disk; configuration, users and rules stay on the volumes"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(r *rig) {

@@ -15,7 +15,9 @@ import (
 
 // begin stores what was decided of a command: what it books, the audit, its
 // operation and the record.
-func (m *Manager) begin(w *change.Tx, rec ecp.ClusterRecord, d decision, running *ecp.Operation) (_ ecp.Operation, err error) {
+func (m *Manager) begin(
+	w *change.Tx, rec ecp.ClusterRecord, d decision, running *ecp.Operation,
+) (_ ecp.Operation, err error) {
 	if err := change.Rebook(w.Tx, w.Actor, rec, d.rec, w.Now); err != nil {
 		return ecp.Operation{}, err
 	}
@@ -99,7 +101,8 @@ func (m *Manager) depart(w *change.Tx, rec ecp.ClusterRecord, running *ecp.Opera
 			return err
 		}
 	}
-	return ecp.Put(w.Tx, ecp.TransferNotice{Cluster: rec.ID, Name: rec.Name, Project: rec.Project, At: w.Now}, ecp.AnyVersion)
+	return ecp.Put(w.Tx, ecp.TransferNotice{Cluster: rec.ID, Name: rec.Name, Project: rec.Project, At: w.Now},
+		ecp.AnyVersion)
 }
 
 // moveProject checks that a cluster can be moved to a project.
@@ -113,8 +116,11 @@ func (m *Manager) moveProject(tx ecp.Tx, project string) error {
 
 // beginOperation stores the operation of a command and lets it take over from
 // one that is running.
-func (m *Manager) beginOperation(tx ecp.Tx, d *decision, actor ecp.Actor, before ecp.ClusterRecord, running *ecp.Operation) (ecp.Operation, error) {
-	if d.rec.Mode == ecp.Hosted && d.kind != ecp.OpDelete && d.kind != ecp.OpTakeOver && !d.rec.Status.KeepOutdated && !derive.ResizesOnly(before, d.rec) {
+func (m *Manager) beginOperation(
+	tx ecp.Tx, d *decision, actor ecp.Actor, before ecp.ClusterRecord, running *ecp.Operation,
+) (ecp.Operation, error) {
+	if d.rec.Mode == ecp.Hosted && d.kind != ecp.OpDelete && d.kind != ecp.OpTakeOver && !d.rec.Status.KeepOutdated &&
+		!derive.ResizesOnly(before, d.rec) {
 		if p, err := m.observed.Provisioner(d.rec); err == nil {
 			d.rec.Status.RenderVersion = derive.NewestRender(p)
 		}
@@ -147,11 +153,22 @@ func (m *Manager) beginOperation(tx ecp.Tx, d *decision, actor ecp.Actor, before
 	return o, m.pruneOperationsOf(tx, o.Cluster)
 }
 
-func (m *Manager) newOperation(rec ecp.ClusterRecord, kind ecp.OperationKind, actor ecp.Actor, patience time.Duration) ecp.Operation {
+func (m *Manager) newOperation(
+	rec ecp.ClusterRecord, kind ecp.OperationKind, actor ecp.Actor, patience time.Duration,
+) ecp.Operation {
 	now := m.observed.Now().UTC()
 	return ecp.Operation{
-		ID: newOperationID(), Cluster: rec.ID, Project: rec.Project, Kind: kind, Actor: actor.Name, User: actor.User(), Generation: rec.Generation,
-		Phase: ecp.PhaseQueued, Steps: derive.NewSteps(derive.OperationSteps[kind]), Deadline: now.Add(patience), CreatedAt: now,
+		ID:         newOperationID(),
+		Cluster:    rec.ID,
+		Project:    rec.Project,
+		Kind:       kind,
+		Actor:      actor.Name,
+		User:       actor.User(),
+		Generation: rec.Generation,
+		Phase:      ecp.PhaseQueued,
+		Steps:      derive.NewSteps(derive.OperationSteps[kind]),
+		Deadline:   now.Add(patience),
+		CreatedAt:  now,
 	}
 }
 

@@ -153,7 +153,10 @@ func (o OperationOptions) openCursor() (string, error) {
 		return "", nil
 	}
 	if _, id, ok := strings.Cut(string(b), " "); err != nil || !ok || !strings.HasPrefix(id, "op-") {
-		return "", &ecp.Error{Code: ecp.CodeInvalid, Message: "the request is not valid", Fields: []ecp.FieldError{{Field: "cursor", Message: "is not the next of a page of this list; begin without it"}}}
+		return "", &ecp.Error{Code: ecp.CodeInvalid, Message: "the request is not valid", Fields: []ecp.FieldError{{
+			Field:   "cursor",
+			Message: "is not the next of a page of this list; begin without it",
+		}}}
 	}
 	return string(b), nil
 }

@@ -16,7 +16,12 @@ import (
 // withOperations is an office with a cluster in a/p whose power was moved n times.
 func withOperations(t *testing.T, n int) (*company, ecp.ID) {
 	o := newCompany(t)
-	info, _, err := o.m.Create(o.system(), CreateRequest{Mode: ecp.Hosted, Project: "a/p", Name: "x", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 5}}})
+	info, _, err := o.m.Create(o.system(), CreateRequest{
+		Mode:    ecp.Hosted,
+		Project: "a/p",
+		Name:    "x",
+		Spec:    ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 5}},
+	})
 	require.NoError(t, err)
 	for i := range n {
 		o.now = o.now.Add(time.Second)
@@ -49,7 +54,8 @@ func TestOperationsAreBounded(t *testing.T) {
 	all := o.operations(o.system(), id, 7)
 	require.Len(t, all, 101, "a hundred that have ended, and the one that runs")
 	require.Len(t, o.s.Records[ecp.KindOperation], 101)
-	require.True(t, slices.IsSortedFunc(all, func(a, b ecp.Operation) int { return b.CreatedAt.Compare(a.CreatedAt) }), "newest first")
+	require.True(t, slices.IsSortedFunc(all, func(a, b ecp.Operation) int { return b.CreatedAt.Compare(a.CreatedAt) }),
+		"newest first")
 	require.Equal(t, o.now, all[0].CreatedAt)
 	require.False(t, all[0].Phase.Final())
 
@@ -104,13 +110,19 @@ func TestOperationsFollowTheirCluster(t *testing.T) {
 	_, err := o.m.Cluster(id).Do(o.as("a-boss"), ecp.Transfer{Project: "a/q"})
 	require.NoError(t, err)
 	require.Equal(t, 1, written, "the one that runs")
-	require.Equal(t, "a/q", o.s.Records[ecp.KindOperation][string(before[0].ID)].Index.Project, "its changes are for them to see")
+	require.Equal(t, "a/q", o.s.Records[ecp.KindOperation][string(before[0].ID)].Index.Project,
+		"its changes are for them to see")
 
 	after := o.operations(o.as("aq-lead"), id, 100)
 	require.Len(t, after, 51)
 	for _, each := range after {
 		require.Equal(t, "a/q", each.Project)
-		for name, want := range map[string]error{"aq-lead": nil, "a-boss": nil, "ap-user": ecp.ErrNotFound, "ap-lead": ecp.ErrNotFound} {
+		for name, want := range map[string]error{
+			"aq-lead": nil,
+			"a-boss":  nil,
+			"ap-user": ecp.ErrNotFound,
+			"ap-lead": ecp.ErrNotFound,
+		} {
 			got, err := o.m.Operation(o.as(name), each.ID)
 			require.ErrorIs(t, err, want, name)
 			require.True(t, err != nil || got.Project == "a/q", name)

@@ -22,14 +22,22 @@ func BenchmarkFleet(b *testing.B) {
 	require.NoError(b, store.Write(context.Background(), func(tx ecp.Tx) error {
 		for i := range 10_000 {
 			rec := ecp.ClusterRecord{
-				ID: ecp.ID(fmt.Sprintf("emqx-%08x", i*7919)), Name: fmt.Sprint("Cluster ", i), Project: "default/default", Mode: ecp.Adopted,
-				Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{}}, Status: ecp.Status{State: ecp.Running, Version: []string{"5.8.9", "4.4.24"}[i%2]},
+				ID:      ecp.ID(fmt.Sprintf("emqx-%08x", i*7919)),
+				Name:    fmt.Sprint("Cluster ", i),
+				Project: "default/default",
+				Mode:    ecp.Adopted,
+				Spec:    ecp.Spec{Adopted: &ecp.AdoptedSpec{}},
+				Status:  ecp.Status{State: ecp.Running, Version: []string{"5.8.9", "4.4.24"}[i%2]},
 			}
 			if err := ecp.Put(tx, rec, 0); err != nil {
 				return err
 			}
 			link.Show(rec.ID, ecp.AgentObservation{Agent: "agt-1", Connected: true, Report: &ecp.AgentReport{
-				At: time.Now().Add(time.Hour), Node: "emqx@a", Description: ecp.Description{Nodes: []ecp.BrokerNode{{Name: "emqx@a", Status: ecp.NodeRunning, Connections: 3}, {Name: "emqx@b"}, {Name: "emqx@c"}}},
+				At: time.Now().Add(time.Hour), Node: "emqx@a", Description: ecp.Description{Nodes: []ecp.BrokerNode{{
+					Name:        "emqx@a",
+					Status:      ecp.NodeRunning,
+					Connections: 3,
+				}, {Name: "emqx@b"}, {Name: "emqx@c"}}},
 			}})
 		}
 		return nil

@@ -47,11 +47,13 @@ func aLook(pods, ready int) derive.Snapshot {
 	f := ecp.Observation{Exists: true, Replicas: 3, Converged: ready == 3 && pods == 3, Auth: "auth-1"}
 	var members []derive.Member
 	for i := range 3 {
-		f.Volumes = append(f.Volumes, ecp.VolumeObservation{Ordinal: i, Name: fmt.Sprintf("data-%d", i), UID: fmt.Sprintf("v%d", i), Bound: true})
+		f.Volumes = append(f.Volumes,
+			ecp.VolumeObservation{Ordinal: i, Name: fmt.Sprintf("data-%d", i), UID: fmt.Sprintf("v%d", i), Bound: true})
 		if i >= pods {
 			continue
 		}
-		f.Nodes = append(f.Nodes, ecp.NodeObservation{Ordinal: i, Name: nodeName(i), Pod: fmt.Sprintf("n%d", i), Ready: i < ready})
+		f.Nodes = append(f.Nodes,
+			ecp.NodeObservation{Ordinal: i, Name: nodeName(i), Pod: fmt.Sprintf("n%d", i), Ready: i < ready})
 		if i < ready {
 			members = append(members, derive.Member{Name: nodeName(i), Version: "5.8.9"})
 		}

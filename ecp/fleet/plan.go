@@ -39,7 +39,15 @@ func (h handle) Plan(ctx context.Context, cmd ecp.Command) (plan ecp.Plan, err e
 				return err
 			}
 		}
-		plan = ecp.Plan{Command: cmd.Kind(), From: d.from, To: d.to, Nothing: d.nothing, Steps: derive.StepNames(derive.StepsOf(d.kind, rec, d.rec)), Notes: slices.Concat(d.notes, limitNotes(rec, d), volumeNotes(rec, d), notes(h.m.observed.Timings, h.m.observed.Info(rec), d, h.m.observed.Outdated(rec.ID)), h.m.surplusNotes(rec, d))}
+		plan = ecp.Plan{
+			Command: cmd.Kind(),
+			From:    d.from,
+			To:      d.to,
+			Nothing: d.nothing,
+			Steps:   derive.StepNames(derive.StepsOf(d.kind, rec, d.rec)),
+			Notes: slices.Concat(d.notes, limitNotes(rec, d), volumeNotes(rec, d), notes(h.m.observed.Timings,
+				h.m.observed.Info(rec), d, h.m.observed.Outdated(rec.ID)), h.m.surplusNotes(rec, d)),
+		}
 		planned = changeBy(rec, d)
 		return nil
 	})
@@ -92,5 +100,6 @@ func (m *Manager) PlanCreate(ctx context.Context, r CreateRequest) (ecp.Plan, er
 			return plan, nil
 		}
 	}
-	return ecp.Plan{}, fault.WrapTaken(op, err, "name", fmt.Sprintf("a cluster named %q is there already in the project %s", r.Name, r.Project))
+	return ecp.Plan{}, fault.WrapTaken(op, err, "name",
+		fmt.Sprintf("a cluster named %q is there already in the project %s", r.Name, r.Project))
 }

@@ -22,7 +22,8 @@ func notes(t ecp.Timings, now ecp.Info, d decision, outdated int) []string {
 	if rec.Mode == ecp.Hosted && !d.nothing && d.kind == ecp.OpStop {
 		return append(out, stopLoses)
 	}
-	if rec.Mode != ecp.Hosted || d.nothing || d.kind != ecp.OpUpdate && d.kind != ecp.OpRestart && d.kind != ecp.OpRepair {
+	if rec.Mode != ecp.Hosted || d.nothing ||
+		d.kind != ecp.OpUpdate && d.kind != ecp.OpRestart && d.kind != ecp.OpRepair {
 		return out
 	}
 	if d.kind == ecp.OpRepair && len(now.ForeignMembers) > 0 {
@@ -33,8 +34,10 @@ func notes(t ecp.Timings, now ecp.Info, d decision, outdated int) []string {
 	}
 	has, want := derive.OrdinalsOf(rec), d.rec.Spec.Hosted.Nodes
 	e := d.rec.Spec.Hosted.Evacuation
-	alone := fmt.Sprintf("clients are moved to other nodes before, up to %s for each; %s", derive.DrainDeadline(e), derive.DescribeDrainTime(t, rec.Resolved.Image.Version, e, now.Current.Current, max(has, 1)))
-	if v, ok := ecp.ParseVersion(rec.Resolved.Image.Version); ok && v.Before(ecp.Version{Major: 4, Minor: 4, Patch: 12}) {
+	alone := fmt.Sprintf("clients are moved to other nodes before, up to %s for each; %s", derive.DrainDeadline(e),
+		derive.DescribeDrainTime(t, rec.Resolved.Image.Version, e, now.Current.Current, max(has, 1)))
+	v, ok := ecp.ParseVersion(rec.Resolved.Image.Version)
+	if ok && v.Before(ecp.Version{Major: 4, Minor: 4, Patch: 12}) {
 		alone = "clients are cut: EMQX before 4.4.12 moves none"
 	}
 	alone += noRoom(now.Current)
@@ -42,12 +45,14 @@ func notes(t ecp.Timings, now ecp.Info, d decision, outdated int) []string {
 		out = append(out, some(want-has, "is added", "are added"))
 	}
 	if want < has {
-		out = append(out, some(has-want, "leaves for good with its volume; ", "leave for good with their volumes, one at a time; ")+alone)
+		out = append(out, some(has-want, "leaves for good with its volume; ",
+			"leave for good with their volumes, one at a time; ")+alone)
 	}
 	n, why := min(has, want), ""
 	switch {
 	case outdated > 0 && d.rec.Status.KeepOutdated:
-		return append(out, some(outdated, "runs", "run")+" on an older pod template than the platform has now; this replaces none: a restart, or a change of image, size or placement does")
+		return append(out, some(outdated, "runs", "run")+" on an older pod template than the platform has now; this "+
+			"replaces none: a restart, or a change of image, size or placement does")
 	case !derive.ReplacesNodes(rec, d.rec):
 		if n = min(n, outdated); n == 0 || d.rec.Status.KeepOutdated {
 			return out
@@ -56,13 +61,17 @@ func notes(t ecp.Timings, now ecp.Info, d decision, outdated int) []string {
 	}
 	inPlace, not := derive.InPlace(rec, d.rec, now.Nodes)
 	if inPlace {
-		return append(out, some(n, "gets its CPU and memory", "get their CPU and memory, one at a time,")+" in place: clients stay; where that is refused, or there is no room for it, the node is replaced, and its clients are moved before")
+		return append(out,
+			some(n, "gets its CPU and memory",
+				"get their CPU and memory, one at a time,")+" in place: clients stay; where that is refused, or "+
+				"there is no room for it, the node is replaced, and its clients are moved before")
 	}
 	if not != "" {
 		not = "; not in place: " + not
 	}
 	if min(has, want) == 1 {
-		return append(out, why+"the only node is replaced: clients are cut and nothing serves until it is back; "+memoryLoses+not)
+		return append(out,
+			why+"the only node is replaced: clients are cut and nothing serves until it is back; "+memoryLoses+not)
 	}
 	return append(out, why+some(n, "is replaced; ", "are replaced, one at a time; ")+alone+not)
 }
@@ -73,13 +82,15 @@ func noRoom(c ecp.ConnectionsInfo) string {
 	if c.Limit == 0 || c.Current < c.Limit {
 		return ""
 	}
-	return fmt.Sprintf("; warning: %d clients are connected and the limit is %d, so that those that leave a node may be refused by the others until there is room; raise the limit first", c.Current, c.Limit)
+	return fmt.Sprintf("; warning: %d clients are connected and the limit is %d, so that those that leave a node may "+
+		"be refused by the others until there is room; raise the limit first", c.Current, c.Limit)
 }
 
 // What no node keeps where none runs.
 const (
-	memoryLoses = "what EMQX keeps in memory is lost: sessions, and retained messages unless they are set to be kept on disk"
-	stopLoses   = "all clients are cut; " + memoryLoses + "; configuration, users and rules stay on the volumes"
+	memoryLoses = "what EMQX keeps in memory is lost: " +
+		"sessions, and retained messages unless they are set to be kept on disk"
+	stopLoses = "all clients are cut; " + memoryLoses + "; configuration, users and rules stay on the volumes"
 )
 
 // some counts nodes in words.
@@ -99,7 +110,11 @@ func volumeNotes(was ecp.ClusterRecord, d decision) []string {
 	case d.nothing || !ok || !known || a == b:
 		return nil
 	case a < b:
-		return []string{fmt.Sprintf("volumes grow from %s to %s, each while its node runs or when it starts, as the storage class has it; those of nodes that come later are made as the first ones were, and grown then", from, to)}
+		return []string{
+			fmt.Sprintf("volumes grow from %s to %s, each while its node runs or when it starts, as the storage "+
+				"class has it; those of nodes that come later are made as the first ones were, and grown then", from,
+				to),
+		}
 	}
 	return []string{fmt.Sprintf("volumes stay as large as they are: none becomes smaller (%s would do)", to)}
 }
@@ -112,7 +127,8 @@ func settingNotes(there derive.Manifest, recorded map[string]string) (out []stri
 		_, plain := there.Spec.Config[key]
 		return plain || slices.Contains(there.Settings, key)
 	}
-	keys := slices.Concat(slices.Sorted(maps.Keys(there.Spec.Config)), there.Settings, slices.Sorted(maps.Keys(recorded)))
+	keys := slices.Concat(slices.Sorted(maps.Keys(there.Spec.Config)), there.Settings,
+		slices.Sorted(maps.Keys(recorded)))
 	slices.Sort(keys)
 	var unknown []string
 	for _, key := range slices.Compact(keys) {
@@ -133,7 +149,8 @@ func settingNotes(there derive.Manifest, recorded map[string]string) (out []stri
 		out = append(out, "for settings all nodes are replaced, one at a time")
 	}
 	if len(unknown) > 0 {
-		out = append(out, "whether these settings differ is not known, since values that may be secrets are not kept with the objects: "+strings.Join(unknown, ", ")+
+		out = append(out, "whether these settings differ is not known, since values that may be secrets are not kept "+
+			"with the objects: "+strings.Join(unknown, ", ")+
 			"; those recorded are put back, and where they differ all nodes are replaced, one at a time")
 	}
 	return out
@@ -161,7 +178,8 @@ func limitNotes(was ecp.ClusterRecord, d decision) (out []string) {
 // that the cluster does not have any more.
 func (m *Manager) surplusNotes(rec ecp.ClusterRecord, d decision) []string {
 	f, seen := m.observed.Found(rec.ID)
-	if !seen || rec.Mode != ecp.Hosted || d.nothing || d.kind == "" || d.kind == ecp.OpPutBack || derive.WantedNodes(d.rec) == 0 {
+	if !seen || rec.Mode != ecp.Hosted || d.nothing || d.kind == "" || d.kind == ecp.OpPutBack ||
+		derive.WantedNodes(d.rec) == 0 {
 		return nil
 	}
 	var names []string
@@ -175,13 +193,16 @@ func (m *Manager) surplusNotes(rec ecp.ClusterRecord, d decision) []string {
 	if len(names) == 0 {
 		return nil
 	}
-	return []string{"volumes of nodes that the cluster does not have are deleted with what they hold: " + strings.Join(names, ", ")}
+	return []string{
+		"volumes of nodes that the cluster does not have are deleted with what they hold: " + strings.Join(names, ", "),
+	}
 }
 
 // putBackNotes say what becomes of nodes, volumes and addresses.
 func putBackNotes(before, rec ecp.ClusterRecord, f ecp.Observation, there derive.Manifest, unknown error) []string {
 	spec := *rec.Spec.Hosted
-	out := []string{fmt.Sprintf("the objects of generation %d become what is recorded, generation %d", f.Generation, before.Generation)}
+	out := []string{fmt.Sprintf("the objects of generation %d become what is recorded, generation %d", f.Generation,
+		before.Generation)}
 	if unknown != nil {
 		out = append(out, ecp.MessageOf(unknown)+"; what differs is not known but for what follows")
 	} else {
@@ -201,7 +222,8 @@ func putBackNotes(before, rec ecp.ClusterRecord, f ecp.Observation, there derive
 		}
 	}
 	if len(leave) > 0 {
-		out = append(out, fmt.Sprintf("nodes leave for good, one at a time after their clients: %s", strings.Join(leave, ", ")))
+		out = append(out,
+			fmt.Sprintf("nodes leave for good, one at a time after their clients: %s", strings.Join(leave, ", ")))
 	}
 	var gone []string
 	for _, v := range f.Volumes {
@@ -214,7 +236,8 @@ func putBackNotes(before, rec ecp.ClusterRecord, f ecp.Observation, there derive
 	}
 	for _, i := range slices.Sorted(maps.Keys(before.Status.Volumes)) {
 		if uid, ok := rec.Status.Volumes[i]; i < spec.Nodes && (!ok || uid != before.Status.Volumes[i]) {
-			out = append(out, fmt.Sprintf("node %d does not have the volume that is recorded any more: what that held is lost", i))
+			out = append(out,
+				fmt.Sprintf("node %d does not have the volume that is recorded any more: what that held is lost", i))
 		}
 	}
 	return out

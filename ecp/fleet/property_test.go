@@ -42,7 +42,15 @@ type task struct {
 }
 
 func newFleet(t *rapid.T) *fleetTest {
-	f := &fleetTest{t: t, s: mapstore.New(), w: newWorld(), now: t0, stored: map[ecp.ID]ecp.ClusterRecord{}, task: map[ecp.ID]*task{}, before: map[ecp.OperationID]ecp.PreviousSpec{}}
+	f := &fleetTest{
+		t:      t,
+		s:      mapstore.New(),
+		w:      newWorld(),
+		now:    t0,
+		stored: map[ecp.ID]ecp.ClusterRecord{},
+		task:   map[ecp.ID]*task{},
+		before: map[ecp.OperationID]ecp.PreviousSpec{},
+	}
 	f.s.Wrote = f.wrote
 	f.w.remade = func(id ecp.ID, what string) {
 		require.False(t, f.stored[id].Status.Dispatched, "%s of %s was made anew unasked\n%s", what, id, f.story())
@@ -58,9 +66,14 @@ func newFleet(t *rapid.T) *fleetTest {
 
 func (f *fleetTest) restart() {
 	m, err := New(asSystem(), Config{
-		Store: f.s, Provisioners: map[string]ecp.Provisioner{"default": f.w}, Adapters: []ecp.Adapter{worldAdapter{f.w}}, Now: func() time.Time { return f.now },
-		Defaults: Defaults{Projects: []string{"default/default", "default/other"}, Pool: &ecp.Pool{Connections: 100, Clusters: 3},
-			Images: []ecp.Image{{ID: "a", Version: "5.8.9", Default: true}, {ID: "b", Version: "5.8.5"}}},
+		Store: f.s, Provisioners: map[string]ecp.Provisioner{
+			"default": f.w,
+		}, Adapters: []ecp.Adapter{worldAdapter{f.w}}, Now: func() time.Time { return f.now },
+		Defaults: Defaults{
+			Projects: []string{"default/default", "default/other"},
+			Pool:     &ecp.Pool{Connections: 100, Clusters: 3},
+			Images:   []ecp.Image{{ID: "a", Version: "5.8.9", Default: true}, {ID: "b", Version: "5.8.5"}},
+		},
 	})
 	require.NoError(f.t, err)
 	f.m = m
@@ -115,7 +128,8 @@ func (f *fleetTest) hop(rec ecp.ClusterRecord, last bool) {
 	f.require(!old.Status.Dispatched || st.Dispatched || repair, "it was forgotten that it was dispatched")
 	onItsWay := st.State.Unsteady() || (rec.Deleting && st.State == ecp.Stopped)
 	f.require(!onItsWay || !st.Deadline.IsZero(), "%s without a deadline", st.State)
-	f.require(st.State == ecp.Gone || ecp.HostedStates.Label(st.State).EN != string(st.State), "%q is no state", st.State)
+	f.require(st.State == ecp.Gone || ecp.HostedStates.Label(st.State).EN != string(st.State), "%q is no state",
+		st.State)
 	f.clock(old, rec, known)
 	if st.Operation != old.Status.Operation {
 		f.before[st.Operation] = ecp.PreviousSpec{Spec: old.Spec, Resolved: old.Resolved}
@@ -131,7 +145,8 @@ func (f *fleetTest) edge(rec ecp.ClusterRecord, from ecp.State) {
 	to := rec.Status.State
 	if f.cmd != nil {
 		want, _ := ecp.HostedStates.Next(from, f.cmd.Kind())
-		f.require(want == to || (want == ecp.Updating && to == ecp.Stopping && derive.WantedNodes(rec) == 0), "%s leads from %s to %s", f.cmd.Kind(), from, to)
+		f.require(want == to || (want == ecp.Updating && to == ecp.Stopping && derive.WantedNodes(rec) == 0),
+			"%s leads from %s to %s", f.cmd.Kind(), from, to)
 		return
 	}
 	f.require(slices.Contains(ecp.HostedStates.Edges(from), to), "a look leads from %s to %s", from, to)
@@ -140,7 +155,8 @@ func (f *fleetTest) edge(rec ecp.ClusterRecord, from ecp.State) {
 // clock measures the time a task had, and that it was not cut short.
 func (f *fleetTest) clock(old, rec ecp.ClusterRecord, known bool) {
 	id, st := rec.ID, rec.Status
-	if !known || (f.cmd != nil && (old.Status.State != st.State || old.Deleting != rec.Deleting)) || (st.State.Unsteady() && !old.Status.State.Unsteady() && !rec.Deleting) {
+	if !known || (f.cmd != nil && (old.Status.State != st.State || old.Deleting != rec.Deleting)) ||
+		(st.State.Unsteady() && !old.Status.State.Unsteady() && !rec.Deleting) {
 		f.task[id] = &task{began: f.now}
 	}
 	tk := f.task[id]
@@ -151,8 +167,13 @@ func (f *fleetTest) clock(old, rec ecp.ClusterRecord, known bool) {
 		tk.stale += f.now.Sub(from)
 	}
 	patience, failed := map[ecp.Reason]time.Duration{
-		ecp.ReasonCreateFailed: f.m.observed.Timings.Dispatch, ecp.ReasonNotDispatched: f.m.observed.Timings.Dispatch, ecp.ReasonStartFailed: f.m.observed.Timings.Start,
-		ecp.ReasonUpdateFailed: f.m.observed.Timings.Create, ecp.ReasonSyncFailed: f.m.observed.Timings.Create, ecp.ReasonStopFailed: f.m.observed.Timings.Stop, ecp.ReasonDeleteFailed: f.m.observed.Timings.Delete,
+		ecp.ReasonCreateFailed:  f.m.observed.Timings.Dispatch,
+		ecp.ReasonNotDispatched: f.m.observed.Timings.Dispatch,
+		ecp.ReasonStartFailed:   f.m.observed.Timings.Start,
+		ecp.ReasonUpdateFailed:  f.m.observed.Timings.Create,
+		ecp.ReasonSyncFailed:    f.m.observed.Timings.Create,
+		ecp.ReasonStopFailed:    f.m.observed.Timings.Stop,
+		ecp.ReasonDeleteFailed:  f.m.observed.Timings.Delete,
 	}[st.Reason]
 	if gaveUp := st.Draining != nil && st.Draining.TimedOut; failed && !gaveUp && old.Status.Reason != st.Reason {
 		had := f.now.Sub(tk.began) - tk.stale
@@ -167,7 +188,8 @@ func (f *fleetTest) ledger() {
 		want.UsedConnections += r.Payload.(ecp.ClusterRecord).Spec.Connections()
 	}
 	got, _ := f.s.Records[ecp.KindPool][ecp.PoolKey].Payload.(ecp.Pool)
-	f.require(got.UsedClusters == want.UsedClusters && got.UsedConnections == want.UsedConnections, "the ledger says %+v, the clusters %+v", got, want)
+	f.require(got.UsedClusters == want.UsedClusters && got.UsedConnections == want.UsedConnections,
+		"the ledger says %+v, the clusters %+v", got, want)
 	for _, r := range f.s.Records[ecp.KindQuota] {
 		q, used := r.Payload.(ecp.Quota), 0
 		for _, r := range f.s.Records[ecp.KindCluster] {
@@ -194,8 +216,10 @@ func (f *fleetTest) operations() {
 	}
 	for id, r := range f.s.Records[ecp.KindCluster] {
 		st := r.Payload.(ecp.ClusterRecord).Status
-		f.require(st.Operation == open[ecp.ID(id)], "%s names operation %q, %q is open", id, st.Operation, open[ecp.ID(id)])
-		f.require(st.Operation == "" || st.State.Unsteady() || st.State == ecp.Stopped || f.cmd != nil || r.Payload.(ecp.ClusterRecord).Deleting, "%s is %s, and its operation goes on", id, st.State)
+		f.require(st.Operation == open[ecp.ID(id)], "%s names operation %q, %q is open", id, st.Operation,
+			open[ecp.ID(id)])
+		f.require(st.Operation == "" || st.State.Unsteady() || st.State == ecp.Stopped || f.cmd != nil ||
+			r.Payload.(ecp.ClusterRecord).Deleting, "%s is %s, and its operation goes on", id, st.State)
 		delete(open, ecp.ID(id))
 	}
 	f.require(len(open) == 0, "operations of clusters that are gone: %v", open)
@@ -216,17 +240,24 @@ func (f *fleetTest) live() []ecp.ID {
 
 func (f *fleetTest) create() {
 	f.n++
-	spec := ecp.HostedSpec{Nodes: rapid.IntRange(1, 3).Draw(f.t, "nodes"), Connections: rapid.IntRange(1, 60).Draw(f.t, "connections")}
+	spec := ecp.HostedSpec{
+		Nodes:       rapid.IntRange(1, 3).Draw(f.t, "nodes"),
+		Connections: rapid.IntRange(1, 60).Draw(f.t, "connections"),
+	}
 	if rapid.IntRange(0, 4).Draw(f.t, "off") == 0 {
 		spec.Power = ecp.PowerOff
 	}
-	_, _, err := f.m.Create(asSystem(), CreateRequest{Mode: ecp.Hosted, Name: fmt.Sprintf("c%03d", f.n), Spec: ecp.Spec{Hosted: &spec}})
+	_, _, err := f.m.Create(asSystem(),
+		CreateRequest{Mode: ecp.Hosted, Name: fmt.Sprintf("c%03d", f.n), Spec: ecp.Spec{Hosted: &spec}})
 	f.require(err == nil || errors.Is(err, ecp.ErrQuotaExceeded) || errors.Is(err, errFault), "create: %v", err)
 }
 
-var someCommands = []ecp.Command{ecp.Start{}, ecp.Stop{}, ecp.Repair{}, ecp.Delete{}, ecp.Delete{Force: true}, ecp.Transfer{Project: "default/other"}, ecp.Transfer{Project: "default/default"},
+var someCommands = []ecp.Command{ecp.Start{}, ecp.Stop{}, ecp.Repair{}, ecp.Delete{}, ecp.Delete{
+	Force: true,
+}, ecp.Transfer{Project: "default/other"}, ecp.Transfer{Project: "default/default"},
 	ecp.Update{Patch: []byte(`{"connections":5}`)}, ecp.Update{Patch: []byte(`{"connections":50}`)}, ecp.Update{Patch: []byte(`{"connections":101}`)}, ecp.Update{Patch: []byte(`{"evacuation":{"rate":7}}`)},
-	ecp.Restart{}, ecp.Update{Patch: []byte(`{"nodes":1}`)}, ecp.Update{Patch: []byte(`{"nodes":2}`)}, ecp.Update{Patch: []byte(`{"nodes":4}`)}, ecp.Update{Patch: []byte(`{"image":"b"}`)},
+	ecp.Restart{}, ecp.Update{Patch: []byte(`{"nodes":1}`)}, ecp.Update{Patch: []byte(`{"nodes":2}`)},
+	ecp.Update{Patch: []byte(`{"nodes":4}`)}, ecp.Update{Patch: []byte(`{"image":"b"}`)},
 	ecp.Update{Patch: []byte(`{"image":"a","nodes":3}`)}, ecp.Update{Patch: []byte(`{"size":"2C4G"}`)}, ecp.Update{Patch: []byte(`{"evacuation":{"deadline":60,"onDeadline":"stop"}}`)}}
 
 func (f *fleetTest) command(id ecp.ID) {
@@ -245,8 +276,10 @@ func (f *fleetTest) do(id ecp.ID, cmd ecp.Command) {
 	}
 	f.require(ecp.CodeOf(err) == ecp.CodeOf(planErr), "plan says %v, do says %v", planErr, err)
 	if err != nil {
-		f.require(errors.Is(err, ecp.ErrConflict) || ((cmd.Kind() == ecp.CommandUpdate || cmd.Kind() == ecp.CommandTransfer) && errors.Is(err, ecp.ErrQuotaExceeded)), "%v", err)
-		f.require(before.Deleting && cmd.Kind() != ecp.CommandDelete || !before.Deleting, "deletion was refused: %v", err)
+		f.require(errors.Is(err, ecp.ErrConflict) || ((cmd.Kind() == ecp.CommandUpdate ||
+			cmd.Kind() == ecp.CommandTransfer) && errors.Is(err, ecp.ErrQuotaExceeded)), "%v", err)
+		f.require(before.Deleting && cmd.Kind() != ecp.CommandDelete || !before.Deleting, "deletion was refused: %v",
+			err)
 		f.require(f.s.Seq == at, "what was refused wrote something")
 		return
 	}
@@ -274,7 +307,8 @@ func (f *fleetTest) cancel(id ecp.ID) {
 		return
 	}
 	if err != nil {
-		f.require(way == nil && errors.Is(err, ecp.ErrConflict) || way != nil && errors.Is(err, ecp.ErrQuotaExceeded), "cancel %s: %v", o.Kind, err)
+		f.require(way == nil && errors.Is(err, ecp.ErrConflict) || way != nil && errors.Is(err, ecp.ErrQuotaExceeded),
+			"cancel %s: %v", o.Kind, err)
 		f.require(f.s.Seq == at, "what was refused wrote something")
 		return
 	}
@@ -296,13 +330,17 @@ func (f *fleetTest) look(id ecp.ID) {
 	st, p := rec.Status, f.w.at(id)
 	if f.w.unseen {
 		f.require(!st.StaleFrom.IsZero(), "not stale while nothing can be seen")
-		for _, c := range []ecp.ConditionType{ecp.CondAvailable, ecp.CondReady, ecp.CondSettled, ecp.CondHealthy, ecp.CondProvisioned, ecp.CondManagementReachable} {
+		for _, c := range []ecp.ConditionType{
+			ecp.CondAvailable, ecp.CondReady, ecp.CondSettled, ecp.CondHealthy, ecp.CondProvisioned,
+			ecp.CondManagementReachable,
+		} {
 			f.require(ecp.ConditionOf(st.Conditions, c).Status == ecp.Unknown, "%s is known of what cannot be seen", c)
 		}
 		return
 	}
 	f.require(st.StaleFrom.IsZero(), "stale although everything can be seen")
-	f.require(st.Deadline.Sub(f.now) <= f.m.observed.Timings.Create+ecp.MaxNodes*derive.DefaultDrainDeadline, "%s has %s left", st.State, st.Deadline.Sub(f.now))
+	f.require(st.Deadline.Sub(f.now) <= f.m.observed.Timings.Create+ecp.MaxNodes*derive.DefaultDrainDeadline,
+		"%s has %s left", st.State, st.Deadline.Sub(f.now))
 	f.require(!st.State.Unsteady() || !f.now.After(st.Deadline), "%s is overdue", st.State)
 	if p.lagging {
 		return
@@ -318,7 +356,8 @@ func (f *fleetTest) look(id ecp.ID) {
 	default:
 	}
 	settled := ecp.ConditionOf(st.Conditions, ecp.CondSettled).Status == ecp.True
-	f.require(!settled || p.applied.Generation == rec.Generation, "settled, but generation %d is there, not %d", p.applied.Generation, rec.Generation)
+	f.require(!settled || p.applied.Generation == rec.Generation, "settled, but generation %d is there, not %d",
+		p.applied.Generation, rec.Generation)
 }
 
 // rest looks until nothing more follows, which may take the hops of one
@@ -395,7 +434,9 @@ func (p *platform) touch(n int, do func(*worldPod)) {
 }
 
 func (f *fleetTest) wait() {
-	d := rapid.SampledFrom([]time.Duration{300 * time.Millisecond, time.Second, 10 * time.Second, time.Minute, 5 * time.Minute, 16 * time.Minute}).Draw(f.t, "wait")
+	d := rapid.SampledFrom([]time.Duration{
+		300 * time.Millisecond, time.Second, 10 * time.Second, time.Minute, 5 * time.Minute, 16 * time.Minute,
+	}).Draw(f.t, "wait")
 	if rapid.Bool().Draw(f.t, "nobody looks") {
 		f.now = f.now.Add(d)
 		return
@@ -477,8 +518,11 @@ func (f *fleetTest) heal() {
 		f.require(!rec.Deleting, "%s was never removed: %s %s", id, rec.Status.State, rec.Status.Message)
 		want := map[bool]ecp.State{true: ecp.Running, false: ecp.Stopped}[rec.Spec.Hosted.Power == ecp.PowerOn]
 		f.require(rec.Status.Operation == "", "%s is %s, and its operation has not ended", id, rec.Status.State)
-		f.require(rec.Status.State == want, "%s ends %s (%s: %s), not %s", id, rec.Status.State, rec.Status.Reason, rec.Status.Message, want)
-		f.require(ecp.ConditionOf(rec.Status.Conditions, ecp.CondSettled).Status == ecp.True && ecp.ConditionOf(rec.Status.Conditions, ecp.CondHealthy).Status == ecp.True, "%s is not settled and healthy: %+v", id, rec.Status)
+		f.require(rec.Status.State == want, "%s ends %s (%s: %s), not %s", id, rec.Status.State, rec.Status.Reason,
+			rec.Status.Message, want)
+		f.require(ecp.ConditionOf(rec.Status.Conditions, ecp.CondSettled).Status == ecp.True && ecp.ConditionOf(
+			rec.Status.Conditions, ecp.CondHealthy,
+		).Status == ecp.True, "%s is not settled and healthy: %+v", id, rec.Status)
 		f.rest(id)
 	}
 }
@@ -497,9 +541,16 @@ func TestWhatAlwaysHolds(t *testing.T) {
 // cluster is not.
 func TestRoutesShowNothingUntrue(t *testing.T) {
 	wanted := map[ecp.State][]ecp.State{
-		ecp.Creating: {ecp.Running, ecp.Abnormal, ecp.Nonexistent, ecp.Stopped}, ecp.Updating: {ecp.Syncing, ecp.Running, ecp.Abnormal}, ecp.Syncing: {ecp.Running, ecp.Abnormal, ecp.Updating},
-		ecp.Starting: {ecp.Running, ecp.Abnormal}, ecp.Running: {ecp.Degraded, ecp.Abnormal}, ecp.Degraded: {ecp.Running, ecp.Abnormal}, ecp.Stopping: {ecp.Stopped, ecp.Abnormal, ecp.Gone},
-		ecp.Stopped: {ecp.Stopping, ecp.Abnormal, ecp.Gone}, ecp.Abnormal: {ecp.Running, ecp.Degraded, ecp.Stopped, ecp.Gone}, ecp.Nonexistent: {ecp.Gone},
+		ecp.Creating:    {ecp.Running, ecp.Abnormal, ecp.Nonexistent, ecp.Stopped},
+		ecp.Updating:    {ecp.Syncing, ecp.Running, ecp.Abnormal},
+		ecp.Syncing:     {ecp.Running, ecp.Abnormal, ecp.Updating},
+		ecp.Starting:    {ecp.Running, ecp.Abnormal},
+		ecp.Running:     {ecp.Degraded, ecp.Abnormal},
+		ecp.Degraded:    {ecp.Running, ecp.Abnormal},
+		ecp.Stopping:    {ecp.Stopped, ecp.Abnormal, ecp.Gone},
+		ecp.Stopped:     {ecp.Stopping, ecp.Abnormal, ecp.Gone},
+		ecp.Abnormal:    {ecp.Running, ecp.Degraded, ecp.Stopped, ecp.Gone},
+		ecp.Nonexistent: {ecp.Gone},
 	}
 	for from, all := range wanted {
 		for _, to := range all {

@@ -72,7 +72,8 @@ func (m *Manager) pruneRecords(ctx context.Context, now time.Time) error {
 			return overdue(tx, ecp.Query{}, func(a change.Answered) bool { return a.Over(now) })
 		},
 		func(tx ecp.Tx) ([]ecp.Record, error) {
-			return overdue(tx, ecp.Query{}, func(t ecp.RegistrationToken) bool { return !t.ExpiresAt.Add(agents.RegistrationKept).After(now) })
+			return overdue(tx, ecp.Query{},
+				func(t ecp.RegistrationToken) bool { return !t.ExpiresAt.Add(agents.RegistrationKept).After(now) })
 		},
 		func(tx ecp.Tx) ([]ecp.Record, error) {
 			old := now.Add(-max(tombstoneKept, m.auditKept, m.operationsKept))
@@ -209,7 +210,8 @@ func (m *Manager) overOperations(tx ecp.Tx, now time.Time) (over []string, _ err
 // transaction. They can be found before the writing: an operation that has ended stays ended.
 func (m *Manager) pruneOperations(ctx context.Context, now time.Time) error {
 	var over []string
-	if err := m.observed.Store.Read(ctx, func(tx ecp.Tx) (err error) { over, err = m.overOperations(tx, now); return err }); err != nil {
+	if err := m.observed.Store.Read(ctx,
+		func(tx ecp.Tx) (err error) { over, err = m.overOperations(tx, now); return err }); err != nil {
 		return err
 	}
 	for some := range slices.Chunk(over, pruneBatch) {

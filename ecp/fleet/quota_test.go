@@ -25,7 +25,13 @@ func TestTheLedgerUnderConcurrentCreates(t *testing.T) {
 				defer func() { r.stop() }()
 				made := createMany(r, 100)
 				require.Len(t, made, 40)
-				require.Equal(t, ecp.Pool{Connections: 1000, Clusters: 40, UsedConnections: 40 * 25, UsedClusters: 40, Revision: 1}, r.pool())
+				require.Equal(t, ecp.Pool{
+					Connections:     1000,
+					Clusters:        40,
+					UsedConnections: 40 * 25,
+					UsedClusters:    40,
+					Revision:        1,
+				}, r.pool())
 
 				var all sync.WaitGroup
 				for i, c := range made {
@@ -54,7 +60,8 @@ func createMany(r *rig, n int) []ecp.Cluster {
 		all.Go(func() {
 			s := spec("", 1)
 			s.Hosted.Connections = 25
-			info, _, err := r.m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted, Name: fmt.Sprint("c", i), Spec: s})
+			info, _, err := r.m.Create(asSystem(),
+				fleet.CreateRequest{Mode: ecp.Hosted, Name: fmt.Sprint("c", i), Spec: s})
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -80,17 +87,30 @@ func TestRefusedCreates(t *testing.T) {
 			code   ecp.Code
 			field  string
 		}{
-			"no name":          {func(q *fleet.CreateRequest) { q.Name = "" }, ecp.CodeInvalid, "name"},
-			"no mode":          {func(q *fleet.CreateRequest) { q.Mode = "" }, ecp.CodeInvalid, "mode"},
-			"unknown mode":     {func(q *fleet.CreateRequest) { q.Mode = "borrowed" }, ecp.CodeInvalid, "mode"},
-			"unknown project":  {func(q *fleet.CreateRequest) { q.Project = "default/none" }, ecp.CodeInvalid, "project"},
-			"no project":       {func(q *fleet.CreateRequest) { q.Project = "none" }, ecp.CodeInvalid, "project"},
-			"unknown image":    {func(q *fleet.CreateRequest) { q.Spec.Hosted.Image = "emqx-ee-9.9.9" }, ecp.CodeInvalid, "spec.image"},
-			"unknown size":     {func(q *fleet.CreateRequest) { q.Spec.Hosted.Size = "9C9G" }, ecp.CodeInvalid, "spec.size"},
-			"unknown target":   {func(q *fleet.CreateRequest) { q.Spec.Hosted.Target = "mars" }, ecp.CodeInvalid, "spec.target"},
-			"no spec":          {func(q *fleet.CreateRequest) { q.Spec = ecp.Spec{} }, ecp.CodeInvalid, "spec.nodes"},
-			"eight nodes":      {func(q *fleet.CreateRequest) { q.Spec.Hosted.Nodes = 8 }, ecp.CodeInvalid, "spec.nodes"},
-			"too many for all": {func(q *fleet.CreateRequest) { q.Spec.Hosted.Connections = 1001 }, ecp.CodeQuotaExceeded, "spec.connections"},
+			"no name":      {func(q *fleet.CreateRequest) { q.Name = "" }, ecp.CodeInvalid, "name"},
+			"no mode":      {func(q *fleet.CreateRequest) { q.Mode = "" }, ecp.CodeInvalid, "mode"},
+			"unknown mode": {func(q *fleet.CreateRequest) { q.Mode = "borrowed" }, ecp.CodeInvalid, "mode"},
+			"unknown project": {
+				func(q *fleet.CreateRequest) { q.Project = "default/none" }, ecp.CodeInvalid, "project",
+			},
+			"no project": {func(q *fleet.CreateRequest) { q.Project = "none" }, ecp.CodeInvalid, "project"},
+			"unknown image": {
+				func(q *fleet.CreateRequest) { q.Spec.Hosted.Image = "emqx-ee-9.9.9" }, ecp.CodeInvalid, "spec.image",
+			},
+			"unknown size": {
+				func(q *fleet.CreateRequest) { q.Spec.Hosted.Size = "9C9G" }, ecp.CodeInvalid, "spec.size",
+			},
+			"unknown target": {
+				func(q *fleet.CreateRequest) { q.Spec.Hosted.Target = "mars" }, ecp.CodeInvalid, "spec.target",
+			},
+			"no spec": {func(q *fleet.CreateRequest) { q.Spec = ecp.Spec{} }, ecp.CodeInvalid, "spec.nodes"},
+			"eight nodes": {
+				func(q *fleet.CreateRequest) { q.Spec.Hosted.Nodes = 8 }, ecp.CodeInvalid, "spec.nodes",
+			},
+			"too many for all": {
+				func(q *fleet.CreateRequest) { q.Spec.Hosted.Connections = 1001 }, ecp.CodeQuotaExceeded,
+				"spec.connections",
+			},
 		} {
 			q := good()
 			c.change(&q)
@@ -116,8 +136,10 @@ func TestListing(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		for i := range 7 {
 			_, _, err := r.m.Create(asSystem(), fleet.CreateRequest{
-				Mode: []ecp.Mode{ecp.Hosted, ecp.Adopted}[i%2], Project: []string{"default/default", "default/other"}[i/4], Name: fmt.Sprint("Cluster ", i),
-				Spec: map[bool]ecp.Spec{true: spec("", 1)}[i%2 == 0],
+				Mode:    []ecp.Mode{ecp.Hosted, ecp.Adopted}[i%2],
+				Project: []string{"default/default", "default/other"}[i/4],
+				Name:    fmt.Sprint("Cluster ", i),
+				Spec:    map[bool]ecp.Spec{true: spec("", 1)}[i%2 == 0],
 			})
 			require.NoError(t, err)
 		}

@@ -17,7 +17,10 @@ import (
 // clusters book is booked, and nothing is made.
 func newOffice(t *testing.T, s ecp.Store) *fleet.Manager {
 	t.Helper()
-	m, err := fleet.New(t.Context(), fleet.Config{Store: s, Provisioners: idle, Defaults: fleet.Defaults{Projects: []string{"acme/a", "acme/b", "other/c"}, Pool: &ecp.Pool{Connections: 1000}}})
+	m, err := fleet.New(t.Context(), fleet.Config{Store: s, Provisioners: idle, Defaults: fleet.Defaults{
+		Projects: []string{"acme/a", "acme/b", "other/c"},
+		Pool:     &ecp.Pool{Connections: 1000},
+	}})
 	require.NoError(t, err)
 	return m
 }
@@ -36,12 +39,14 @@ func bookedNow(connections int) ecp.Update {
 }
 
 func book(ctx context.Context, m *fleet.Manager, project, name string, connections int) (ecp.ID, error) {
-	info, _, err := m.Create(ctx, fleet.CreateRequest{Mode: ecp.Hosted, Project: project, Name: name, Spec: bookedSpec(connections)})
+	info, _, err := m.Create(ctx,
+		fleet.CreateRequest{Mode: ecp.Hosted, Project: project, Name: name, Spec: bookedSpec(connections)})
 	return info.ID, err
 }
 
 func as(name string, role ecp.Role, org, project string) context.Context {
-	return ecp.WithActor(context.Background(), ecp.Actor{Name: name, Grants: []ecp.Grant{{Role: role, Org: org, Project: project}}})
+	return ecp.WithActor(context.Background(),
+		ecp.Actor{Name: name, Grants: []ecp.Grant{{Role: role, Org: org, Project: project}}})
 }
 
 // A hundred ask at once, in two projects of one organisation, for new clusters,
@@ -60,7 +65,8 @@ func TestQuotasUnderConcurrentChanges(t *testing.T) {
 			for of, n := range map[string]int{"acme": 35, "acme/a": 25, "acme/b": 15} {
 				q, err := m.Directory.UpdateQuota(asSystem(), ecp.Quota{Of: of, Connections: n})
 				require.NoError(t, err)
-				require.Equal(t, map[string]int{"acme": 20, "acme/a": 10, "acme/b": 10}[of], q.UsedConnections, "what was booked before counts")
+				require.Equal(t, map[string]int{"acme": 20, "acme/a": 10, "acme/b": 10}[of], q.UsedConnections,
+					"what was booked before counts")
 			}
 			var all sync.WaitGroup
 			ask := func(do func() error) {
@@ -80,7 +86,8 @@ func TestQuotasUnderConcurrentChanges(t *testing.T) {
 					return err
 				})
 				ask(func() error {
-					_, err := m.Cluster(id).Do(asSystem(), ecp.Transfer{Project: []string{"acme/b", "other/c", "acme/a"}[i%3]})
+					_, err := m.Cluster(id).Do(asSystem(),
+						ecp.Transfer{Project: []string{"acme/b", "other/c", "acme/a"}[i%3]})
 					return err
 				})
 			}
@@ -138,7 +145,8 @@ func TestQuotaRefusalsLeakNothing(t *testing.T) {
 		require.ErrorIs(t, err, ecp.ErrQuotaExceeded)
 		var e *ecp.Error
 		require.ErrorAs(t, err, &e)
-		_, planned := m.PlanCreate(ctx, fleet.CreateRequest{Mode: ecp.Hosted, Project: "acme/a", Name: "new", Spec: bookedSpec(n)})
+		_, planned := m.PlanCreate(ctx,
+			fleet.CreateRequest{Mode: ecp.Hosted, Project: "acme/a", Name: "new", Spec: bookedSpec(n)})
 		require.ErrorIs(t, planned, ecp.ErrQuotaExceeded, "a plan says the same")
 		return e.Message + "; " + e.Fields[0].Message
 	}
@@ -146,15 +154,23 @@ func TestQuotaRefusalsLeakNothing(t *testing.T) {
 	own := refused(admin, 31)
 	require.Contains(t, own, "30 of 70 are free in the quota of the project acme/a; booked most: of a 40")
 	all := refused(admin, 30)
-	require.Contains(t, all, "the quota of the organisation acme does not hold what was asked for; its administrators see what is booked")
+	require.Contains(t, all,
+		"the quota of the organisation acme does not hold what was asked for; its administrators see what is booked")
 	for _, secret := range []string{"37", "40", "23", "77", "100", "acme/b", "of b"} {
 		require.NotContains(t, all, secret)
 	}
-	require.Contains(t, refused(head, 30), "23 of 100 are free in the quota of the organisation acme; booked most: acme/a 40, acme/b 37")
+	require.Contains(t, refused(head, 30),
+		"23 of 100 are free in the quota of the organisation acme; booked most: acme/a 40, acme/b 37")
 
 	for ctx, sees := range map[context.Context]map[string]error{
-		admin: {"acme/a": nil, "acme/b": ecp.ErrNotFound, "acme": ecp.ErrDenied, "other": ecp.ErrNotFound, "nothing": ecp.ErrNotFound},
-		head:  {"acme/a": nil, "acme/b": nil, "acme": nil, "other/c": ecp.ErrNotFound, "acme/none": ecp.ErrNotFound},
+		admin: {
+			"acme/a":  nil,
+			"acme/b":  ecp.ErrNotFound,
+			"acme":    ecp.ErrDenied,
+			"other":   ecp.ErrNotFound,
+			"nothing": ecp.ErrNotFound,
+		},
+		head: {"acme/a": nil, "acme/b": nil, "acme": nil, "other/c": ecp.ErrNotFound, "acme/none": ecp.ErrNotFound},
 	} {
 		for of, want := range sees {
 			_, err := m.Directory.Quota(ctx, of)
@@ -178,10 +194,12 @@ func TestUpdateQuota(t *testing.T) {
 		q    ecp.Quota
 		want error
 	}{
-		"below what is booked":       {asSystem, ecp.Quota{Of: "acme/a", Connections: 39}, ecp.ErrConflict},
-		"of the organisation, too":   {asSystem, ecp.Quota{Of: "acme", Connections: 39}, ecp.ErrConflict},
-		"negative":                   {asSystem, ecp.Quota{Of: "acme/a", Connections: -1}, ecp.ErrInvalid},
-		"another revision":           {asSystem, ecp.Quota{Of: "acme/a", Connections: 50, Revision: 7}, ecp.ErrPrecondition},
+		"below what is booked":     {asSystem, ecp.Quota{Of: "acme/a", Connections: 39}, ecp.ErrConflict},
+		"of the organisation, too": {asSystem, ecp.Quota{Of: "acme", Connections: 39}, ecp.ErrConflict},
+		"negative":                 {asSystem, ecp.Quota{Of: "acme/a", Connections: -1}, ecp.ErrInvalid},
+		"another revision": {
+			asSystem, ecp.Quota{Of: "acme/a", Connections: 50, Revision: 7}, ecp.ErrPrecondition,
+		},
 		"nobody's":                   {asSystem, ecp.Quota{Of: "acme/none", Connections: 50}, ecp.ErrNotFound},
 		"nothing":                    {asSystem, ecp.Quota{}, ecp.ErrNotFound},
 		"an organisation's own":      {hana, ecp.Quota{Of: "acme", Connections: 50}, ecp.ErrDenied},
@@ -198,7 +216,12 @@ func TestUpdateQuota(t *testing.T) {
 			if c.want != nil {
 				require.Equal(t, before, after)
 			} else {
-				require.Equal(t, ecp.Quota{Of: c.q.Of, Connections: c.q.Connections, UsedConnections: before.UsedConnections, Revision: 2}, after)
+				require.Equal(t, ecp.Quota{
+					Of:              c.q.Of,
+					Connections:     c.q.Connections,
+					UsedConnections: before.UsedConnections,
+					Revision:        2,
+				}, after)
 			}
 		})
 	}

@@ -65,7 +65,10 @@ func TestReachAudited(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.running()
 		as := func(role ecp.Role, project string) ecp.Actor {
-			return ecp.Actor{Name: string(role) + " of " + project, Grants: []ecp.Grant{{Role: role, Project: "default/" + project}}}
+			return ecp.Actor{
+				Name:   string(role) + " of " + project,
+				Grants: []ecp.Grant{{Role: role, Project: "default/" + project}},
+			}
 		}
 		call := access.BrokerCall{Method: "POST", Path: "/api/v5/publish"}
 		dashboard := access.BrokerCall{}
@@ -116,7 +119,8 @@ func TestReachAudited(t *testing.T) {
 		}
 		want := []string{
 			"user of default call broker denied", `project-admin of default call broker done /method"POST" /path"/api/v5/publish"`,
-			"project-admin of default call broker denied of emqx-00000000", "project-admin of other call broker denied", `user of default open dashboard done /via"target"`, "user of other open dashboard denied",
+			"project-admin of default call broker denied of emqx-00000000", "project-admin of other call broker denied",
+			`user of default open dashboard done /via"target"`, "user of other open dashboard denied",
 		}
 		require.ElementsMatch(t, want, said())
 

@@ -24,7 +24,9 @@ func (h handle) Get(ctx context.Context) (ecp.Info, error) {
 
 // WaitOperation waits until an operation has ended or patience is over, and
 // gives it as it then is. ctx ending early is an error.
-func (m *Manager) WaitOperation(ctx context.Context, id ecp.OperationID, patience time.Duration) (ecp.Operation, error) {
+func (m *Manager) WaitOperation(
+	ctx context.Context, id ecp.OperationID, patience time.Duration,
+) (ecp.Operation, error) {
 	if patience <= 0 {
 		return m.Operation(ctx, id)
 	}
@@ -147,7 +149,8 @@ func (h handle) Watch(ctx context.Context) iter.Seq2[ecp.Change, error] {
 			return
 		}
 		for c, err := range h.m.Watch(ctx, now.Seq) {
-			own := (c.Kind == ecp.KindCluster && c.Key == string(h.id)) || c.Index.Parent == string(h.id) && c.Kind != ecp.KindProject
+			own := (c.Kind == ecp.KindCluster && c.Key == string(h.id)) ||
+				c.Index.Parent == string(h.id) && c.Kind != ecp.KindProject
 			if err == nil && !own {
 				continue
 			}
@@ -199,7 +202,8 @@ func (m *Manager) Pool(ctx context.Context) (ecp.Pool, error) {
 		return ecp.Pool{}, err
 	}
 	var p ecp.Pool
-	err := m.observed.Store.Read(ctx, func(tx ecp.Tx) (err error) { p, _, err = ecp.Get[ecp.Pool](tx, ecp.PoolKey); return err })
+	err := m.observed.Store.Read(ctx,
+		func(tx ecp.Tx) (err error) { p, _, err = ecp.Get[ecp.Pool](tx, ecp.PoolKey); return err })
 	if err != nil {
 		return ecp.Pool{}, fault.Wrap(op, err)
 	}

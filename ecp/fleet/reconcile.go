@@ -36,7 +36,8 @@ func (m *Manager) reconcile(ctx context.Context, id ecp.ID) time.Duration {
 	}
 	p, err := m.observed.Provisioner(rec)
 	if err != nil {
-		return m.persist(ctx, rec, op, derive.Snapshot{At: m.observed.Now(), Unseen: ecp.MessageOf(err)}, derive.Outcome{})
+		return m.persist(ctx, rec, op, derive.Snapshot{At: m.observed.Now(), Unseen: ecp.MessageOf(err)},
+			derive.Outcome{})
 	}
 	if m.lease(rec.Spec.Hosted.Target, p).Undecided() { // it is woken when that is known
 		return 5 * time.Second
@@ -48,7 +49,11 @@ func (m *Manager) reconcile(ctx context.Context, id ecp.ID) time.Duration {
 	}
 	snap := m.observe(ctx, p, rec, *mem)
 	m.Logs.AddExitMessages(ctx, p, rec, mem, &snap)
-	outcome := derive.Outcome{FirstObservation: !mem.Derived, NewestRender: derive.NewestRender(p), Lost: mem.Mark.Lost(rec.Status, m.observed.Now(), m.observed.Tick())}
+	outcome := derive.Outcome{
+		FirstObservation: !mem.Derived,
+		NewestRender:     derive.NewestRender(p),
+		Lost:             mem.Mark.Lost(rec.Status, m.observed.Now(), m.observed.Tick()),
+	}
 	stored := rec
 	rec = rec.Clone()
 	derive.AdjustDeadlines(m.observed.Timings, m.observed.Now().UTC(), &rec, nil, snap, outcome)
@@ -62,10 +67,13 @@ func (m *Manager) reconcile(ctx context.Context, id ecp.ID) time.Duration {
 		return 0
 	}
 	m.brokers.Observe(ctx, p, rec, mem, &snap)
-	if m.observed.Tick().Sub(snap.Tick) > maxSnapshotAge && ctx.Err() == nil { // much may have happened while a node did not answer
+	// much may have happened while a node did not answer
+	if m.observed.Tick().Sub(snap.Tick) > maxSnapshotAge && ctx.Err() == nil {
 		snap = m.observeAgain(ctx, p, rec, mem, snap)
 	}
-	if ctx.Err() == nil && (m.unite(ctx, p, rec, mem, &snap, &outcome) || m.rollout(ctx, p, rec, mem, &snap, &outcome)) {
+	changed := ctx.Err() == nil &&
+		(m.unite(ctx, p, rec, mem, &snap, &outcome) || m.rollout(ctx, p, rec, mem, &snap, &outcome))
+	if changed {
 		snap = m.observeAgain(ctx, p, rec, mem, snap)
 	}
 	if ctx.Err() != nil {
@@ -92,9 +100,20 @@ func (m *Manager) nextInLine() {
 }
 
 // observe asks the platform what is there. It carries counters of earlier snapshots on.
-func (m *Manager) observe(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem observed.Memory) derive.Snapshot {
+func (m *Manager) observe(
+	ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem observed.Memory,
+) derive.Snapshot {
 	target := rec.Spec.Hosted.Target
-	snap := derive.Snapshot{At: m.observed.Now(), Tick: m.observed.Tick(), NotHeld: m.lease(target, p).Waiting(), Unanswered: mem.Snapshot.Unanswered, UnansweredWhy: mem.Snapshot.UnansweredWhy, MissingMembers: mem.Snapshot.MissingMembers, Settings: mem.Snapshot.Settings, MQTT: mem.Snapshot.MQTT}
+	snap := derive.Snapshot{
+		At:             m.observed.Now(),
+		Tick:           m.observed.Tick(),
+		NotHeld:        m.lease(target, p).Waiting(),
+		Unanswered:     mem.Snapshot.Unanswered,
+		UnansweredWhy:  mem.Snapshot.UnansweredWhy,
+		MissingMembers: mem.Snapshot.MissingMembers,
+		Settings:       mem.Snapshot.Settings,
+		MQTT:           mem.Snapshot.MQTT,
+	}
 	if l := m.strange(target, p); l != nil { // what is there says nothing of the cluster
 		snap.Unseen = l.Message
 		return snap
@@ -117,11 +136,14 @@ const maxSnapshotAge = time.Second
 
 // observeAgain asks the platform once more. It keeps from the old snapshot what EMQX
 // answered about nodes that are still ready, and what was done.
-func (m *Manager) observeAgain(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, old derive.Snapshot) derive.Snapshot {
+func (m *Manager) observeAgain(
+	ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, old derive.Snapshot,
+) derive.Snapshot {
 	snap := m.observe(ctx, p, rec, *mem)
 	m.Logs.AddExitMessages(ctx, p, rec, mem, &snap)
 	snap.Known, snap.Settings, snap.MQTT = old.Known, old.Settings, old.MQTT
-	snap.NoAdapter, snap.Unanswered, snap.UnansweredWhy, snap.MissingMembers, snap.Failure = old.NoAdapter, old.Unanswered, old.UnansweredWhy, old.MissingMembers, old.Failure
+	snap.NoAdapter, snap.MissingMembers, snap.Failure = old.NoAdapter, old.MissingMembers, old.Failure
+	snap.Unanswered, snap.UnansweredWhy = old.Unanswered, old.UnansweredWhy
 	if snap.Unseen != "" {
 		snap.Views = old.Views
 		return snap
@@ -139,13 +161,17 @@ func (m *Manager) observeAgain(ctx context.Context, p ecp.Provisioner, rec ecp.C
 
 // act does what is due on the platform: at most one Apply or Delete. It reports whether
 // the platform was changed.
-func (m *Manager) act(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot, outcome *derive.Outcome) bool {
+func (m *Manager) act(
+	ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot,
+	outcome *derive.Outcome,
+) bool {
 	if snap.Unseen != "" || snap.NotHeld != "" || snap.Found.ForeignOwner != "" {
 		return false
 	}
 	held := derive.WritesHeld(rec, snap.Found)
 	if held && !mem.OlderLogged {
-		m.observed.Log.WarnContext(ctx, "the record is older than what is found; nothing is written", "cluster", rec.ID, "found", snap.Found.Generation, "recorded", rec.Generation)
+		m.observed.Log.WarnContext(ctx, "the record is older than what is found; nothing is written", "cluster", rec.ID,
+			"found", snap.Found.Generation, "recorded", rec.Generation)
 	}
 	mem.OlderLogged = held
 	if mem.Backoff.Left(snap.Tick, rec.Revision) > 0 {
@@ -168,7 +194,10 @@ func (m *Manager) act(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRec
 }
 
 // apply asks the platform for the desired cluster.
-func (m *Manager) apply(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, d ecp.Desired, mem *observed.Memory, snap *derive.Snapshot, outcome *derive.Outcome) bool {
+func (m *Manager) apply(
+	ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, d ecp.Desired, mem *observed.Memory,
+	snap *derive.Snapshot, outcome *derive.Outcome,
+) bool {
 	return m.write(ctx, rec, mem, snap, outcome, func() error {
 		m.observed.Counters.Applies.Add(1)
 		err := m.observed.AddSecrets(ctx, rec, &d)
@@ -185,7 +214,10 @@ func (m *Manager) apply(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterR
 
 // write calls do, which changes the platform, while it holds a slot of the write limiter.
 // It reports whether do succeeded; after a failure the next attempt waits.
-func (m *Manager) write(ctx context.Context, rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot, outcome *derive.Outcome, do func() error) bool {
+func (m *Manager) write(
+	ctx context.Context, rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot, outcome *derive.Outcome,
+	do func() error,
+) bool {
 	target := rec.Spec.Hosted.Target
 	if !m.slots.TryAcquire(target, rec.ID) {
 		outcome.Queued = true
@@ -216,7 +248,9 @@ func (m *Manager) write(ctx context.Context, rec ecp.ClusterRecord, mem *observe
 
 // persist stores what follows from a snapshot, and returns after what time the cluster is
 // reconciled again.
-func (m *Manager) persist(ctx context.Context, seen ecp.ClusterRecord, op *ecp.Operation, snap derive.Snapshot, outcome derive.Outcome) time.Duration {
+func (m *Manager) persist(
+	ctx context.Context, seen ecp.ClusterRecord, op *ecp.Operation, snap derive.Snapshot, outcome derive.Outcome,
+) time.Duration {
 	now, tick, mem := m.observed.Now().UTC(), m.observed.Tick(), m.observed.MemoryOf(seen.ID)
 	outcome.Lost = mem.Mark.Lost(seen.Status, now, tick)
 	first := derive.Advance(m.observed.Timings, now, seen, op, snap, outcome)
@@ -257,7 +291,8 @@ func (m *Manager) persist(ctx context.Context, seen ecp.ClusterRecord, op *ecp.O
 	}
 	if after.Revision == seen.Revision && after.Status.State != seen.Status.State {
 		mem.Derived = true
-		m.observed.Log.InfoContext(ctx, "cluster moved", "cluster", seen.ID, "from", seen.Status.State, "to", after.Status.State, "reason", after.Status.Reason, "message", after.Status.Message)
+		m.observed.Log.InfoContext(ctx, "cluster moved", "cluster", seen.ID, "from", seen.Status.State,
+			"to", after.Status.State, "reason", after.Status.Reason, "message", after.Status.Message)
 		return time.Millisecond
 	}
 	if after.Revision != seen.Revision {
@@ -296,7 +331,8 @@ func putTombstone(tx ecp.Tx, rec ecp.ClusterRecord, op *ecp.Operation, now time.
 	if err := change.Release(tx, rec); err != nil && (rec.Mode != ecp.Adopted || !rec.Force) {
 		return fmt.Errorf("%w: %w", derive.ErrNotReleased, err)
 	}
-	if err := ecp.Put(tx, ecp.Tombstone{ID: rec.ID, Name: rec.Name, Project: rec.Project, DeletedAt: now, DeletedBy: by}, 0); err != nil {
+	tombstone := ecp.Tombstone{ID: rec.ID, Name: rec.Name, Project: rec.Project, DeletedAt: now, DeletedBy: by}
+	if err := ecp.Put(tx, tombstone, 0); err != nil {
 		return err
 	}
 	if err := remove(tx, ecp.KindTransferNotice, string(rec.ID)); err != nil {

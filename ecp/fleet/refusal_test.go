@@ -42,9 +42,11 @@ func TestASuccessorThatIsRefusedLate(t *testing.T) {
 		r.clients(c, 9)
 		before := pods(r.found(c))
 		op := r.do(c, ecp.Restart{})
-		r.until("clients leave", func() bool { return r.get(c).Status.Draining != nil }, func() any { return r.get(c).Status })
+		r.until("clients leave", func() bool { return r.get(c).Status.Draining != nil },
+			func() any { return r.get(c).Status })
 		require.NoError(t, r.sim.RefusePods(c.ID(), "a webhook says no"))
-		r.until("they may come back", func() bool { return r.get(c).Status.Draining == nil }, func() any { return r.get(c).Status })
+		r.until("they may come back", func() bool { return r.get(c).Status.Draining == nil },
+			func() any { return r.get(c).Status })
 		r.until("all serve", func() bool { return r.get(c).ReadyNodes == 3 }, func() any { return r.get(c).Nodes })
 		require.Equal(t, before, pods(r.found(c)))
 		require.Contains(t, r.get(c).Waits, "a webhook says no")
@@ -59,9 +61,12 @@ func TestRefusedNodeIsExplained(t *testing.T) {
 		c, _ := r.running()
 		require.NoError(t, r.sim.RefusePods(c.ID(), "exceeded quota: project-quota"))
 		require.NoError(t, r.sim.DeletePod(c.ID(), 1))
-		r.until("the cause is told", func() bool { return len(r.found(c).Obstacles) > 0 && r.get(c).Status.State == ecp.Degraded }, func() any { return r.get(c).Status })
+		r.until("the cause is told", func() bool {
+			return len(r.found(c).Obstacles) > 0 && r.get(c).Status.State == ecp.Degraded
+		}, func() any { return r.get(c).Status })
 		r.looked(5)
-		require.Regexp(t, "^the platform refuses to make a pod: exceeded quota: project-quota; 2 of 3 nodes are ready", r.get(c).Status.Message)
+		require.Regexp(t, "^the platform refuses to make a pod: exceeded quota: project-quota; 2 of 3 nodes are ready",
+			r.get(c).Status.Message)
 	})
 }
 

@@ -44,7 +44,9 @@ func (p *plant) restart() {
 	p.link = &FakeLink{since: p.now}
 	m, err := New(asSystem(), Config{
 		Store: p.s, Link: p.link, AgentAddress: "https://ecp.example.com", Now: func() time.Time { return p.now },
-		Provisioners: map[string]ecp.Provisioner{"default": newWorld()}, Defaults: Defaults{Projects: []string{"a/p", "a/q", "b/p"}},
+		Provisioners: map[string]ecp.Provisioner{
+			"default": newWorld(),
+		}, Defaults: Defaults{Projects: []string{"a/p", "a/q", "b/p"}},
 	})
 	require.NoError(p.t, err)
 	m.setTick(func() time.Time { return p.now })
@@ -72,7 +74,13 @@ func keyOf(name string) []byte {
 
 func (p *plant) register(secret ecp.Secret, name string) (ecp.AgentRecord, error) {
 	return p.m.Agents.Register(context.Background(), ecp.AgentRegistration{
-		Token: secret, PublicKey: keyOf(name), Hostname: "host-" + name, Version: "1.0.0", OS: "linux", Arch: "arm64", Remote: "192.0.2.7",
+		Token:     secret,
+		PublicKey: keyOf(name),
+		Hostname:  "host-" + name,
+		Version:   "1.0.0",
+		OS:        "linux",
+		Arch:      "arm64",
+		Remote:    "192.0.2.7",
 	})
 }
 
@@ -101,10 +109,14 @@ func (p *plant) rec(id ecp.ID) ecp.ClusterRecord {
 // reports shows an agent that is connected and has just reported; nodes are the
 // members it counts as running, its own first.
 func (p *plant) reports(id ecp.AgentID, nodes ...string) {
-	r := ecp.AgentReport{At: p.now, Description: ecp.Description{Version: "5.8.9", Edition: ecp.EditionEnterprise, Limit: 100}}
+	r := ecp.AgentReport{
+		At:          p.now,
+		Description: ecp.Description{Version: "5.8.9", Edition: ecp.EditionEnterprise, Limit: 100},
+	}
 	for _, n := range nodes {
 		r.Node = nodes[0]
-		r.Description.Nodes = append(r.Description.Nodes, ecp.BrokerNode{Name: n, Status: ecp.NodeRunning, Role: "core", Connections: 7})
+		r.Description.Nodes = append(r.Description.Nodes,
+			ecp.BrokerNode{Name: n, Status: ecp.NodeRunning, Role: "core", Connections: 7})
 	}
 	p.show(id, r)
 }
@@ -179,8 +191,13 @@ func TestRegistrationTokens(t *testing.T) {
 	require.ErrorIs(t, p.m.Agents.RevokeRegistration(asSystem(), p.id, "reg-none"), ecp.ErrNotFound)
 	other := p.adopt("other", "a/p")
 	require.ErrorIs(t, p.m.Agents.RevokeRegistration(asSystem(), other, two.ID), ecp.ErrNotFound, "of another cluster")
-	require.ElementsMatch(t, []string{"system create a/p", "system create a/p", "system create a/p", "system revoke a/p"}, p.audit(ecp.KindRegistrationToken))
-	require.Equal(t, []string{"registration:" + one.ID + " register a/p", "registration:" + one.ID + " register a/p", "registration:" + one.ID + " register a/p"}, p.audit(ecp.KindAgent))
+	require.ElementsMatch(t, []string{
+		"system create a/p", "system create a/p", "system create a/p", "system revoke a/p",
+	}, p.audit(ecp.KindRegistrationToken))
+	require.Equal(t, []string{
+		"registration:" + one.ID + " register a/p", "registration:" + one.ID + " register a/p",
+		"registration:" + one.ID + " register a/p",
+	}, p.audit(ecp.KindAgent))
 	p.stored(string(secret), string(third))
 }
 
@@ -291,10 +308,14 @@ func TestRegistrationRights(t *testing.T) {
 	p := newPlant(t)
 	agent := p.agent("x")
 	as := func(role ecp.Role, org, project string) context.Context {
-		return ecp.WithActor(context.Background(), ecp.Actor{Name: "ann", Grants: []ecp.Grant{{Role: role, Org: org, Project: project}}})
+		return ecp.WithActor(context.Background(),
+			ecp.Actor{Name: "ann", Grants: []ecp.Grant{{Role: role, Org: org, Project: project}}})
 	}
 	calls := map[string]func(ctx context.Context) error{
-		"create": func(ctx context.Context) error { _, _, err := p.m.Agents.CreateRegistration(ctx, p.id, 0); return err },
+		"create": func(ctx context.Context) error {
+			_, _, err := p.m.Agents.CreateRegistration(ctx, p.id, 0)
+			return err
+		},
 		"list":   func(ctx context.Context) error { _, err := p.m.Agents.Registrations(ctx, p.id); return err },
 		"revoke": func(ctx context.Context) error { return p.m.Agents.RevokeRegistration(ctx, p.id, "reg-none") },
 		"remove": func(ctx context.Context) error { return p.m.Agents.Remove(ctx, p.id, "agt-none") },
@@ -310,7 +331,12 @@ func TestRegistrationRights(t *testing.T) {
 		}
 		require.NotErrorIs(t, call(as(ecp.RoleProjectAdmin, "", "a/p")), ecp.ErrDenied, name)
 	}
-	hosted, _, err := p.m.Create(asSystem(), CreateRequest{Mode: ecp.Hosted, Project: "a/p", Name: "h", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 1}}})
+	hosted, _, err := p.m.Create(asSystem(), CreateRequest{
+		Mode:    ecp.Hosted,
+		Project: "a/p",
+		Name:    "h",
+		Spec:    ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 1}},
+	})
 	require.NoError(t, err)
 	_, _, err = p.m.Agents.CreateRegistration(asSystem(), hosted.ID, 0)
 	require.ErrorIs(t, err, ecp.ErrUnsupported)
@@ -405,7 +431,8 @@ func TestTakingANodeOver(t *testing.T) {
 	require.ErrorIs(t, err, ecp.ErrConflict)
 	require.ErrorContains(t, err, "host-old, emqx@n), which is connected")
 	_, secret := p.token(p.id)
-	third, err := p.m.Agents.Register(t.Context(), ecp.AgentRegistration{Token: secret, PublicKey: keyOf("third"), Node: "emqx@n"})
+	third, err := p.m.Agents.Register(t.Context(),
+		ecp.AgentRegistration{Token: secret, PublicKey: keyOf("third"), Node: "emqx@n"})
 	require.NoError(t, err, "it may register, but not in that place")
 	require.Empty(t, third.Node)
 
@@ -448,7 +475,12 @@ func TestWhatAgentsTellIsBounded(t *testing.T) {
 	p := newPlant(t)
 	_, secret := p.token(p.id)
 	a, err := p.m.Agents.Register(t.Context(), ecp.AgentRegistration{
-		Token: secret, PublicKey: keyOf("x"), Hostname: strings.Repeat("é", 300), Node: "emqx@\x1b[31m\nx", Version: "1\xff", OS: " linux ",
+		Token:     secret,
+		PublicKey: keyOf("x"),
+		Hostname:  strings.Repeat("é", 300),
+		Node:      "emqx@\x1b[31m\nx",
+		Version:   "1\xff",
+		OS:        " linux ",
 	})
 	require.NoError(t, err)
 	require.LessOrEqual(t, len(a.Hostname), observed.MaxAgentText)

@@ -46,8 +46,12 @@ func TestResizeInPlace(t *testing.T) {
 	}{
 		"more memory":    {size: "more", plan: inPlace, step: "nodes-resized", stays: true},
 		"a volume alone": {size: "room", plan: "volumes grow from 10Gi to 20Gi", stays: true},
-		"more CPUs": {size: "fast", plan: replaced, not: "; not in place: EMQX counts its CPUs only when it starts, 1 now and 2 then",
-			step: "nodes-replaced"},
+		"more CPUs": {
+			size: "fast",
+			plan: replaced,
+			not:  "; not in place: EMQX counts its CPUs only when it starts, 1 now and 2 then",
+			step: "nodes-replaced",
+		},
 		"refused": {size: "more", plan: inPlace, step: "nodes-resized", before: func(r *rig, id ecp.ID) {
 			require.NoError(r.t, r.sim.RefuseResizes(id, "node didn't have enough capacity"))
 		}},
@@ -108,11 +112,13 @@ func TestResizeWaitsAndIsTakenBack(t *testing.T) {
 		r.change(cluster, `{"size":"more"}`)
 		r.until("the highest node waits for room", func() bool {
 			o := r.found(cluster)
-			return o.Nodes[2].Resize == ecp.ResizeWaiting && o.Nodes[2].ResizeReason == "node didn't have enough resource: memory" &&
+			return o.Nodes[2].Resize == ecp.ResizeWaiting &&
+				o.Nodes[2].ResizeReason == "node didn't have enough resource: memory" &&
 				o.Nodes[1].Resize == ecp.ResizeDue
 		}, func() any { return r.found(cluster).Nodes })
 		require.NoError(t, r.sim.DeferResizes(cluster.ID(), ""))
-		r.until("it has it", func() bool { return !r.found(cluster).Nodes[2].Outdated }, func() any { return r.found(cluster).Nodes })
+		r.until("it has it", func() bool { return !r.found(cluster).Nodes[2].Outdated },
+			func() any { return r.found(cluster).Nodes })
 		r.ends(r.change(cluster, `{"size":"1C1G"}`), ecp.PhaseSucceeded)
 		require.Equal(t, before, uids(r.found(cluster)))
 		for _, n := range r.found(cluster).Nodes {

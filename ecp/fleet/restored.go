@@ -27,16 +27,20 @@ func (m *Manager) carryTakeOver(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord) 
 	if err := m.mayTakeOver(tx, *rec, there); err != nil {
 		return err
 	}
-	d.notes = append([]string{fmt.Sprintf("the record of generation %d becomes what the objects say, generation %d", rec.Generation, f.Generation)},
+	d.notes = append([]string{fmt.Sprintf("the record of generation %d becomes what the objects say, generation %d",
+		rec.Generation, f.Generation)},
 		differences(*rec.Spec.Hosted, spec, "record: ")...)
 	if names := there.Settings; len(names) > 0 {
-		d.notes = append(d.notes, "these settings may be secrets and are not kept with the objects, those recorded stay: "+strings.Join(names, ", "))
+		d.notes = append(d.notes,
+			"these settings may be secrets and are not kept with the objects, those recorded stay: "+
+				strings.Join(names, ", "))
 	}
 	rec.Spec.Hosted, rec.Resolved, rec.Restarts = &spec, there.Resolved, there.Restarts
 	rec.Status.RenderVersion = there.RenderVersion
 	m.standOn(rec, f)
 	d.notes = append(d.notes, leaveAlone(rec, f))
-	d.kind, d.patience = ecp.OpTakeOver, m.observed.Timings.Create+time.Duration(derive.OrdinalsOf(*rec))*derive.DrainDeadline(spec.Evacuation)
+	d.kind, d.patience = ecp.OpTakeOver, m.observed.Timings.Create+
+		time.Duration(derive.OrdinalsOf(*rec))*derive.DrainDeadline(spec.Evacuation)
 	return nil
 }
 
@@ -45,7 +49,8 @@ func (m *Manager) carryTakeOver(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord) 
 func (m *Manager) mayTakeOver(tx ecp.Tx, rec ecp.ClusterRecord, there derive.Manifest) error {
 	if p, err := m.observed.Provisioner(rec); err == nil {
 		if newest := derive.NewestRender(p); newest > 0 && there.RenderVersion > newest {
-			return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("the objects are of rendering %d, this build knows 1 to %d; run the newer build that made them", there.RenderVersion, newest))
+			return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("the objects are of rendering %d, this build knows "+
+				"1 to %d; run the newer build that made them", there.RenderVersion, newest))
 		}
 	}
 	for _, named := range []struct {
@@ -57,7 +62,8 @@ func (m *Manager) mayTakeOver(tx ecp.Tx, rec ecp.ClusterRecord, there derive.Man
 		}
 		_, err := tx.Get(named.kind, named.key)
 		if errors.Is(err, ecp.ErrNotFound) {
-			return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("the cluster uses the %s %q, which the catalogue does not have; make it first", named.word, named.key))
+			return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("the cluster uses the %s %q, which the catalogue "+
+				"does not have; make it first", named.word, named.key))
 		}
 		if err != nil {
 			return err
@@ -67,7 +73,11 @@ func (m *Manager) mayTakeOver(tx ecp.Tx, rec ecp.ClusterRecord, there derive.Man
 }
 
 func noManifest(err error) error {
-	return &ecp.Error{Code: ecp.CodeOf(err), Message: ecp.MessageOf(err) + "; put-back makes it what is recorded, delete with force removes it", Cause: err}
+	return &ecp.Error{
+		Code:    ecp.CodeOf(err),
+		Message: ecp.MessageOf(err) + "; put-back makes it what is recorded, delete with force removes it",
+		Cause:   err,
+	}
 }
 
 // carryPutBack lets the objects become what the record says, from wherever they are.
@@ -86,24 +96,33 @@ func (m *Manager) carryPutBack(d *decision, rec *ecp.ClusterRecord) error {
 	}
 	rec.Resolved.Connections = spec.Connections
 	d.notes = putBackNotes(before, *rec, f, there, unknown)
-	d.kind, d.patience = ecp.OpPutBack, m.observed.Timings.Create+time.Duration(max(has, spec.Nodes))*derive.DrainDeadline(spec.Evacuation)
+	d.kind, d.patience = ecp.OpPutBack, m.observed.Timings.Create+time.Duration(max(has,
+		spec.Nodes))*derive.DrainDeadline(spec.Evacuation)
 	return nil
 }
 
 // mayPutBack refuses a change of version that the image rules forbid.
 func mayPutBack(rec ecp.ClusterRecord, f ecp.Observation, there derive.Manifest, unknown error) error {
 	refuse := func(why string) error {
-		return &ecp.Error{Code: ecp.CodeUnsupported, Message: "what is recorded cannot be put back", Fields: []ecp.FieldError{{Field: "spec.image", Message: why + "; take-over records what is there"}}}
+		return &ecp.Error{
+			Code:    ecp.CodeUnsupported,
+			Message: "what is recorded cannot be put back",
+			Fields:  []ecp.FieldError{{Field: "spec.image", Message: why + "; take-over records what is there"}},
+		}
 	}
 	if unknown == nil {
-		if why := catalog.MayBecome(there.Resolved.Image.Version, rec.Resolved.Image.Version, max(derive.OrdinalsOf(rec), rec.Spec.Hosted.Nodes)); why != "" {
+		if why := catalog.MayBecome(there.Resolved.Image.Version, rec.Resolved.Image.Version,
+			max(derive.OrdinalsOf(rec), rec.Spec.Hosted.Nodes)); why != "" {
 			return refuse(why)
 		}
 		return nil
 	}
 	for _, n := range f.Nodes {
 		if n.Image != rec.Resolved.Image.Reference {
-			return refuse(fmt.Sprintf("node %s runs the image %s and would get %s, and what version that is nothing says", n.Pod, n.Image, rec.Resolved.Image.Reference))
+			return refuse(fmt.Sprintf(
+				"node %s runs the image %s and would get %s, and what version that is nothing says", n.Pod, n.Image,
+				rec.Resolved.Image.Reference,
+			))
 		}
 	}
 	return nil
@@ -145,7 +164,8 @@ func leaveAlone(rec *ecp.ClusterRecord, f ecp.Observation) string {
 	rec.Status.KeepVolumes = f.Replicas <= rec.Spec.Hosted.Nodes
 	rec.Status.KeepOutdated = others == 0
 	if others > 0 {
-		return "a change of image was on its way and goes on: " + some(others, "is replaced", "are replaced, one at a time")
+		return "a change of image was on its way and goes on: " + some(others, "is replaced",
+			"are replaced, one at a time")
 	}
 	return "no node is replaced and no volume deleted for it"
 }

@@ -20,7 +20,10 @@ func backup(t *testing.T, from ecp.Store) ecp.Store {
 	var all []ecp.Record
 	require.NoError(t, from.Read(context.Background(), func(tx ecp.Tx) error {
 		all = nil
-		for _, kind := range []ecp.Kind{ecp.KindCluster, ecp.KindTombstone, ecp.KindOperation, ecp.KindProject, ecp.KindOrg, ecp.KindImage, ecp.KindSize, ecp.KindPool} {
+		for _, kind := range []ecp.Kind{
+			ecp.KindCluster, ecp.KindTombstone, ecp.KindOperation, ecp.KindProject, ecp.KindOrg, ecp.KindImage,
+			ecp.KindSize, ecp.KindPool,
+		} {
 			for r, err := range tx.List(ecp.Query{Kind: kind}) {
 				if err != nil {
 					return err
@@ -82,8 +85,12 @@ func TestOlderRecordWritesNothing(t *testing.T) {
 		writes, was := r.sim.Writes(), r.found(c)
 		info := r.isOlder(c)
 		require.Contains(r.t, info.Status.Message, "take-over")
-		require.Equal(r.t, []ecp.CommandKind{ecp.CommandTakeOver, ecp.CommandPutBack, ecp.CommandTransfer, ecp.CommandDelete}, info.Legal())
-		for _, cmd := range []ecp.Command{ecp.Start{}, ecp.Stop{}, ecp.Restart{}, ecp.Repair{}, ecp.Delete{}, patched(`{"connections":20}`)} {
+		require.Equal(r.t, []ecp.CommandKind{
+			ecp.CommandTakeOver, ecp.CommandPutBack, ecp.CommandTransfer, ecp.CommandDelete,
+		}, info.Legal())
+		for _, cmd := range []ecp.Command{
+			ecp.Start{}, ecp.Stop{}, ecp.Restart{}, ecp.Repair{}, ecp.Delete{}, patched(`{"connections":20}`),
+		} {
 			_, err := c.Do(asSystem(), cmd)
 			require.ErrorIs(r.t, err, ecp.ErrConflict, "%s", cmd.Kind())
 			_, err = c.Plan(asSystem(), cmd)
@@ -181,7 +188,9 @@ func TestPutBack(t *testing.T) {
 		plan, err := c.Plan(asSystem(), ecp.PutBack{})
 		require.NoError(r.t, err)
 		says := strings.Join(plan.Notes, "\n")
-		for _, want := range []string{"nodes 5 becomes 3", "connections 30 becomes 10", "-3, ", "-4", "volumes are deleted"} {
+		for _, want := range []string{
+			"nodes 5 becomes 3", "connections 30 becomes 10", "-3, ", "-4", "volumes are deleted",
+		} {
 			require.Contains(r.t, says, want)
 		}
 		least := 5
@@ -232,7 +241,8 @@ func TestPutBackMoreNodes(t *testing.T) {
 		r.isOlder(c)
 		plan, err := c.Plan(asSystem(), ecp.PutBack{})
 		require.NoError(r.t, err)
-		require.Contains(r.t, strings.Join(plan.Notes, "\n"), "node 2 does not have the volume that is recorded any more")
+		require.Contains(r.t, strings.Join(plan.Notes, "\n"),
+			"node 2 does not have the volume that is recorded any more")
 		r.ends(r.do(c, ecp.PutBack{}), ecp.PhaseSucceeded)
 		require.Len(r.t, r.found(c).Nodes, 3)
 		require.Equal(r.t, ecp.Running, r.get(c).Status.State)
@@ -243,9 +253,14 @@ func TestPutBackMoreNodes(t *testing.T) {
 func TestPutBackRefusesDowngrades(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.run()
-		_, err := r.m.Catalog.Images.Create(asSystem(), ecp.Image{ID: "emqx-ee-5.7.2", Reference: "emqx/emqx-enterprise:5.7.2", Version: "5.7.2"}, "")
+		_, err := r.m.Catalog.Images.Create(asSystem(), ecp.Image{
+			ID:        "emqx-ee-5.7.2",
+			Reference: "emqx/emqx-enterprise:5.7.2",
+			Version:   "5.7.2",
+		}, "")
 		require.NoError(r.t, err)
-		info, _, err := r.m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec("emqx-ee-5.7.2", 1)})
+		info, _, err := r.m.Create(asSystem(),
+			fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec("emqx-ee-5.7.2", 1)})
 		require.NoError(r.t, err)
 		c := r.m.Cluster(info.ID)
 		r.reaches(c, ecp.Running)
@@ -273,6 +288,7 @@ func TestPlanNamesLeftVolumes(t *testing.T) {
 		r.looked(2)
 		plan, err := c.Plan(asSystem(), patched(`{"connections":20}`))
 		require.NoError(r.t, err)
-		require.True(r.t, slices.ContainsFunc(plan.Notes, func(s string) bool { return strings.Contains(s, "volumes of nodes") }), "%q", plan.Notes)
+		require.True(r.t, slices.ContainsFunc(plan.Notes,
+			func(s string) bool { return strings.Contains(s, "volumes of nodes") }), "%q", plan.Notes)
 	})
 }

@@ -90,9 +90,14 @@ func (r *rig) make(store ecp.Store, p ecp.Provisioner) {
 
 func (r *rig) manager(store ecp.Store, p ecp.Provisioner) (*fleet.Manager, error) {
 	return fleet.New(context.Background(), fleet.Config{
-		Store: store, Provisioners: map[string]ecp.Provisioner{"default": p}, Adapters: []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
-		Sealer:   r.sealer,
-		Defaults: fleet.Defaults{Projects: []string{"default/default", "default/other"}, Pool: &ecp.Pool{Connections: 1000, Clusters: 40}},
+		Store:        store,
+		Provisioners: map[string]ecp.Provisioner{"default": p},
+		Adapters:     []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
+		Sealer:       r.sealer,
+		Defaults: fleet.Defaults{
+			Projects: []string{"default/default", "default/other"},
+			Pool:     &ecp.Pool{Connections: 1000, Clusters: 40},
+		},
 	})
 }
 
@@ -116,7 +121,8 @@ func spec(image string, nodes int) ecp.Spec {
 // create asks for a cluster of three nodes of EMQX 5.
 func (r *rig) create(name string) (ecp.Cluster, ecp.Operation) {
 	r.t.Helper()
-	info, op, err := r.m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted, Name: name, Spec: spec("emqx-ee-5.8.9", 3)})
+	info, op, err := r.m.Create(asSystem(),
+		fleet.CreateRequest{Mode: ecp.Hosted, Name: name, Spec: spec("emqx-ee-5.8.9", 3)})
 	require.NoError(r.t, err)
 	return r.m.Cluster(info.ID), op
 }
@@ -176,7 +182,8 @@ func (r *rig) until(what string, holds func() bool, saw func() any) {
 func (r *rig) reaches(c ecp.Cluster, s ecp.State) ecp.Info {
 	r.t.Helper()
 	var info ecp.Info
-	r.until("state "+string(s), func() bool { info = r.get(c); return info.Status.State == s }, func() any { return info.Status })
+	r.until("state "+string(s), func() bool { info = r.get(c); return info.Status.State == s },
+		func() any { return info.Status })
 	return info
 }
 
@@ -193,7 +200,8 @@ func (r *rig) settled(c ecp.Cluster) {
 // gone waits until there is no cluster any more.
 func (r *rig) gone(c ecp.Cluster) {
 	r.t.Helper()
-	r.until("gone", func() bool { _, err := c.Get(asSystem()); return errors.Is(err, ecp.ErrNotFound) }, func() any { return r.get(c).Status })
+	r.until("gone", func() bool { _, err := c.Get(asSystem()); return errors.Is(err, ecp.ErrNotFound) },
+		func() any { return r.get(c).Status })
 }
 
 // ends waits for an operation to end.

@@ -11,7 +11,10 @@ import (
 
 // rollout does the step that NextRolloutStep returns, on the platform or in EMQX. It reports
 // whether something was done that an observation of the platform will show.
-func (m *Manager) rollout(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot, outcome *derive.Outcome) bool {
+func (m *Manager) rollout(
+	ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot,
+	outcome *derive.Outcome,
+) bool {
 	if outcome.Applied {
 		rec.Status.Applied = outcome.Generation
 	}
@@ -47,7 +50,8 @@ func (m *Manager) rollout(ctx context.Context, p ecp.Provisioner, rec ecp.Cluste
 		}
 	case next.RemoveForeign != "":
 		snap.Waits = m.brokers.RemoveForeign(ctx, p, v, next.RemoveForeign)
-	case next.RemoveOrdinal > 0 && rec.Status.Removing == 0: // stored first: a command in between must not bring it back
+	case next.RemoveOrdinal > 0 && rec.Status.Removing == 0:
+		// stored first: a command in between must not bring it back
 		outcome.Removing, outcome.Ordinals = next.RemoveOrdinal, next.RemoveOrdinal
 	case next.RemoveOrdinal > 0:
 		snap.Waits = m.brokers.RemoveMember(ctx, p, v, next.RemoveOrdinal, outcome)
@@ -65,9 +69,14 @@ func (m *Manager) rollout(ctx context.Context, p ecp.Provisioner, rec ecp.Cluste
 
 // unite restarts a node of the younger side where nodes have never met. It reports
 // whether something was done.
-func (m *Manager) unite(ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot, outcome *derive.Outcome) bool {
+func (m *Manager) unite(
+	ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot,
+	outcome *derive.Outcome,
+) bool {
 	v := derive.NewView(snap.At, rec, *snap)
-	if snap.Unseen != "" || snap.Failure != nil || v.Loss != nil || rec.Deleting || rec.Status.Applied != rec.Generation || len(snap.Found.Drift) > 0 || !v.NeverMet() {
+	unsure := snap.Unseen != "" || snap.Failure != nil || v.Loss != nil
+	underWay := rec.Deleting || rec.Status.Applied != rec.Generation || len(snap.Found.Drift) > 0
+	if unsure || underWay || !v.NeverMet() {
 		return false
 	}
 	sides := v.Sides()

@@ -19,7 +19,11 @@ import (
 func (r *rig) runningOn(image string, nodes int) (ecp.Cluster, *diary) {
 	r.t.Helper()
 	for _, v := range []string{"5.8.1", "5.8.5", "5.10.1", "4.4.12", "4.4.6"} {
-		_, err := r.m.Catalog.Images.Create(asSystem(), ecp.Image{ID: v, Reference: "emqx/emqx-enterprise:" + v, Version: v}, "")
+		_, err := r.m.Catalog.Images.Create(asSystem(), ecp.Image{
+			ID:        v,
+			Reference: "emqx/emqx-enterprise:" + v,
+			Version:   v,
+		}, "")
 		require.NoError(r.t, err)
 	}
 	r.run()
@@ -124,13 +128,15 @@ func TestNodesAreReplacedInTurn(t *testing.T) {
 		cmd   ecp.Command
 		end   []string
 	}{
-		"upgrade":      {"5.8.1", ecp.Update{Patch: json.RawMessage(`{"image":"5.8.5"}`)}, []string{"0 5.8.5", "1 5.8.5", "2 5.8.5"}},
-		"downgrade":    {"5.8.5", ecp.Update{Patch: json.RawMessage(`{"image":"5.8.1"}`)}, []string{"0 5.8.1", "1 5.8.1", "2 5.8.1"}},
-		"upgrade 4":    {"4.4.12", ecp.Update{Patch: json.RawMessage(`{"image":"emqx-ee-4.4.24"}`)}, []string{"0 4.4.24", "1 4.4.24", "2 4.4.24"}},
-		"resize":       {"5.8.5", ecp.Update{Patch: json.RawMessage(`{"size":"2C4G"}`)}, []string{"0 5.8.5", "1 5.8.5", "2 5.8.5"}},
-		"placement":    {"5.8.5", ecp.Update{Patch: json.RawMessage(`{"placement":{"nodeSelector":{"disk":"fast"}}}`)}, []string{"0 5.8.5", "1 5.8.5", "2 5.8.5"}},
-		"restart":      {"5.8.5", ecp.Restart{}, []string{"0 5.8.5", "1 5.8.5", "2 5.8.5"}},
-		"all together": {"5.8.1", ecp.Update{Patch: json.RawMessage(`{"image":"5.8.5","size":"2C4G","nodes":4,"network":{"type":"NodePort"},"connections":99}`)}, []string{"0 5.8.5", "1 5.8.5", "2 5.8.5", "3 5.8.5"}},
+		"upgrade":   {"5.8.1", ecp.Update{Patch: json.RawMessage(`{"image":"5.8.5"}`)}, []string{"0 5.8.5", "1 5.8.5", "2 5.8.5"}},
+		"downgrade": {"5.8.5", ecp.Update{Patch: json.RawMessage(`{"image":"5.8.1"}`)}, []string{"0 5.8.1", "1 5.8.1", "2 5.8.1"}},
+		"upgrade 4": {"4.4.12", ecp.Update{Patch: json.RawMessage(`{"image":"emqx-ee-4.4.24"}`)}, []string{"0 4.4.24", "1 4.4.24", "2 4.4.24"}},
+		"resize":    {"5.8.5", ecp.Update{Patch: json.RawMessage(`{"size":"2C4G"}`)}, []string{"0 5.8.5", "1 5.8.5", "2 5.8.5"}},
+		"placement": {"5.8.5", ecp.Update{Patch: json.RawMessage(`{"placement":{"nodeSelector":{"disk":"fast"}}}`)}, []string{"0 5.8.5", "1 5.8.5", "2 5.8.5"}},
+		"restart":   {"5.8.5", ecp.Restart{}, []string{"0 5.8.5", "1 5.8.5", "2 5.8.5"}},
+		"all together": {"5.8.1", ecp.Update{
+			Patch: json.RawMessage(`{"image":"5.8.5","size":"2C4G","nodes":4,"network":{"type":"NodePort"},"connections":99}`),
+		}, []string{"0 5.8.5", "1 5.8.5", "2 5.8.5", "3 5.8.5"}},
 		"and fewer":    {"5.8.1", ecp.Update{Patch: json.RawMessage(`{"image":"5.8.5","nodes":2}`)}, []string{"0 5.8.5", "1 5.8.5"}},
 		"no evacuator": {"4.4.6", ecp.Update{Patch: json.RawMessage(`{"image":"4.4.12"}`)}, []string{"0 4.4.12", "1 4.4.12", "2 4.4.12"}},
 	} {
@@ -145,12 +151,14 @@ func TestNodesAreReplacedInTurn(t *testing.T) {
 				after := r.found(cluster)
 				for i, n := range after.Nodes {
 					require.False(t, n.Outdated)
-					require.False(t, slices.ContainsFunc(before.Nodes, func(o ecp.NodeObservation) bool { return o.PodUID == n.PodUID }), "node %d is the old one", i)
+					require.False(t, slices.ContainsFunc(before.Nodes,
+						func(o ecp.NodeObservation) bool { return o.PodUID == n.PodUID }), "node %d is the old one", i)
 				}
 				for i, v := range before.Volumes[:min(3, len(after.Volumes))] {
 					require.Equal(t, v.UID, after.Volumes[i].UID)
 				}
-				r.until("all are members", func() bool { return slices.Equal(c.end, r.members(cluster)) }, func() any { return r.members(cluster) })
+				r.until("all are members", func() bool { return slices.Equal(c.end, r.members(cluster)) },
+					func() any { return r.members(cluster) })
 				r.until("nobody is lost", func() bool { return connected() == 9 }, func() any { return connected() })
 				require.Equal(t, "running updating syncing running", d.states())
 				require.Nil(t, r.get(cluster).Status.Draining)
@@ -180,7 +188,8 @@ func TestChangesOfAStoppedCluster(t *testing.T) {
 		require.Len(t, r.found(c).Volumes, 4, "data are kept while nothing runs")
 		r.ends(r.do(c, ecp.Start{}), ecp.PhaseSucceeded)
 		require.Len(t, r.found(c).Nodes, 2)
-		r.until("what the others had is gone", func() bool { return len(r.found(c).Volumes) == 2 }, func() any { return r.found(c).Volumes })
+		r.until("what the others had is gone", func() bool { return len(r.found(c).Volumes) == 2 },
+			func() any { return r.found(c).Volumes })
 		require.Equal(t, []string{"0 5.8.5", "1 5.8.5"}, r.members(c))
 		r.ends(r.change(c, `{"nodes":3}`), ecp.PhaseSucceeded)
 	})
@@ -192,14 +201,16 @@ func TestAChangeTakesOverFromAnother(t *testing.T) {
 		c, _ := r.runningOn("5.8.1", 3)
 		connected := r.clients(c, 20)
 		up := r.change(c, `{"image":"5.8.5","evacuation":{"rate":1}}`)
-		r.until("clients are being moved", func() bool { return r.get(c).Status.Draining != nil }, func() any { return r.get(c).Status })
+		r.until("clients are being moved", func() bool { return r.get(c).Status.Draining != nil },
+			func() any { return r.get(c).Status })
 		<-time.After(3 * time.Second)
 		back, err := r.m.CancelOperation(asSystem(), up.ID)
 		require.NoError(t, err)
 		r.ends(back, ecp.PhaseSucceeded)
 		require.Equal(t, "5.8.1", r.get(c).Resolved.Image.Version)
 		require.Nil(t, r.get(c).Status.Draining)
-		r.until("all nodes take clients again", func() bool { return connected() == 20 }, func() any { return connected() })
+		r.until("all nodes take clients again", func() bool { return connected() == 20 },
+			func() any { return connected() })
 
 		in := r.change(c, `{"nodes":1}`)
 		r.until("a node has left", func() bool { return len(r.found(c).Nodes) == 2 }, func() any { return r.found(c) })
@@ -230,7 +241,8 @@ func TestClientsThatWouldNotLeave(t *testing.T) {
 		require.Equal(t, ecp.ReasonUpdateFailed, r.get(c).Status.Reason)
 		r.looked(5)
 		require.Equal(t, pods(before), pods(r.found(c)), "no node was replaced")
-		r.until("all nodes take clients again", func() bool { return connected() == 20 }, func() any { return connected() })
+		r.until("all nodes take clients again", func() bool { return connected() == 20 },
+			func() any { return connected() })
 
 		r.ends(r.change(c, `{"evacuation":{"rate":100,"deadline":120}}`), ecp.PhaseSucceeded)
 		require.Equal(t, []string{"0 5.8.5", "1 5.8.5", "2 5.8.5"}, r.members(c))
@@ -256,7 +268,8 @@ func TestAnImageThatDoesNotStart(t *testing.T) {
 			}
 			return n
 		}
-		r.until("the first is replaced", func() bool { return outdated() == 2 && len(r.found(c).Nodes) == 3 }, func() any { return r.found(c) })
+		r.until("the first is replaced", func() bool { return outdated() == 2 && len(r.found(c).Nodes) == 3 },
+			func() any { return r.found(c) })
 		require.NoError(t, r.sim.Break(c.ID(), 2, "CrashLoopBackOff"))
 		failed := r.ends(up, ecp.PhaseFailed)
 		require.Contains(t, failed.Error, "CrashLoopBackOff")
@@ -288,7 +301,9 @@ func TestRolloutOverRestarts(t *testing.T) {
 				r.ends(op, ecp.PhaseSucceeded)
 				require.Len(t, r.found(c).Volumes, 2)
 				r.settled(c)
-				r.until("all are members", func() bool { return slices.Equal([]string{"0 5.8.5", "1 5.8.5"}, r.members(c)) }, func() any { return r.members(c) })
+				r.until("all are members", func() bool {
+					return slices.Equal([]string{"0 5.8.5", "1 5.8.5"}, r.members(c))
+				}, func() any { return r.members(c) })
 				r.until("nobody is lost", func() bool { return connected() == 12 }, func() any { return connected() })
 			})
 		})
@@ -301,7 +316,8 @@ func TestVolumesOfHandMadeNodes(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.runningOn("5.8.5", 2)
 		require.NoError(t, r.sim.ScaleByHand(c.ID(), 4))
-		r.until("they are taken away again", func() bool { return len(r.found(c).Nodes) == 2 }, func() any { return r.found(c) })
+		r.until("they are taken away again", func() bool { return len(r.found(c).Nodes) == 2 },
+			func() any { return r.found(c) })
 		r.looked(10)
 		left := r.found(c).Volumes
 		require.Len(t, left, 4)
@@ -319,7 +335,9 @@ func TestImageRules(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		c, _ := r.runningOn("5.8.5", 2)
 		for image, says := range map[string]string{
-			"emqx-ee-4.4.24": "does not go back to an earlier major version", "5.10.1": "runs more than one node only with a license", "nine": "there is no",
+			"emqx-ee-4.4.24": "does not go back to an earlier major version",
+			"5.10.1":         "runs more than one node only with a license",
+			"nine":           "there is no",
 		} {
 			_, err := c.Do(asSystem(), ecp.Update{Patch: json.RawMessage(`{"image":"` + image + `"}`)})
 			require.ErrorContains(t, err, says)
@@ -332,7 +350,11 @@ func TestImageRules(t *testing.T) {
 // A node that has not left yet counts, and so does one that is to come.
 func TestImageRulesCountEveryNode(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		_, err := r.m.Catalog.Images.Create(asSystem(), ecp.Image{ID: "4.4.25", Reference: "emqx/emqx-ee:4.4.25", Version: "4.4.25"}, "")
+		_, err := r.m.Catalog.Images.Create(asSystem(), ecp.Image{
+			ID:        "4.4.25",
+			Reference: "emqx/emqx-ee:4.4.25",
+			Version:   "4.4.25",
+		}, "")
 		require.NoError(t, err)
 		c, _ := r.runningOn("4.4.12", 2)
 		in := r.change(c, `{"nodes":1}`)

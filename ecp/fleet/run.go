@@ -21,7 +21,8 @@ func (m *Manager) Run(ctx context.Context) error {
 	asked := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	var group, holds sync.WaitGroup
-	holding, release := context.WithCancel(context.WithoutCancel(ctx)) // leases are given free when nobody works any more
+	// leases are given free when nobody works any more
+	holding, release := context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		cancel(nil)
 		group.Wait()

@@ -26,7 +26,8 @@ func (m *Manager) handOut(ctx context.Context, uses func(ecp.ClusterRecord) bool
 		return nil
 	})
 	if err != nil {
-		m.observed.Log.WarnContext(ctx, "changed secrets reach their clusters with the next change or start only", "error", err)
+		m.observed.Log.WarnContext(ctx, "changed secrets reach their clusters with the next change or start only",
+			"error", err)
 		return nil
 	}
 	m.observed.SecretsChanged(due)

@@ -15,7 +15,12 @@ import (
 func TestServiceAddressIsCheckedWhenItIsSet(t *testing.T) {
 	const old = "http://127.0.0.1:18083"
 	p := newPlant(t)
-	_, _, err := p.m.Create(asSystem(), CreateRequest{Mode: ecp.Adopted, Project: "a/p", Name: "two", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{ServiceAddress: old}}})
+	_, _, err := p.m.Create(asSystem(), CreateRequest{
+		Mode:    ecp.Adopted,
+		Project: "a/p",
+		Name:    "two",
+		Spec:    ecp.Spec{Adopted: &ecp.AdoptedSpec{ServiceAddress: old}},
+	})
 	require.ErrorIs(t, err, ecp.ErrInvalid)
 	require.ErrorContains(t, err, "spec.serviceAddress: is a loopback address")
 	patch := func(text string) error {

@@ -28,13 +28,21 @@ func aRing(t *testing.T, ids ...string) ecp.Sealer {
 // one that is harmless.
 func secretSettings() map[string]string {
 	return map[string]string{
-		"authentication.1.password": "hush-password", "exhook.passphrase": "hush-phrase", "bridges.mqtt.url": "http://user:hush-url@host",
-		"mqtt.max_packet_size": "2MB", "mqtt.response_information": "amqps://user:hush-at@host", "listeners.ssl.default": `{"password":"hush-whole"}`,
+		"authentication.1.password": "hush-password",
+		"exhook.passphrase":         "hush-phrase",
+		"bridges.mqtt.url":          "http://user:hush-url@host",
+		"mqtt.max_packet_size":      "2MB",
+		"mqtt.response_information": "amqps://user:hush-at@host",
+		"listeners.ssl.default":     `{"password":"hush-whole"}`,
 	}
 }
 
 func withSettings(config map[string]string) fleet.CreateRequest {
-	return fleet.CreateRequest{Mode: ecp.Hosted, Name: "one", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 2, Connections: 5, Config: config}}}
+	return fleet.CreateRequest{
+		Mode: ecp.Hosted,
+		Name: "one",
+		Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 2, Connections: 5, Config: config}},
+	}
 }
 
 // stored is all that a store holds, as text.
@@ -156,7 +164,11 @@ func TestOldSettingsAreSealed(t *testing.T) {
 			rec = rec.Clone()
 			rec.Spec.Hosted.Config["exhook.passphrase"] = "hush"
 			rec.Status.Previous = &ecp.PreviousSpec{Spec: rec.Spec.Clone()}
-			entry := change.AuditEntry{ID: "0", Kind: ecp.KindCluster, Changes: []change.AuditChange{{Path: "/spec/hosted/config/exhook.passphrase", After: `"hush"`}}}
+			entry := change.AuditEntry{
+				ID:      "0",
+				Kind:    ecp.KindCluster,
+				Changes: []change.AuditChange{{Path: "/spec/hosted/config/exhook.passphrase", After: `"hush"`}},
+			}
 			if err := ecp.Put(tx, entry, 0); err != nil {
 				return err
 			}

@@ -77,7 +77,8 @@ func TestStoredJSON(t *testing.T) {
 	found, err := os.ReadDir(goldenDir)
 	require.NoError(t, err)
 	for _, f := range found {
-		assert.True(t, files[f.Name()], "no kind is stored as %s any more, and databases in the field have it", f.Name())
+		assert.True(t, files[f.Name()], "no kind is stored as %s any more, and databases in the field have it",
+			f.Name())
 	}
 }
 

@@ -21,7 +21,8 @@ func (m *Manager) Targets(ctx context.Context) ([]ecp.TargetInfo, error) {
 		return nil, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.observed.Provisioners)) {
-		all = append(all, ecp.Target{Name: name, BuiltIn: true, Network: networkOf(m.observed.Provisioners[name]), Revision: 1})
+		all = append(all,
+			ecp.Target{Name: name, BuiltIn: true, Network: networkOf(m.observed.Provisioners[name]), Revision: 1})
 	}
 	slices.SortFunc(all, func(a, b ecp.Target) int { return strings.Compare(a.Name, b.Name) })
 	used, err := m.targetUses(ctx)
@@ -62,7 +63,8 @@ func (m *Manager) Target(ctx context.Context, name string) (ecp.TargetInfo, erro
 			return t, nil
 		}
 	}
-	return ecp.TargetInfo{}, fault.Wrap("read Kubernetes target "+name, fault.NotFound("Kubernetes target", name, ecp.ErrNotFound))
+	return ecp.TargetInfo{}, fault.Wrap("read Kubernetes target "+name,
+		fault.NotFound("Kubernetes target", name, ecp.ErrNotFound))
 }
 
 // targetUses counts the clusters of each target, for who may see all of them.
@@ -113,7 +115,8 @@ func (m *Manager) targetFor(tx ecp.Tx, wrong *fault.Fields, name string) (ecp.Pr
 	if p := m.targets.Get(name); p != nil {
 		return p, nil
 	}
-	return nil, ecp.NewError(ecp.CodeUnavailable, "", fmt.Sprintf("the Kubernetes target %q is not up: %s", name, m.targets.Health(name).Message))
+	return nil, ecp.NewError(ecp.CodeUnavailable, "",
+		fmt.Sprintf("the Kubernetes target %q is not up: %s", name, m.targets.Health(name).Message))
 }
 
 // networkOf returns what a Provisioner says of its target's network.
@@ -128,7 +131,8 @@ func networkOf(p ecp.Provisioner) ecp.TargetNetwork {
 // it can.
 func wrongFamily(version string, n ecp.TargetNetwork) string {
 	if v, ok := ecp.ParseVersion(version); ok && v.Major == 4 && n.IPFamily == ecp.IPv6 {
-		return "EMQX 4 reaches its other nodes over IPv4 only, and nodes on this Kubernetes target talk to one another over IPv6; take EMQX 5.6 or later, or a target with IPv4"
+		return "EMQX 4 reaches its other nodes over IPv4 only, and nodes on this Kubernetes target talk to one " +
+			"another over IPv6; take EMQX 5.6 or later, or a target with IPv4"
 	}
 	return ""
 }

@@ -51,7 +51,8 @@ func (m *Manager) keepTargets(ctx context.Context) {
 		wanted, err := m.wantedTargets(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
-				m.observed.Log.WarnContext(ctx, "the Kubernetes targets could not be read; it is tried again", "error", err)
+				m.observed.Log.WarnContext(ctx, "the Kubernetes targets could not be read; it is tried again",
+					"error", err)
 			}
 			retry.Reset(targetRetried)
 			continue
@@ -88,7 +89,8 @@ func (m *Manager) wantedTargets(ctx context.Context) (map[string]wantedTarget, e
 			if err != nil {
 				return err
 			}
-			s, _, err := ecp.Get[catalog.SealedSecret](tx, catalog.SealedSecret{Kind: ecp.KindTarget, Key: t.Name, Field: "kubeconfig"}.Binding())
+			s, _, err := ecp.Get[catalog.SealedSecret](tx,
+				catalog.SealedSecret{Kind: ecp.KindTarget, Key: t.Name, Field: "kubeconfig"}.Binding())
 			if err != nil && !errors.Is(err, ecp.ErrNotFound) {
 				return err
 			}
@@ -109,7 +111,8 @@ func (m *Manager) beginTarget(ctx context.Context, name string) (stop func()) {
 		for ctx.Err() == nil {
 			if err := m.workTarget(ctx, name); err != nil && ctx.Err() == nil {
 				m.targets.Observed(name, m.observed.Now().UTC(), ecp.MessageOf(err))
-				m.observed.Log.WarnContext(ctx, "a Kubernetes target is not up; it is tried again", "target", name, ecp.ErrorAttr(err))
+				m.observed.Log.WarnContext(ctx, "a Kubernetes target is not up; it is tried again", "target", name,
+					ecp.ErrorAttr(err))
 			}
 			sleep(ctx, targetRetried)
 		}
@@ -136,7 +139,8 @@ func (m *Manager) workTarget(ctx context.Context, name string) (err error) {
 		return err
 	}
 	if m.newProvisioner == nil {
-		return ecp.NewError(ecp.CodeUnsupported, "start Kubernetes target", "the program was given no Config.NewProvisioner")
+		return ecp.NewError(ecp.CodeUnsupported, "start Kubernetes target",
+			"the program was given no Config.NewProvisioner")
 	}
 	p, err := m.newProvisioner(ctx, made)
 	if err != nil {
@@ -159,7 +163,8 @@ func (m *Manager) workTarget(ctx context.Context, name string) (err error) {
 	watchers.Go(func() { m.recognize(watching, name, p, func() { close(recognized) }) })
 	watchers.Go(func() {
 		if err := m.holdTarget(watching, name, p, recognized); err != nil {
-			m.observed.Log.WarnContext(ctx, "the lease of a target is not looked after any more", "target", name, "error", err)
+			m.observed.Log.WarnContext(ctx, "the lease of a target is not looked after any more", "target", name,
+				"error", err)
 		}
 	})
 	watchers.Go(func() { m.watchUnrecorded(watching, name, p) })

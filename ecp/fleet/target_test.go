@@ -86,7 +86,11 @@ func withTargets(t *testing.T, test func(*rig, *platforms)) {
 	t.Helper()
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := &platforms{sims: map[ecp.Secret]*emqxsim.Provisioner{}, watching: map[ecp.Secret]int{}, broken: map[ecp.Secret]error{}}
+		p := &platforms{
+			sims:     map[ecp.Secret]*emqxsim.Provisioner{},
+			watching: map[ecp.Secret]int{},
+			broken:   map[ecp.Secret]error{},
+		}
 		for _, config := range []ecp.Secret{"west-1", "west-2"} {
 			sim, err := emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{})
 			require.NoError(t, err)
@@ -116,7 +120,8 @@ func (r *rig) target(name string) ecp.TargetInfo {
 
 func (r *rig) reachable(name string, want ecp.ConditionStatus) ecp.TargetInfo {
 	r.t.Helper()
-	r.until("target "+string(want), func() bool { return r.target(name).Health.Reachable == want }, func() any { return r.target(name) })
+	r.until("target "+string(want), func() bool { return r.target(name).Health.Reachable == want },
+		func() any { return r.target(name) })
 	return r.target(name)
 }
 
@@ -140,7 +145,11 @@ func TestTargetsAreAddedChangedAndRemovedWhileRunning(t *testing.T) {
 		require.ErrorIs(t, err, ecp.ErrConflict)
 		require.ErrorContains(t, err, "in use by cluster a")
 
-		p.breakDown("west-1", &ecp.Error{Code: ecp.CodeUnavailable, Op: "observe cluster emqx-00000000", Message: "the API server does not answer"})
+		p.breakDown("west-1", &ecp.Error{
+			Code:    ecp.CodeUnavailable,
+			Op:      "observe cluster emqx-00000000",
+			Message: "the API server does not answer",
+		})
 		h := r.reachable("west", ecp.False).Health
 		require.Equal(t, "the API server does not answer", h.Message, "without the cluster that nobody has")
 		p.breakDown("west-1", nil)
@@ -153,7 +162,8 @@ func TestTargetsAreAddedChangedAndRemovedWhileRunning(t *testing.T) {
 		require.Equal(t, 1, watching, "a bad kubeconfig changes nothing")
 		_, err = r.m.Catalog.Targets.Update(asSystem(), ecp.Target{Name: "west", Description: "moved"}, &second)
 		require.NoError(t, err)
-		r.until("the second is watched", func() bool { n, _ := p.at("west-2"); return n == 1 }, func() any { return p.watching })
+		r.until("the second is watched", func() bool { n, _ := p.at("west-2"); return n == 1 },
+			func() any { return p.watching })
 		watching, _ = p.at("west-1")
 		require.Zero(t, watching, "the first has ended")
 		_, err = r.m.Catalog.Targets.Update(asSystem(), ecp.Target{Name: "west", Description: "words only"}, nil)
@@ -162,7 +172,8 @@ func TestTargetsAreAddedChangedAndRemovedWhileRunning(t *testing.T) {
 		r.do(c, ecp.Delete{Force: true})
 		r.gone(c)
 		require.NoError(t, r.m.Catalog.Targets.Delete(asSystem(), "west", 0))
-		r.until("nothing is watched", func() bool { n, _ := p.at("west-2"); return n == 0 }, func() any { return p.watching })
+		r.until("nothing is watched", func() bool { n, _ := p.at("west-2"); return n == 0 },
+			func() any { return p.watching })
 		_, err = r.m.Target(asSystem(), "west")
 		require.ErrorIs(t, err, ecp.ErrNotFound)
 	})
@@ -222,7 +233,8 @@ func TestTargetWithoutItsKey(t *testing.T) {
 		require.NoError(t, err)
 		other, err := ecp.NewKeyRing(ecp.Key{ID: "other", Secret: bytes.Repeat([]byte{2}, 32)})
 		require.NoError(t, err)
-		r.m, err = fleet.New(context.Background(), fleet.Config{Store: r.store, NewProvisioner: p.factory, Sealer: other})
+		r.m, err = fleet.New(context.Background(),
+			fleet.Config{Store: r.store, NewProvisioner: p.factory, Sealer: other})
 		require.NoError(t, err)
 		r.run()
 		require.Contains(t, r.reachable("west", ecp.False).Health.Message, `the key "k", which is not configured`)

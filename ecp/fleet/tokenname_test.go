@@ -15,7 +15,8 @@ import (
 func TestTokensAreNotTakenForPersons(t *testing.T) {
 	o := newCompany(t)
 	for _, name := range []string{"root", "admin", "ap-lead"} {
-		n, err := o.m.Accounts.CreateToken(o.as("ap-lead"), tenancy.TokenRequest{Name: name, Grant: ecp.Grant{Role: ecp.RoleProjectAdmin, Project: "a/p"}})
+		n, err := o.m.Accounts.CreateToken(o.as("ap-lead"),
+			tenancy.TokenRequest{Name: name, Grant: ecp.Grant{Role: ecp.RoleProjectAdmin, Project: "a/p"}})
 		require.NoError(t, err)
 		require.Equal(t, name, n.Name)
 		a, err := o.m.Accounts.Authenticate(context.Background(), n.Secret)
@@ -26,13 +27,20 @@ func TestTokensAreNotTakenForPersons(t *testing.T) {
 		require.Equal(t, a, again)
 
 		o.now = o.now.Add(time.Second)
-		c, op, err := o.m.Create(ecp.WithActor(context.Background(), a), CreateRequest{Mode: ecp.Hosted, Project: "a/p", Name: name, Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 5}}})
+		c, op, err := o.m.Create(ecp.WithActor(context.Background(), a), CreateRequest{
+			Mode:    ecp.Hosted,
+			Project: "a/p",
+			Name:    name,
+			Spec:    ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 5}},
+		})
 		require.NoError(t, err)
-		require.Equal(t, []string{"token:" + name, "", "token:" + name, ""}, []string{c.Creator, c.CreatorUser, op.Actor, op.User})
+		require.Equal(t, []string{"token:" + name, "", "token:" + name, ""},
+			[]string{c.Creator, c.CreatorUser, op.Actor, op.User})
 		_, err = o.m.Directory.CreateOrg(ecp.WithActor(context.Background(), a), "new", "")
 		require.ErrorIs(t, err, ecp.ErrDenied)
 		for _, e := range o.audit(o.system(), change.AuditOptions{Since: o.now, Limit: 10}) {
-			require.Equal(t, []string{"token:" + name, "", "token/" + n.ID}, []string{e.Actor, e.User, e.Credential}, "%+v", e)
+			require.Equal(t, []string{"token:" + name, "", "token/" + n.ID}, []string{e.Actor, e.User, e.Credential},
+				"%+v", e)
 		}
 		require.Len(t, o.audit(o.system(), change.AuditOptions{Actor: "token:" + name, Since: o.now}), 2)
 	}
@@ -44,14 +52,24 @@ func TestTheUserBehindASessionIsTold(t *testing.T) {
 	o.now = o.now.Add(time.Second)
 	a, err := o.m.Accounts.Authenticate(context.Background(), o.login("ap-lead").Secret)
 	require.NoError(t, err)
-	c, op, err := o.m.Create(ecp.WithActor(context.Background(), a), CreateRequest{Mode: ecp.Hosted, Project: "a/p", Name: "x", Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 5}}})
+	c, op, err := o.m.Create(ecp.WithActor(context.Background(), a), CreateRequest{
+		Mode:    ecp.Hosted,
+		Project: "a/p",
+		Name:    "x",
+		Spec:    ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 5}},
+	})
 	require.NoError(t, err)
-	require.Equal(t, []string{"ap-lead", "ap-lead", "ap-lead", "ap-lead"}, []string{c.Creator, c.CreatorUser, op.Actor, op.User})
+	require.Equal(t, []string{"ap-lead", "ap-lead", "ap-lead", "ap-lead"},
+		[]string{c.Creator, c.CreatorUser, op.Actor, op.User})
 	for _, e := range o.audit(o.system(), change.AuditOptions{Since: o.now, Limit: 10}) { // the login, too
-		require.Equal(t, []string{"ap-lead", "ap-lead", a.Credential}, []string{e.Actor, e.User, e.Credential}, "%+v", e)
+		require.Equal(t, []string{"ap-lead", "ap-lead", a.Credential}, []string{e.Actor, e.User, e.Credential}, "%+v",
+			e)
 	}
 	// An embedder's own actor is nobody who logged in, whatever it is called.
-	c, _, err = o.m.Create(ecp.WithActor(context.Background(), ecp.Actor{Name: "ap-lead", Grants: []ecp.Grant{{Role: ecp.RoleSystem}}}), CreateRequest{Mode: ecp.Adopted, Project: "a/p", Name: "y"})
+	c, _, err = o.m.Create(ecp.WithActor(context.Background(), ecp.Actor{
+		Name:   "ap-lead",
+		Grants: []ecp.Grant{{Role: ecp.RoleSystem}},
+	}), CreateRequest{Mode: ecp.Adopted, Project: "a/p", Name: "y"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"ap-lead", ""}, []string{c.Creator, c.CreatorUser})
 }

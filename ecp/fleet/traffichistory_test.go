@@ -16,11 +16,17 @@ func TestTrafficHistory(t *testing.T) {
 	now := time.Now().UTC()
 	kept := func(ago ...time.Duration) (out []ecp.AgentSample) {
 		for _, d := range ago {
-			out = append(out, ecp.AgentSample{Over: 10 * time.Second, TrafficSample: ecp.TrafficSample{At: now.Add(-d), Received: 4}})
+			out = append(out,
+				ecp.AgentSample{Over: 10 * time.Second, TrafficSample: ecp.TrafficSample{At: now.Add(-d), Received: 4}})
 		}
 		return out
 	}
-	noSeries := emqxsim.Fault{Path: "/api/v4/monitor/metrics/**", Status: http.StatusNotFound, Body: "Not found.", ContentType: "text/plain"}
+	noSeries := emqxsim.Fault{
+		Path:        "/api/v4/monitor/metrics/**",
+		Status:      http.StatusNotFound,
+		Body:        "Not found.",
+		ContentType: "text/plain",
+	}
 	slow := &ecp.Error{Code: ecp.CodeUnavailable, Message: "agent b is slow"}
 	old := &ecp.Error{Code: ecp.CodeUnsupported, Message: "its agents keep no samples"}
 	for _, c := range []struct {
@@ -31,7 +37,10 @@ func TestTrafficHistory(t *testing.T) {
 		says          []string
 	}{
 		{"kept", [][]ecp.AgentSample{kept(40*time.Minute, 20*time.Minute, 10*time.Second)}, nil, 3, 3, nil},
-		{"by two", [][]ecp.AgentSample{kept(40*time.Minute, 20*time.Minute), kept(20*time.Minute, 10*time.Second)}, nil, 3, 3, nil},
+		{
+			"by two", [][]ecp.AgentSample{kept(40*time.Minute, 20*time.Minute), kept(20*time.Minute, 10*time.Second)},
+			nil, 3, 3, nil,
+		},
 		{"kept nothing", [][]ecp.AgentSample{nil}, nil, 0, 1, nil},
 		{"not whole", [][]ecp.AgentSample{kept(10 * time.Second)}, slow, 1, 1, []string{"agent b is slow"}},
 		{"of older programs", nil, old, 0, 0, []string{"it has no figures over time", "its agents keep no samples"}},
@@ -58,7 +67,12 @@ func TestTrafficHistory(t *testing.T) {
 	}
 	t.Run("of the broker", func(t *testing.T) {
 		o := newOutpost(t, "5.8.9", 1)
-		remove := o.sim.AddFault(emqxsim.Fault{Path: "/api/v5/monitor", Status: http.StatusOK, Body: `[{"time_stamp":1795425640000,"received":3}]`, ContentType: "application/json"})
+		remove := o.sim.AddFault(emqxsim.Fault{
+			Path:        "/api/v5/monitor",
+			Status:      http.StatusOK,
+			Body:        `[{"time_stamp":1795425640000,"received":3}]`,
+			ContentType: "application/json",
+		})
 		asked := 0
 		o.link.Kept = func(time.Time) ([][]ecp.AgentSample, error) {
 			asked++

@@ -46,7 +46,8 @@ func (m *Manager) tryLicense(ctx context.Context, l ecp.License, content ecp.Sec
 		users, err = m.licensed(tx, l.Name)
 		return err
 	})
-	if err != nil || catalog.CheckLicense(stored.Format, content) != nil || content == old || l.Revision != 0 && l.Revision != stored.Revision || l.Format != stored.Format {
+	if err != nil || catalog.CheckLicense(stored.Format, content) != nil || content == old ||
+		l.Revision != 0 && l.Revision != stored.Revision || l.Format != stored.Format {
 		return undo, nil //nolint:nilerr // the update itself finds and says it
 	}
 	tried := 0
@@ -58,7 +59,8 @@ func (m *Manager) tryLicense(ctx context.Context, l ecp.License, content ecp.Sec
 		switch {
 		case err == nil && got.Expired:
 			m.loadLicenseAgain(ctx, rec, old)
-			return nil, refusedLicense(op, rec, fmt.Sprintf("it ended on %s", got.Until.UTC().Format(time.DateOnly)), nil)
+			return nil,
+				refusedLicense(op, rec, fmt.Sprintf("it ended on %s", got.Until.UTC().Format(time.DateOnly)), nil)
 		case err == nil:
 			return func() { m.loadLicenseAgain(ctx, rec, old) }, nil
 		case ecp.CodeOf(err) == ecp.CodeInvalid:
@@ -66,10 +68,12 @@ func (m *Manager) tryLicense(ctx context.Context, l ecp.License, content ecp.Sec
 		case ctx.Err() != nil:
 			return nil, &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "it was given up", Cause: err}
 		}
-		m.observed.Log.WarnContext(ctx, "a changed license could not be tried on a cluster", "license", l.Name, "cluster", rec.ID, ecp.ErrorAttr(err))
+		m.observed.Log.WarnContext(ctx, "a changed license could not be tried on a cluster", "license", l.Name,
+			"cluster", rec.ID, ecp.ErrorAttr(err))
 	}
 	if len(users) > 0 {
-		m.observed.Log.WarnContext(ctx, "a changed license was not tried before it is handed out: no cluster that uses it answers", "license", l.Name)
+		m.observed.Log.WarnContext(ctx, "a changed license was not tried before it is handed out: no cluster that "+
+			"uses it answers", "license", l.Name)
 	}
 	return undo, nil
 }
@@ -78,8 +82,10 @@ func (m *Manager) tryLicense(ctx context.Context, l ecp.License, content ecp.Sec
 func refusedLicense(op string, rec ecp.ClusterRecord, why string, cause error) error {
 	return &ecp.Error{
 		Code: ecp.CodeInvalid, Op: op, Cause: cause,
-		Message: fmt.Sprintf("EMQX of the cluster %s does not take it; nothing was changed, all clusters keep the one before", rec.ID),
-		Fields:  []ecp.FieldError{{Field: "content", Message: "is refused: " + why}},
+		Message: fmt.Sprintf(
+			"EMQX of the cluster %s does not take it; nothing was changed, all clusters keep the one before", rec.ID,
+		),
+		Fields: []ecp.FieldError{{Field: "content", Message: "is refused: " + why}},
 	}
 }
 
@@ -99,7 +105,8 @@ func (m *Manager) licensed(tx ecp.Tx, name string) (out []ecp.ClusterRecord, err
 		if err != nil {
 			return nil, err
 		}
-		if rec.Mode == ecp.Hosted && rec.Resolved.License == name && !rec.Deleting && (rec.Status.State == ecp.Running || rec.Status.State == ecp.Degraded) {
+		if rec.Mode == ecp.Hosted && rec.Resolved.License == name && !rec.Deleting &&
+			(rec.Status.State == ecp.Running || rec.Status.State == ecp.Degraded) {
 			out = append(out, rec.Clone())
 		}
 	}
@@ -108,7 +115,9 @@ func (m *Manager) licensed(tx ecp.Tx, name string) (out []ecp.ClusterRecord, err
 }
 
 // loadLicense loads a license into a cluster, through the first node that answers.
-func (m *Manager) loadLicense(ctx context.Context, rec ecp.ClusterRecord, content ecp.Secret) (ecp.BrokerLicense, error) {
+func (m *Manager) loadLicense(
+	ctx context.Context, rec ecp.ClusterRecord, content ecp.Secret,
+) (ecp.BrokerLicense, error) {
 	ctx, cancel := context.WithTimeout(ctx, licensePatience)
 	defer cancel()
 	p, err := m.observed.Provisioner(rec)
@@ -117,14 +126,15 @@ func (m *Manager) loadLicense(ctx context.Context, rec ecp.ClusterRecord, conten
 	}
 	snap, _ := m.observed.Last(rec.ID)
 	var got ecp.BrokerLicense
-	err = m.brokers.ThroughOther(ctx, p, derive.NewView(m.observed.Now(), rec, snap), "", func(ctx context.Context, b ecp.Broker) (err error) {
-		l, ok := b.(ecp.LicenseManager)
-		if !ok {
-			return ecp.NewError(ecp.CodeUnsupported, "", "this adapter loads no licenses")
-		}
-		got, err = l.SetLicense(ctx, ecp.LicenseChange{Key: string(content), Replace: true})
-		return err
-	})
+	err = m.brokers.ThroughOther(ctx, p, derive.NewView(m.observed.Now(), rec, snap), "",
+		func(ctx context.Context, b ecp.Broker) (err error) {
+			l, ok := b.(ecp.LicenseManager)
+			if !ok {
+				return ecp.NewError(ecp.CodeUnsupported, "", "this adapter loads no licenses")
+			}
+			got, err = l.SetLicense(ctx, ecp.LicenseChange{Key: string(content), Replace: true})
+			return err
+		})
 	return got, err
 }
 
@@ -134,7 +144,8 @@ func (m *Manager) loadLicenseAgain(ctx context.Context, rec ecp.ClusterRecord, o
 		return
 	}
 	if _, err := m.loadLicense(context.WithoutCancel(ctx), rec, old); err != nil {
-		m.observed.Log.WarnContext(ctx, "the license before could not be put back; a restart of the cluster does", "cluster", rec.ID, ecp.ErrorAttr(err))
+		m.observed.Log.WarnContext(ctx, "the license before could not be put back; a restart of the cluster does",
+			"cluster", rec.ID, ecp.ErrorAttr(err))
 	}
 }
 
@@ -147,7 +158,8 @@ func (m *Manager) handOutLicense(ctx context.Context, name string) {
 // once: EMQX looks for a changed file every two minutes, and no more after one was
 // loaded over its API. It is tried again until EMQX has said something.
 func (m *Manager) pushLicense(ctx context.Context, rec ecp.ClusterRecord, snap derive.Snapshot) {
-	if !m.observed.LicenseDue(rec.ID) || rec.Resolved.License == "" || snap.Unseen != "" || snap.NotHeld != "" || !derive.NewView(snap.At, rec, snap).Agreed() {
+	if !m.observed.LicenseDue(rec.ID) || rec.Resolved.License == "" || snap.Unseen != "" || snap.NotHeld != "" ||
+		!derive.NewView(snap.At, rec, snap).Agreed() {
 		return
 	}
 	var content ecp.Secret
@@ -162,7 +174,8 @@ func (m *Manager) pushLicense(ctx context.Context, rec ecp.ClusterRecord, snap d
 		return
 	}
 	if err != nil {
-		m.observed.Log.WarnContext(ctx, "EMQX does not take the changed license, and a node that starts reads it: put the one before back, or another",
+		m.observed.Log.WarnContext(ctx, "EMQX does not take the changed license, and a node that starts reads it: "+
+			"put the one before back, or another",
 			"cluster", rec.ID, "license", rec.Resolved.License, "why", wordsOf(err))
 	}
 	m.observed.LicenseGiven(rec.ID)

@@ -96,10 +96,12 @@ func TestNodesThatNeverMet(t *testing.T) {
 				p := &strangers{appliedTo: &r.applied, stopped: stopped}
 				r.make(r.store, p)
 				r.run()
-				info, op, err := r.m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted, Name: "one", Spec: spec("emqx-ee-5.8.9", 2)})
+				info, op, err := r.m.Create(asSystem(),
+					fleet.CreateRequest{Mode: ecp.Hosted, Name: "one", Spec: spec("emqx-ee-5.8.9", 2)})
 				require.NoError(t, err)
 				c := r.m.Cluster(info.ID)
-				r.until("two ready nodes", func() bool { return r.get(c).ReadyNodes == 2 }, func() any { return r.get(c).Status })
+				r.until("two ready nodes", func() bool { return r.get(c).ReadyNodes == 2 },
+					func() any { return r.get(c).Status })
 				ready := time.Now()
 				if stopped {
 					r.looked(60) // nothing is to happen
@@ -107,13 +109,15 @@ func TestNodesThatNeverMet(t *testing.T) {
 					return
 				}
 				r.until("a partition", func() bool {
-					return ecp.ConditionOf(r.get(c).Status.Conditions, ecp.CondReady).Reason == ecp.ReasonPartitioned || !p.apart()
+					return ecp.ConditionOf(r.get(c).Status.Conditions,
+						ecp.CondReady).Reason == ecp.ReasonPartitioned || !p.apart()
 				}, func() any { return r.get(c).Status })
 				require.LessOrEqual(t, time.Since(ready), 30*time.Second)
 				r.ends(op, ecp.PhaseSucceeded)
 				require.False(t, p.apart())
 				found := r.found(c)
-				require.True(t, p.first[found.Nodes[0].PodUID] != p.first[found.Nodes[1].PodUID], "one of them was restarted")
+				require.True(t, p.first[found.Nodes[0].PodUID] != p.first[found.Nodes[1].PodUID],
+					"one of them was restarted")
 			})
 		})
 	}

@@ -171,7 +171,8 @@ func (m *Manager) tellUnrecorded(ctx context.Context, target string, found []Unr
 		if !fresh[u.ID] {
 			continue
 		}
-		m.observed.Log.WarnContext(ctx, "a cluster is there that no record knows; it is left alone", "cluster", u.ID, "target", target,
+		m.observed.Log.WarnContext(ctx, "a cluster is there that no record knows; it is left alone", "cluster", u.ID,
+			"target", target,
 			"name", u.Name, "project", u.Project, "generation", u.Found.Generation, "deleted", u.Tombstone != nil)
 	}
 }
@@ -197,9 +198,14 @@ func (m *Manager) oneUnrecorded(ctx context.Context, id ecp.ID, target string) (
 	}
 	switch len(out) {
 	case 0:
-		return UnrecordedCluster{}, ecp.NewError(ecp.CodeNotFound, "", fmt.Sprintf("there is no unrecorded cluster %q", id))
+		return UnrecordedCluster{}, ecp.NewError(ecp.CodeNotFound, "",
+			fmt.Sprintf("there is no unrecorded cluster %q", id))
 	case 1:
 		return out[0], nil
 	}
-	return UnrecordedCluster{}, &ecp.Error{Code: ecp.CodeInvalid, Message: "the cluster is there on several targets", Fields: []ecp.FieldError{{Field: "target", Message: "is missing: say which one"}}}
+	return UnrecordedCluster{}, &ecp.Error{
+		Code:    ecp.CodeInvalid,
+		Message: "the cluster is there on several targets",
+		Fields:  []ecp.FieldError{{Field: "target", Message: "is missing: say which one"}},
+	}
 }

@@ -32,8 +32,17 @@ type TakeOverRequest struct {
 // and no node is replaced. It needs [ecp.RightAdmin]. The operation ends when the
 // cluster is as its objects say.
 func (m *Manager) TakeOverUnrecorded(ctx context.Context, r TakeOverRequest) (ecp.Info, ecp.Operation, error) {
-	q := change.Request{Op: "take over unrecorded cluster " + string(r.ID), Action: "take-over", Kind: ecp.KindCluster, Key: string(r.ID), Asked: r,
-		Taken: ecp.FieldError{Field: "name", Message: "a cluster of that name is there already in the project; give another name"}}
+	q := change.Request{
+		Op:     "take over unrecorded cluster " + string(r.ID),
+		Action: "take-over",
+		Kind:   ecp.KindCluster,
+		Key:    string(r.ID),
+		Asked:  r,
+		Taken: ecp.FieldError{
+			Field:   "name",
+			Message: "a cluster of that name is there already in the project; give another name",
+		},
+	}
 	m.unrecordedTurn.Lock()
 	defer m.unrecordedTurn.Unlock()
 	u, refused := m.mayTakeOverUnrecorded(ctx, r)
@@ -78,23 +87,40 @@ func (m *Manager) PlanTakeOverUnrecorded(ctx context.Context, r TakeOverRequest)
 		if err != nil {
 			return err
 		}
-		if _, err := m.recordUnrecorded(&change.Tx{Tx: tx, Actor: actor, Now: m.observed.Now().UTC(), Asked: &change.Request{}}, &rec); err != nil {
+		if _, err := m.recordUnrecorded(&change.Tx{
+			Tx:    tx,
+			Actor: actor,
+			Now:   m.observed.Now().UTC(),
+			Asked: &change.Request{},
+		}, &rec); err != nil {
 			return err
 		}
-		plan = ecp.Plan{Command: ecp.CommandTakeOver, To: rec.Status.State, Steps: derive.StepNames(derive.OperationSteps[ecp.OpTakeOver]), Notes: notes}
+		plan = ecp.Plan{
+			Command: ecp.CommandTakeOver,
+			To:      rec.Status.State,
+			Steps:   derive.StepNames(derive.OperationSteps[ecp.OpTakeOver]),
+			Notes:   notes,
+		}
 		return errPlanned
 	})
 	if errors.Is(err, errPlanned) {
 		return plan, nil
 	}
-	return ecp.Plan{}, fault.WrapTaken(op, err, "name", "a cluster of that name is there already in the project; give another name")
+	return ecp.Plan{}, fault.WrapTaken(op, err, "name",
+		"a cluster of that name is there already in the project; give another name")
 }
 
 // RemoveUnrecorded removes a cluster that no record knows, with its data. name
 // has to be what its objects call it, or its id where they do not: nobody removes
 // a cluster by a slip. It needs [ecp.RightAdmin]. The removal goes on after the call.
 func (m *Manager) RemoveUnrecorded(ctx context.Context, id ecp.ID, target, name string) error {
-	q := change.Request{Op: "remove unrecorded cluster " + string(id), Action: "remove", Kind: ecp.KindCluster, Key: string(id), Asked: [2]string{target, name}}
+	q := change.Request{
+		Op:     "remove unrecorded cluster " + string(id),
+		Action: "remove",
+		Kind:   ecp.KindCluster,
+		Key:    string(id),
+		Asked:  [2]string{target, name},
+	}
 	m.unrecordedTurn.Lock()
 	defer m.unrecordedTurn.Unlock()
 	u, refused := m.mayDecideUnrecorded(ctx, id, target)
@@ -103,7 +129,14 @@ func (m *Manager) RemoveUnrecorded(ctx context.Context, id ecp.ID, target, name 
 		if called == "" {
 			called = string(id)
 		}
-		refused = &ecp.Error{Code: ecp.CodeInvalid, Message: "the cluster is removed with its data, and so has to be named", Fields: []ecp.FieldError{{Field: "name", Message: fmt.Sprintf("is %q; the cluster is called %q", name, called)}}}
+		refused = &ecp.Error{
+			Code:    ecp.CodeInvalid,
+			Message: "the cluster is removed with its data, and so has to be named",
+			Fields: []ecp.FieldError{{
+				Field:   "name",
+				Message: fmt.Sprintf("is %q; the cluster is called %q", name, called),
+			}},
+		}
 	}
 	err := change.Do(ctx, m.Changes, q, func(w *change.Tx) error {
 		if err := w.Permit(ecp.RightAdmin, ""); err != nil {
@@ -121,7 +154,8 @@ func (m *Manager) RemoveUnrecorded(ctx context.Context, id ecp.ID, target, name 
 	if err != nil {
 		return err
 	}
-	m.observed.Log.WarnContext(ctx, "an unrecorded cluster is removed by request", "cluster", id, "target", u.Target, "name", u.Name)
+	m.observed.Log.WarnContext(ctx, "an unrecorded cluster is removed by request", "cluster", id, "target", u.Target,
+		"name", u.Name)
 	p := m.listers()[u.Target]
 	if p == nil {
 		return ecp.NewError(ecp.CodeUnavailable, q.Op, fmt.Sprintf("the Kubernetes target %q is not up", u.Target))
@@ -158,9 +192,12 @@ func (m *Manager) mayTakeOverUnrecorded(ctx context.Context, r TakeOverRequest) 
 
 // recordOf makes the record of an unrecorded cluster, and says of it what a plan
 // has to say.
-func (m *Manager) recordOf(tx ecp.Tx, actor ecp.Actor, u UnrecordedCluster, r TakeOverRequest) (rec ecp.ClusterRecord, notes []string, err error) {
+func (m *Manager) recordOf(
+	tx ecp.Tx, actor ecp.Actor, u UnrecordedCluster, r TakeOverRequest,
+) (rec ecp.ClusterRecord, notes []string, err error) {
 	if u.RecordedOn != "" {
-		return rec, nil, ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("a cluster of this id is recorded already, on %s; this one can only be removed", u.RecordedOn))
+		return rec, nil, ecp.NewError(ecp.CodeConflict, "",
+			fmt.Sprintf("a cluster of this id is recorded already, on %s; this one can only be removed", u.RecordedOn))
 	}
 	if u.Found.Terminating {
 		return rec, nil, ecp.NewError(ecp.CodeConflict, "", "it is being removed")
@@ -171,8 +208,18 @@ func (m *Manager) recordOf(tx ecp.Tx, actor ecp.Actor, u UnrecordedCluster, r Ta
 	}
 	now := m.observed.Now().UTC()
 	rec = ecp.ClusterRecord{
-		ID: u.ID, Name: r.Name, Project: r.Project, Mode: ecp.Hosted, Creator: actor.Name, CreatorUser: actor.User(), CreatedAt: now, UpdatedAt: now,
-		Resolved: made.Resolved, Restarts: made.Restarts, Generation: made.Generation, Revision: 1,
+		ID:          u.ID,
+		Name:        r.Name,
+		Project:     r.Project,
+		Mode:        ecp.Hosted,
+		Creator:     actor.Name,
+		CreatorUser: actor.User(),
+		CreatedAt:   now,
+		UpdatedAt:   now,
+		Resolved:    made.Resolved,
+		Restarts:    made.Restarts,
+		Generation:  made.Generation,
+		Revision:    1,
 	}
 	if rec.Name == "" {
 		rec.Name = u.Name
@@ -202,19 +249,28 @@ func (m *Manager) recordOf(tx ecp.Tx, actor ecp.Actor, u UnrecordedCluster, r Ta
 	if err := m.mayTakeOver(tx, rec, made); err != nil {
 		return rec, nil, err
 	}
-	rec.Status = ecp.Status{State: ecp.Updating, Reason: ecp.ReasonByRequest, Since: now, RenderVersion: made.RenderVersion}
+	rec.Status = ecp.Status{
+		State:         ecp.Updating,
+		Reason:        ecp.ReasonByRequest,
+		Since:         now,
+		RenderVersion: made.RenderVersion,
+	}
 	m.standOn(&rec, u.Found)
 	derive.AddChangeID(&rec)
 	if derive.WantedNodes(rec) == 0 {
 		rec.Status.State = ecp.Stopping
 	}
-	notes = []string{fmt.Sprintf("the cluster is recorded as %q in %s, with EMQX %s and %d nodes", rec.Name, rec.Project, made.Resolved.Image.Version, spec.Nodes),
+	notes = []string{fmt.Sprintf("the cluster is recorded as %q in %s, with EMQX %s and %d nodes", rec.Name,
+		rec.Project, made.Resolved.Image.Version, spec.Nodes),
 		fmt.Sprintf("%d connections are booked", spec.Connections), leaveAlone(&rec, u.Found)}
 	if t := u.Tombstone; t != nil {
-		notes = append(notes, fmt.Sprintf("it was deleted at %s by %s, and is there again: that it was deleted is forgotten", t.DeletedAt.UTC().Format("2006-01-02T15:04:05Z"), t.DeletedBy))
+		notes = append(notes,
+			fmt.Sprintf("it was deleted at %s by %s, and is there again: that it was deleted is forgotten",
+				t.DeletedAt.UTC().Format("2006-01-02T15:04:05Z"), t.DeletedBy))
 	}
 	if names := made.Settings; len(names) > 0 {
-		notes = append(notes, "nodes that start again take these settings as they are given now: "+strings.Join(names, ", "))
+		notes = append(notes,
+			"nodes that start again take these settings as they are given now: "+strings.Join(names, ", "))
 	}
 	return rec, notes, nil
 }

@@ -15,7 +15,8 @@ func (r *rig) lost(change func(c ecp.Cluster)) ecp.ID {
 	r.t.Helper()
 	r.running()
 	saved := backup(r.t, r.store)
-	info, _, err := r.m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted, Name: "b", Spec: spec("emqx-ee-5.8.9", 2)})
+	info, _, err := r.m.Create(asSystem(),
+		fleet.CreateRequest{Mode: ecp.Hosted, Name: "b", Spec: spec("emqx-ee-5.8.9", 2)})
 	require.NoError(r.t, err)
 	c := r.m.Cluster(info.ID)
 	r.reaches(c, ecp.Running)
@@ -79,7 +80,8 @@ func TestUnrecordedIsRemovedByNameOnly(t *testing.T) {
 		r.looked(30)
 		require.Equal(r.t, writes, r.sim.Writes(), "it is left alone")
 		require.ErrorIs(r.t, r.m.RemoveUnrecorded(asSystem(), id, "", "c"), ecp.ErrInvalid)
-		someone := ecp.WithActor(context.Background(), ecp.Actor{Name: "ann", Grants: []ecp.Grant{{Role: ecp.RoleOrgAdmin, Org: "default"}}})
+		someone := ecp.WithActor(context.Background(),
+			ecp.Actor{Name: "ann", Grants: []ecp.Grant{{Role: ecp.RoleOrgAdmin, Org: "default"}}})
 		require.ErrorIs(r.t, r.m.RemoveUnrecorded(someone, id, "", "b"), ecp.ErrDenied)
 		_, err := r.m.Unrecorded(someone)
 		require.ErrorIs(r.t, err, ecp.ErrDenied)
@@ -130,9 +132,11 @@ func TestUnrecordedSettings(t *testing.T) {
 		require.Equal(r.t, []string{"exhook.phrase"}, r.unrecorded()[0].Settings)
 		_, _, err = r.m.TakeOverUnrecorded(asSystem(), fleet.TakeOverRequest{ID: info.ID})
 		require.ErrorIs(r.t, err, ecp.ErrConflict)
-		_, op, err := r.m.TakeOverUnrecorded(asSystem(), fleet.TakeOverRequest{ID: info.ID, Config: map[string]string{"exhook.phrase": "hush"}})
+		_, op, err := r.m.TakeOverUnrecorded(asSystem(),
+			fleet.TakeOverRequest{ID: info.ID, Config: map[string]string{"exhook.phrase": "hush"}})
 		require.NoError(r.t, err)
 		r.ends(op, ecp.PhaseSucceeded)
-		require.Equal(r.t, map[string]string{"mqtt.max_packet_size": "2MB", "exhook.phrase": "hush"}, r.lastApplied().Spec.Config)
+		require.Equal(r.t, map[string]string{"mqtt.max_packet_size": "2MB", "exhook.phrase": "hush"},
+			r.lastApplied().Spec.Config)
 	})
 }

@@ -87,12 +87,18 @@ func (m *Manager) resolveAgain(tx ecp.Tx, rec *ecp.ClusterRecord, before ecp.Clu
 	s, is := rec.Spec.Hosted, func(field string) bool { return slices.Contains(changed, field) }
 	was := rec.Resolved
 	if is("image") {
-		image, err := pick(tx, &wrong, "spec.image", s.Image, func(i ecp.Image) (string, bool) { return i.ID, i.Default })
+		image, err := pick(tx, &wrong, "spec.image", s.Image,
+			func(i ecp.Image) (string, bool) { return i.ID, i.Default })
 		if err != nil {
 			return err
 		}
-		if why := catalog.MayBecome(was.Image.Version, image.Version, max(derive.OrdinalsOf(before), s.Nodes)); why != "" && len(wrong) == 0 {
-			return &ecp.Error{Code: ecp.CodeUnsupported, Message: "the image cannot be changed so", Fields: []ecp.FieldError{{Field: "spec.image", Message: why}}}
+		if why := catalog.MayBecome(was.Image.Version, image.Version,
+			max(derive.OrdinalsOf(before), s.Nodes)); why != "" && len(wrong) == 0 {
+			return &ecp.Error{
+				Code:    ecp.CodeUnsupported,
+				Message: "the image cannot be changed so",
+				Fields:  []ecp.FieldError{{Field: "spec.image", Message: why}},
+			}
 		}
 		image.Revision = 0
 		rec.Resolved.Image = image
@@ -156,7 +162,8 @@ func mergeUpdate(u ecp.Update, m *Manager, wrong *fault.Fields, rec *ecp.Cluster
 	old := rec.Spec
 	rec.Spec = spec
 	switch {
-	case rec.Mode == ecp.Hosted && (spec.Hosted == nil || spec.Adopted != nil), rec.Mode == ecp.Adopted && (spec.Adopted == nil || spec.Hosted != nil):
+	case rec.Mode == ecp.Hosted && (spec.Hosted == nil || spec.Adopted != nil),
+		rec.Mode == ecp.Adopted && (spec.Adopted == nil || spec.Hosted != nil):
 		wrong.Add("spec", "is not that of a cluster of the mode %s", rec.Mode)
 		rec.Spec = old
 	case rec.Mode == ecp.Hosted:
@@ -205,7 +212,11 @@ func mayUpdate(changed []string) error {
 	if err := wrong.Err(""); err != nil || len(later) == 0 {
 		return err
 	}
-	return &ecp.Error{Code: ecp.CodeUnsupported, Message: "this build changes " + strings.Join(slices.Sorted(maps.Keys(derive.RolledFields)), ", ") + " only", Fields: later}
+	return &ecp.Error{
+		Code:    ecp.CodeUnsupported,
+		Message: "this build changes " + strings.Join(slices.Sorted(maps.Keys(derive.RolledFields)), ", ") + " only",
+		Fields:  later,
+	}
 }
 
 // patch merges a JSON merge patch (RFC 7396) into a spec.
@@ -293,6 +304,7 @@ func mergePatch(target, change map[string]any) map[string]any {
 func mayStore(wrong *fault.Fields, s ecp.HostedSpec, was, is ecp.Size) {
 	from, to := cmp.Or(s.Storage, was.Storage.Class), cmp.Or(s.Storage, is.Storage.Class)
 	if from != "" && to != "" && from != to {
-		wrong.Add("spec.size", "is %q, whose volumes are of the storage class %q; those of this cluster are of %q, and no volume changes its class: take a size of that class, or make a new cluster", is.Name, to, from)
+		wrong.Add("spec.size", "is %q, whose volumes are of the storage class %q; those of this cluster are of %q, "+
+			"and no volume changes its class: take a size of that class, or make a new cluster", is.Name, to, from)
 	}
 }

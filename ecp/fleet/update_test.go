@@ -25,7 +25,9 @@ func TestUpdateOfARunningCluster(t *testing.T) {
 		r.settled(c)
 		require.Equal(t, "running updating syncing running", d.states())
 		info := r.get(c)
-		require.Equal(t, []any{"b", "x", 600, 25, int64(2), int64(2)}, []any{info.Name, info.Description, info.Spec.Connections(), info.Current.Limit, info.Generation, info.Revision}) // EMQX' own license allows no more
+		require.Equal(t, []any{"b", "x", 600, 25, int64(2), int64(2)}, []any{
+			info.Name, info.Description, info.Spec.Connections(), info.Current.Limit, info.Generation, info.Revision,
+		}) // EMQX' own license allows no more
 		require.Equal(t, before.Nodes, r.found(c).Nodes, "nothing restarts")
 		require.Equal(t, 600, r.pool().UsedConnections)
 
@@ -71,12 +73,14 @@ func TestRefusedUpdates(t *testing.T) {
 			"target":        {ecp.Update{Patch: json.RawMessage(`{"target":"other"}`)}, ecp.CodeInvalid, "spec.target"},
 			"storage":       {ecp.Update{Patch: json.RawMessage(`{"storage":"fast"}`)}, ecp.CodeInvalid, "spec.storage"},
 			"config":        {ecp.Update{Patch: json.RawMessage(`{"config":{"node.cookie":"2MB"}}`)}, ecp.CodeInvalid, "spec.config[node.cookie]"},
-			"no such value": {ecp.Update{Patch: json.RawMessage(`{"config":{"mqtt.max_packet_size":"[redacted]"}}`)}, ecp.CodeInvalid, "spec.config[mqtt.max_packet_size]"},
-			"too many":      {ecp.Update{Patch: json.RawMessage(`{"nodes":8}`)}, ecp.CodeInvalid, "spec.nodes"},
-			"no image":      {ecp.Update{Patch: json.RawMessage(`{"image":"nine"}`)}, ecp.CodeInvalid, "spec.image"},
-			"other major":   {ecp.Update{Patch: json.RawMessage(`{"image":"emqx-ee-4.4.24"}`)}, ecp.CodeUnsupported, "spec.image"},
-			"no size":       {ecp.Update{Patch: json.RawMessage(`{"size":"huge"}`)}, ecp.CodeInvalid, "spec.size"},
-			"old revision":  {ecp.Update{Name: ptr("b"), IfRevision: 7}, ecp.CodePrecondition, ""},
+			"no such value": {ecp.Update{
+				Patch: json.RawMessage(`{"config":{"mqtt.max_packet_size":"[redacted]"}}`),
+			}, ecp.CodeInvalid, "spec.config[mqtt.max_packet_size]"},
+			"too many":     {ecp.Update{Patch: json.RawMessage(`{"nodes":8}`)}, ecp.CodeInvalid, "spec.nodes"},
+			"no image":     {ecp.Update{Patch: json.RawMessage(`{"image":"nine"}`)}, ecp.CodeInvalid, "spec.image"},
+			"other major":  {ecp.Update{Patch: json.RawMessage(`{"image":"emqx-ee-4.4.24"}`)}, ecp.CodeUnsupported, "spec.image"},
+			"no size":      {ecp.Update{Patch: json.RawMessage(`{"size":"huge"}`)}, ecp.CodeInvalid, "spec.size"},
+			"old revision": {ecp.Update{Name: ptr("b"), IfRevision: 7}, ecp.CodePrecondition, ""},
 		} {
 			before := r.get(c)
 			_, err := c.Do(asSystem(), u.cmd)
@@ -88,7 +92,10 @@ func TestRefusedUpdates(t *testing.T) {
 			}
 			require.Equal(t, before, r.get(c), name)
 		}
-		for _, cmd := range []ecp.Command{ecp.Start{IfRevision: 9}, ecp.Stop{IfRevision: 9}, ecp.Restart{IfRevision: 9}, ecp.Repair{IfRevision: 9}, ecp.Transfer{Project: "default/other", IfRevision: 9}, ecp.Delete{IfRevision: 9}} {
+		for _, cmd := range []ecp.Command{
+			ecp.Start{IfRevision: 9}, ecp.Stop{IfRevision: 9}, ecp.Restart{IfRevision: 9}, ecp.Repair{IfRevision: 9},
+			ecp.Transfer{Project: "default/other", IfRevision: 9}, ecp.Delete{IfRevision: 9},
+		} {
 			_, err := c.Do(asSystem(), cmd)
 			require.ErrorIs(t, err, ecp.ErrPrecondition, "%T", cmd)
 		}
@@ -101,7 +108,11 @@ func TestRefusedUpdates(t *testing.T) {
 // and nothing is booked that nobody enforces.
 func TestUpdateOfAnAdoptedCluster(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		_, _, err := r.m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Adopted, Name: "a", Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{Connections: 5}}})
+		_, _, err := r.m.Create(asSystem(), fleet.CreateRequest{
+			Mode: ecp.Adopted,
+			Name: "a",
+			Spec: ecp.Spec{Adopted: &ecp.AdoptedSpec{Connections: 5}},
+		})
 		requireLimitRefused(t, err, "once an agent has reported")
 		info, _, err := r.m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Adopted, Name: "a"})
 		require.NoError(t, err)
@@ -157,7 +168,8 @@ func TestUpdateOfAStoppedCluster(t *testing.T) {
 // What a project has booked goes along with the cluster.
 func TestUsageFollowsTheCluster(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		theirs := ecp.WithActor(context.Background(), ecp.Actor{Name: "u", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/other"}}})
+		theirs := ecp.WithActor(context.Background(),
+			ecp.Actor{Name: "u", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/other"}}})
 		usage := func(ctx context.Context) map[string]fleet.Usage {
 			u, err := r.m.UsageByProject(ctx)
 			require.NoError(t, err)
@@ -169,7 +181,10 @@ func TestUsageFollowsTheCluster(t *testing.T) {
 		require.Empty(t, usage(theirs))
 		r.do(c, ecp.Update{Patch: json.RawMessage(`{"connections":30}`)})
 		r.do(c, ecp.Transfer{Project: "default/other"})
-		require.Equal(t, map[string]fleet.Usage{"default/default": {Clusters: 1, Connections: 10}, "default/other": {Clusters: 1, Connections: 30}}, usage(asSystem()))
+		require.Equal(t, map[string]fleet.Usage{
+			"default/default": {Clusters: 1, Connections: 10},
+			"default/other":   {Clusters: 1, Connections: 30},
+		}, usage(asSystem()))
 		require.Equal(t, map[string]fleet.Usage{"default/other": {Clusters: 1, Connections: 30}}, usage(theirs))
 		require.Equal(t, 40, r.pool().UsedConnections)
 	})
@@ -184,7 +199,8 @@ func TestTransferIsSeenFromBothSides(t *testing.T) {
 		seen := map[string][]ecp.Change{} // guarded by mu
 		stop := map[string]func(){}
 		for _, project := range []string{"default/default", "default/other"} {
-			ctx, cancel := context.WithCancel(ecp.WithActor(context.Background(), ecp.Actor{Name: "u", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: project}}}))
+			ctx, cancel := context.WithCancel(ecp.WithActor(context.Background(),
+				ecp.Actor{Name: "u", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: project}}}))
 			ended := make(chan struct{})
 			go func() {
 				defer close(ended)
@@ -201,7 +217,8 @@ func TestTransferIsSeenFromBothSides(t *testing.T) {
 		lost := make(chan ecp.Change, 100)
 		go func() { // one who may see the first project only
 			defer close(lost)
-			for ch, err := range c.Watch(ecp.WithActor(context.Background(), ecp.Actor{Name: "u", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}})) {
+			for ch, err := range c.Watch(ecp.WithActor(context.Background(),
+				ecp.Actor{Name: "u", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "default/default"}}})) {
 				if err == nil {
 					lost <- ch
 				}

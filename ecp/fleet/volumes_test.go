@@ -90,7 +90,9 @@ func TestLargerThan(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
 		want bool
-	}{{"20Gi", "10Gi", true}, {"10Gi", "20Gi", false}, {"10Gi", "10Gi", false}, {"1Gi", "1024Mi", false}, {"1Gi", "1G", true}, {"1Gi", "", false}, {"", "1Gi", false}} {
+	}{{"20Gi", "10Gi", true}, {
+		"10Gi", "20Gi", false,
+	}, {"10Gi", "10Gi", false}, {"1Gi", "1024Mi", false}, {"1Gi", "1G", true}, {"1Gi", "", false}, {"", "1Gi", false}} {
 		require.Equal(t, c.want, ecp.Storage{Size: c.a}.LargerThan(c.b), c)
 	}
 }

@@ -20,23 +20,50 @@ func TestEvacuationsSayWhatTheyWaitFor(t *testing.T) {
 		want    string
 	}{
 		{"5.8.9", ecp.EvacuationProgress{Phase: ecp.EvacuationNone}, "n1 begins to move its clients"},
-		{"5.8.9", ecp.EvacuationProgress{Phase: ecp.EvacuationWaiting, Connections: 12, Sessions: 12}, "n1 waits 20s until load balancers have noticed that it is to get no clients; it has 12 clients and 12 sessions"},
-		{"4.4.24", ecp.EvacuationProgress{Phase: ecp.EvacuationWaiting}, "n1 waits 1m0s until load balancers have noticed that it is to get no clients; it has 0 clients and 0 sessions"},
-		{"5.8.9", ecp.EvacuationProgress{Phase: ecp.EvacuationCutting, Connections: 3, Sessions: 12}, "n1 still has 3 clients and 12 sessions"},
-		{"5.8.9", ecp.EvacuationProgress{Phase: ecp.EvacuationTakeover, Connections: 1, Sessions: 7}, "n1 still has 1 clients and 7 sessions"},
-		{"5.8.9", ecp.EvacuationProgress{Phase: ecp.EvacuationTakeover, Sessions: 7}, "n1 has no clients any more, and gives them 10s to come back elsewhere before it moves the sessions of the others"},
-		{"5.8.9", ecp.EvacuationProgress{Phase: ecp.EvacuationMoving, Sessions: 4}, "n1 has no clients any more, and moves the 4 sessions that are left"},
-		{"5.8.9", ecp.EvacuationProgress{Phase: ecp.EvacuationOther, Sessions: 4}, "n1 still has 0 clients and 4 sessions"},
+		{"5.8.9", ecp.EvacuationProgress{
+			Phase:       ecp.EvacuationWaiting,
+			Connections: 12,
+			Sessions:    12,
+		}, "n1 waits 20s until load balancers have noticed that it is to get no clients; " +
+			"it has 12 clients and 12 sessions"},
+		{"4.4.24", ecp.EvacuationProgress{Phase: ecp.EvacuationWaiting}, "n1 waits 1m0s until load balancers have " +
+			"noticed that it is to get no clients; it has 0 clients and 0 sessions"},
+		{"5.8.9", ecp.EvacuationProgress{
+			Phase:       ecp.EvacuationCutting,
+			Connections: 3,
+			Sessions:    12,
+		}, "n1 still has 3 clients and 12 sessions"},
+		{"5.8.9", ecp.EvacuationProgress{
+			Phase:       ecp.EvacuationTakeover,
+			Connections: 1,
+			Sessions:    7,
+		}, "n1 still has 1 clients and 7 sessions"},
+		{"5.8.9", ecp.EvacuationProgress{Phase: ecp.EvacuationTakeover, Sessions: 7}, "n1 has no clients any more, " +
+			"and gives them 10s to come back elsewhere before it moves the sessions of the others"},
+		{"5.8.9", ecp.EvacuationProgress{
+			Phase:    ecp.EvacuationMoving,
+			Sessions: 4,
+		}, "n1 has no clients any more, and moves the 4 sessions that are left"},
+		{"5.8.9", ecp.EvacuationProgress{
+			Phase:    ecp.EvacuationOther,
+			Sessions: 4,
+		}, "n1 still has 0 clients and 4 sessions"},
 	} {
-		require.Equal(t, c.want+"; clients are given until 2026-01-02T03:04:05Z", derive.DescribeEvacuation(times, c.version, "n1", c.at, t0))
+		require.Equal(t, c.want+"; clients are given until 2026-01-02T03:04:05Z",
+			derive.DescribeEvacuation(times, c.version, "n1", c.at, t0))
 	}
 }
 
 // A node that still waits for load balancers takes clients, however few it has.
 func TestWaitingIsNotEmpty(t *testing.T) {
 	for phase, empty := range map[ecp.EvacuationPhase]bool{
-		ecp.EvacuationNone: false, ecp.EvacuationWaiting: false, ecp.EvacuationOther: false,
-		ecp.EvacuationCutting: true, ecp.EvacuationTakeover: true, ecp.EvacuationMoving: true, ecp.EvacuationProhibited: true,
+		ecp.EvacuationNone:       false,
+		ecp.EvacuationWaiting:    false,
+		ecp.EvacuationOther:      false,
+		ecp.EvacuationCutting:    true,
+		ecp.EvacuationTakeover:   true,
+		ecp.EvacuationMoving:     true,
+		ecp.EvacuationProhibited: true,
 	} {
 		require.Equal(t, empty, derive.IsDrained(ecp.EvacuationProgress{Phase: phase}), phase)
 	}
@@ -51,9 +78,11 @@ func TestANodeThatStartsIsWaitedFor(t *testing.T) {
 	look := aLook(2, 1)
 	v := derive.NewView(b.now, rec, look)
 	b.w.at(b.id).mute = true
-	require.Equal(t, nodeName(1)+" has to start", b.m.brokers.Undrain(t.Context(), b.w, v, nodeName(1), &derive.Outcome{}))
+	require.Equal(t, nodeName(1)+" has to start",
+		b.m.brokers.Undrain(t.Context(), b.w, v, nodeName(1), &derive.Outcome{}))
 	v.Snapshot.Found.Nodes[1].Ready = true
-	require.Contains(t, b.m.brokers.Undrain(t.Context(), b.w, v, nodeName(1), &derive.Outcome{}), "cannot be told to take clients again: ")
+	require.Contains(t, b.m.brokers.Undrain(t.Context(), b.w, v, nodeName(1), &derive.Outcome{}),
+		"cannot be told to take clients again: ")
 }
 
 func TestANodeWhoseClientsLeaveIsNotReadyOnPurpose(t *testing.T) {
@@ -62,16 +91,19 @@ func TestANodeWhoseClientsLeaveIsNotReadyOnPurpose(t *testing.T) {
 	look := aLook(3, 2)
 	look.Found.Nodes[2].Reason, look.Found.Nodes[2].Message = "Unhealthy", "HTTP probe failed with statuscode: 503"
 	look.Views, look.Waits = nil, "n2 moves"
-	require.Equal(t, "n2 moves; 2 of 3 nodes are ready; n2: its clients are moved", derive.NewView(t0, rec, look).WaitsFor())
+	require.Equal(t, "n2 moves; 2 of 3 nodes are ready; n2: its clients are moved",
+		derive.NewView(t0, rec, look).WaitsFor())
 }
 
 // A deletion takes away what it is meant to: nothing of that is a loss.
 func TestADeletionIsNoLoss(t *testing.T) {
 	for name, edit := range map[string]func(*derive.Snapshot){
-		"the namespace ends":     func(l *derive.Snapshot) { l.Found.Terminating = true },
-		"claims end":             func(l *derive.Snapshot) { l.Found.Volumes[0].Terminating = true },
-		"the secret has gone":    func(l *derive.Snapshot) { l.Found.Auth = "" },
-		"the platform calls so":  func(l *derive.Snapshot) { l.Failure = &ecp.Loss{Reason: ecp.ReasonDataLost, What: "claim"} },
+		"the namespace ends":  func(l *derive.Snapshot) { l.Found.Terminating = true },
+		"claims end":          func(l *derive.Snapshot) { l.Found.Volumes[0].Terminating = true },
+		"the secret has gone": func(l *derive.Snapshot) { l.Found.Auth = "" },
+		"the platform calls so": func(l *derive.Snapshot) {
+			l.Failure = &ecp.Loss{Reason: ecp.ReasonDataLost, What: "claim"}
+		},
 		"nothing is there":       func(l *derive.Snapshot) { l.Found = ecp.Observation{Replicas: -1} },
 		"and nothing to be seen": func(*derive.Snapshot) {},
 	} {
@@ -104,7 +136,14 @@ func TestWhoEnforcesTheLimit(t *testing.T) {
 		{name: "the broker does not say", booked: 100, made: 100, limit: 100, by: ecp.EnforcedByListeners},
 		{name: "nodes were made with less", booked: 100, made: 50, limit: 100, by: ecp.EnforcedByListeners},
 		{name: "nodes were made with more", booked: 100, made: 500, limit: 100, by: ecp.EnforcedByNone},
-		{name: "with more, and a license between", booked: 100, made: 500, licensed: 300, limit: 100, by: ecp.EnforcedByNone},
+		{
+			name:     "with more, and a license between",
+			booked:   100,
+			made:     500,
+			licensed: 300,
+			limit:    100,
+			by:       ecp.EnforcedByNone,
+		},
 		{name: "made by an earlier build", booked: 100, limit: 100, by: ecp.EnforcedByListeners},
 		{name: "nothing runs", booked: 100, made: 100, licensed: 25, stopped: true, limit: 100, by: ecp.EnforcedByNone},
 		{name: "adopted", booked: 100, licensed: 25, adopted: true, limit: 100, by: ecp.EnforcedByNone},
@@ -129,7 +168,8 @@ func TestNodesThatNeverMetAreCalledThat(t *testing.T) {
 	b.look(patient.Poll)
 	rec := b.look(time.Second)
 	require.Equal(t, ecp.ReasonPartitioned, rec.Status.Reason)
-	require.Contains(t, rec.Status.Message, "nodes started without finding each other: n0; and apart from it n1; EMQX looks for others only when it starts")
+	require.Contains(t, rec.Status.Message,
+		"nodes started without finding each other: n0; and apart from it n1; EMQX looks for others only when it starts")
 	require.NotContains(t, rec.Status.Message, "heals by itself")
 
 	b.w.at(b.id).stuck = false // the younger side is restarted, and joins
@@ -190,12 +230,24 @@ func TestStepsAreThoseThatAreTaken(t *testing.T) {
 		stop bool
 		want []string
 	}{
-		"connections":               {cmd: ecp.Update{Patch: []byte(`{"connections":7}`)}, want: []string{"objects", "nodes", "members"}},
-		"more nodes":                {cmd: ecp.Update{Patch: []byte(`{"nodes":3}`)}, want: []string{"objects", "nodes", "members"}},
-		"fewer nodes":               {cmd: ecp.Update{Patch: []byte(`{"nodes":1}`)}, want: []string{"objects", "surplus-gone", "nodes", "members"}},
-		"another size":              {cmd: ecp.Update{Patch: []byte(`{"size":"4C8G"}`)}, want: []string{"objects", "nodes-replaced", "nodes", "members"}},
-		"size, and fewer":           {cmd: ecp.Update{Patch: []byte(`{"nodes":1,"size":"4C8G"}`)}, want: []string{"objects", "surplus-gone", "nodes-replaced", "nodes", "members"}},
-		"restart":                   {cmd: ecp.Restart{}, want: []string{"objects", "nodes-replaced", "nodes", "members"}},
+		"connections": {cmd: ecp.Update{Patch: []byte(`{"connections":7}`)}, want: []string{"objects", "nodes", "members"}},
+		"more nodes":  {cmd: ecp.Update{Patch: []byte(`{"nodes":3}`)}, want: []string{"objects", "nodes", "members"}},
+		"fewer nodes": {
+			cmd:  ecp.Update{Patch: []byte(`{"nodes":1}`)},
+			want: []string{"objects", "surplus-gone", "nodes", "members"},
+		},
+		"another size": {
+			cmd:  ecp.Update{Patch: []byte(`{"size":"4C8G"}`)},
+			want: []string{"objects", "nodes-replaced", "nodes", "members"},
+		},
+		"size, and fewer": {
+			cmd:  ecp.Update{Patch: []byte(`{"nodes":1,"size":"4C8G"}`)},
+			want: []string{"objects", "surplus-gone", "nodes-replaced", "nodes", "members"},
+		},
+		"restart": {
+			cmd:  ecp.Restart{},
+			want: []string{"objects", "nodes-replaced", "nodes", "members"},
+		},
 		"stop":                      {cmd: ecp.Stop{}, want: []string{"objects", "nodes-gone"}},
 		"fewer, none of which runs": {cmd: ecp.Update{Patch: []byte(`{"nodes":1}`)}, stop: true, want: []string{"objects"}},
 	} {

@@ -64,7 +64,13 @@ func newWorld() *world {
 func (w *world) at(id ecp.ID) *platform {
 	p := w.clusters[id]
 	if p == nil {
-		p = &platform{had: map[int]bool{}, claims: map[int]string{}, pods: map[int]*worldPod{}, split: map[int]bool{}, leaving: map[int]int{}}
+		p = &platform{
+			had:     map[int]bool{},
+			claims:  map[int]string{},
+			pods:    map[int]*worldPod{},
+			split:   map[int]bool{},
+			leaving: map[int]int{},
+		}
 		w.clusters[id] = p
 	}
 	return p
@@ -132,7 +138,12 @@ func (w *world) Apply(_ context.Context, d ecp.Desired) error {
 		}
 	}
 	if w.refuseLB {
-		return &ecp.Error{Code: ecp.CodeInvalid, Op: "apply", Message: "Service is invalid", Cause: &ecp.Refusal{What: "Service", Why: "invalid", Rest: true}}
+		return &ecp.Error{
+			Code:    ecp.CodeInvalid,
+			Op:      "apply",
+			Message: "Service is invalid",
+			Cause:   &ecp.Refusal{What: "Service", Why: "invalid", Rest: true},
+		}
 	}
 	return nil
 }
@@ -143,7 +154,8 @@ func (w *world) roll(id ecp.ID, p *platform, i int) {
 	if pod == nil || pod.going || pod.made == madeOf(p.applied) {
 		return
 	}
-	if len(p.pods) > 1 && p.ready()-derive.OneIf(pod.ready) < len(p.pods)-1 && (pod.ready || p.leaving[i] > 0) && !p.lagging {
+	if len(p.pods) > 1 && p.ready()-derive.OneIf(pod.ready) < len(p.pods)-1 && (pod.ready || p.leaving[i] > 0) &&
+		!p.lagging {
 		w.wrong(id, fmt.Sprintf("node %d is replaced while another is away", i))
 	}
 	pod.going, pod.ready = true, false
@@ -194,11 +206,20 @@ func (p *platform) observe() ecp.Observation {
 	}
 	for _, i := range slices.Sorted(maps.Keys(p.pods)) {
 		pod := p.pods[i]
-		o.Nodes = append(o.Nodes, ecp.NodeObservation{Ordinal: i, Name: nodeName(i), Pod: fmt.Sprint("n", i), PodUID: pod.uid, Ready: pod.ready && !pod.going, Terminating: pod.going, Outdated: pod.made != madeOf(p.applied)})
+		o.Nodes = append(o.Nodes, ecp.NodeObservation{
+			Ordinal:     i,
+			Name:        nodeName(i),
+			Pod:         fmt.Sprint("n", i),
+			PodUID:      pod.uid,
+			Ready:       pod.ready && !pod.going,
+			Terminating: pod.going,
+			Outdated:    pod.made != madeOf(p.applied),
+		})
 		o.Converged = o.Converged && pod.ready && !pod.going && pod.made == madeOf(p.applied)
 	}
 	for _, i := range slices.Sorted(maps.Keys(p.claims)) {
-		o.Volumes = append(o.Volumes, ecp.VolumeObservation{Ordinal: i, Name: fmt.Sprint("data-", i), UID: p.claims[i], Bound: true})
+		o.Volumes = append(o.Volumes,
+			ecp.VolumeObservation{Ordinal: i, Name: fmt.Sprint("data-", i), UID: p.claims[i], Bound: true})
 	}
 	return o
 }
@@ -301,8 +322,10 @@ func (b worldBroker) Describe(context.Context) (ecp.Description, error) {
 	d := ecp.Description{Version: "5.8.9"}
 	for _, i := range slices.Sorted(maps.Keys(p.pods)) {
 		self := nodeName(i) == b.node
-		if _, leaving := p.leaving[i]; !p.pods[i].down && (p.pods[i].ready || leaving) && (self || !p.split[i] && !p.split[ordinalOf(b.node)]) {
-			d.Nodes = append(d.Nodes, ecp.BrokerNode{Name: nodeName(i), Status: ecp.NodeRunning, Version: p.pods[i].version})
+		if _, leaving := p.leaving[i]; !p.pods[i].down && (p.pods[i].ready || leaving) &&
+			(self || !p.split[i] && !p.split[ordinalOf(b.node)]) {
+			d.Nodes = append(d.Nodes,
+				ecp.BrokerNode{Name: nodeName(i), Status: ecp.NodeRunning, Version: p.pods[i].version})
 		} else if p.met {
 			d.Nodes = append(d.Nodes, ecp.BrokerNode{Name: nodeName(i), Status: ecp.NodeStopped})
 		}

@@ -28,7 +28,8 @@ func (s Settings) Seal(wrong *fault.Fields, id ecp.ID, spec *ecp.HostedSpec, old
 			continue
 		}
 		if s.Observed.Sealer == nil {
-			wrong.Add("spec.config["+key+"]", "may be a secret, and no key was configured to encrypt secrets with: configure one, or leave the setting out")
+			wrong.Add("spec.config["+key+"]", "may be a secret, and no key was configured to encrypt secrets with: "+
+				"configure one, or leave the setting out")
 			continue
 		}
 		if was, ok := old[key]; ok && setting.IsSealed(was) {
@@ -74,7 +75,8 @@ func (s Settings) sealRecord(rec *ecp.ClusterRecord) (bool, error) {
 	for _, settings := range all {
 		for _, key := range slices.Sorted(maps.Keys(settings)) {
 			value := settings[key]
-			if setting.Harmless(key, value) || setting.IsSealed(value) && s.Observed.Sealer != nil && s.Observed.Sealer.Current(strings.TrimPrefix(value, setting.SealedPrefix)) {
+			if setting.Harmless(key, value) || setting.IsSealed(value) && s.Observed.Sealer != nil &&
+				s.Observed.Sealer.Current(strings.TrimPrefix(value, setting.SealedPrefix)) {
 				continue
 			}
 			plain, err := s.Observed.OpenSetting(rec.ID, key, value)
@@ -155,7 +157,8 @@ func (s Settings) SealStored(ctx context.Context) {
 		})
 	}
 	if err != nil && ctx.Err() == nil {
-		s.Observed.Log.WarnContext(ctx, "settings of clusters that may be secrets are stored in plain text", "clusters", n, "error", err)
+		s.Observed.Log.WarnContext(ctx, "settings of clusters that may be secrets are stored in plain text",
+			"clusters", n, "error", err)
 	}
 }
 

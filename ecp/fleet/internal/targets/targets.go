@@ -23,7 +23,11 @@ type Running struct {
 
 // New returns a Running without any target.
 func New() *Running {
-	return &Running{changed: make(chan struct{}, 1), up: map[string]ecp.Provisioner{}, healths: map[string]ecp.TargetHealth{}}
+	return &Running{
+		changed: make(chan struct{}, 1),
+		up:      map[string]ecp.Provisioner{},
+		healths: map[string]ecp.TargetHealth{},
+	}
 }
 
 // Poke is called when a target was added, changed or removed.
