@@ -17,6 +17,9 @@ type Image struct {
 	// "amd64": nodes are placed on such machines only. Empty means that it is not
 	// said, and any machine is taken.
 	Architectures []string `json:"architectures,omitempty"`
+	// Unverified means that OpenECP was not run on a real EMQX of this version yet, as
+	// [Version.Unverified] says. The catalogue sets it; such an image is never the default.
+	Unverified bool `json:"unverified,omitempty"`
 	// Revision: grows with every change; the ETag. 0 in what a cluster was made with
 	Revision int64 `json:"revision,omitempty"`
 }
@@ -158,12 +161,14 @@ func (p Pool) Describe() (Kind, string, Index) { return KindPool, PoolKey, Index
 // Copy returns p itself: it holds no reference.
 func (p Pool) Copy() Payload { return p }
 
-// DefaultImages is the image catalogue of a fresh installation.
+// DefaultImages is the image catalogue of a fresh installation. The tag of 6.x is that of
+// EMQX's own chart (deploy/charts/emqx-enterprise of github.com/emqx/emqx at 6.2.2).
 func DefaultImages() []Image {
 	return []Image{
 		{ID: "emqx-ee-4.4.19", Reference: "emqx/emqx-ee:4.4.19", Version: "4.4.19"},
 		{ID: "emqx-ee-4.4.24", Reference: "emqx/emqx-ee:4.4.24", Version: "4.4.24"},
 		{ID: "emqx-ee-5.8.9", Reference: "emqx/emqx-enterprise:5.8.9", Version: "5.8.9", Default: true},
+		{ID: "emqx-ee-6.2.2", Reference: "emqx/emqx-enterprise:6.2.2", Version: "6.2.2", Unverified: true},
 	}
 }
 

@@ -219,6 +219,10 @@ func ParseVersion(s string) (Version, bool) {
 	return Version{n[0], n[1], n[2]}, true
 }
 
+// Unverified reports whether OpenECP was never run on a real EMQX of the version or a near
+// one: what it does with it follows EMQX's documents and source, and the simulator.
+func (v Version) Unverified() bool { return v.Major >= 6 }
+
 // Before reports whether v is an earlier version than w.
 func (v Version) Before(w Version) bool {
 	a, b := [3]int{v.Major, v.Minor, v.Patch}, [3]int{w.Major, w.Minor, w.Patch}

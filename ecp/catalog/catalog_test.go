@@ -73,6 +73,41 @@ var (
 	aKeyText   = ecp.Secret(base64.StdEncoding.EncodeToString([]byte("220111\n0\n10\nEvaluation\ncontact@emqx.io\ndefault\n20230109\n1825\n100\n")) + ".c2ln")
 )
 
+// TestUnverifiedImages: the catalogue marks them itself, and none is ever the default.
+func TestUnverifiedImages(t *testing.T) {
+	o := newRig(t)
+	six := ecp.Image{ID: "six", Reference: "emqx/emqx-enterprise:6.1.4", Version: "6.1.4"}
+	asked := six
+	asked.Default = true
+	_, err := o.c.Images.Create(asSystem, asked, "")
+	require.ErrorContains(t, err, "default: is for images that OpenECP was run on: EMQX 6.1.4 is unverified")
+	made, err := o.c.Images.Create(asSystem, six, "")
+	require.NoError(t, err)
+	require.True(t, made.Unverified)
+	made.Default = true
+	_, err = o.c.Images.Update(asSystem, made, nil)
+	require.ErrorIs(t, err, ecp.ErrInvalid)
+	made.Default, made.Unverified = false, false
+	made, err = o.c.Images.Update(asSystem, made, nil)
+	require.NoError(t, err)
+	require.True(t, made.Unverified, "nobody takes the mark away")
+	five := anImage
+	five.Unverified = true
+	five, err = o.c.Images.Create(asSystem, five, "")
+	require.NoError(t, err)
+	require.False(t, five.Unverified)
+
+	// Of an empty catalogue the first image that can be is the default.
+	o.s = mapstore.New()
+	o.begin(func(c *Config) { c.Changes.Store = o.s })
+	made, err = o.c.Images.Create(asSystem, six, "")
+	require.NoError(t, err)
+	require.False(t, made.Default)
+	five, err = o.c.Images.Create(asSystem, anImage, "")
+	require.NoError(t, err)
+	require.True(t, five.Default)
+}
+
 func TestEntries(t *testing.T) {
 	t.Run("image", func(t *testing.T) { requireEntries(t, (*Catalog).images, anImage, "", true) })
 	t.Run("size", func(t *testing.T) { requireEntries(t, (*Catalog).sizes, aSize, "", true) })

@@ -27,6 +27,8 @@ type Entries[E ecp.Payload] struct {
 	rev  func(*E) *int64 // the entry's revision
 	read ecp.Right       // who may see entries
 	dflt func(*E) *bool  // marks the default; with nil there is none
+	// noDefault reports whether an entry can never be the default; with nil each can.
+	noDefault func(E) bool
 	// group separates entries that have a default each; with nil there is one in all.
 	group func(E) string
 	// check adds what is wrong with an entry, with its defaults filled in.
@@ -326,10 +328,10 @@ func (s *Entries[E]) forgetSecret(w *change.Tx, e E) error {
 	return w.Remove(ecp.KindSecret, SealedSecret{Kind: s.kind, Key: s.key(e), Field: s.secret}.Binding())
 }
 
-// settleDefault sees to it that exactly one entry (of a group) is the default:
-// the first one is, and a new default takes it from the old.
+// settleDefault sees to it that exactly one entry (of a group) is the default: the first
+// one that can be is, and a new default takes it from the old.
 func (s *Entries[E]) settleDefault(w *change.Tx, old, e *E) error {
-	if s.dflt == nil {
+	if s.dflt == nil || old == nil && s.noDefault != nil && s.noDefault(*e) {
 		return nil
 	}
 	others, err := s.groupOf(w.Tx, *e)

@@ -20,6 +20,12 @@ func validateSlug(p *fault.Fields, field, value string) {
 	}
 }
 
+// markImage notes whether the version of an image is unverified.
+func markImage(i *ecp.Image) {
+	v, _ := ecp.ParseVersion(i.Version)
+	i.Unverified = v.Unverified()
+}
+
 func (c *Catalog) images() *Entries[ecp.Image] {
 	return &Entries[ecp.Image]{
 		c:    c,
@@ -34,7 +40,12 @@ func (c *Catalog) images() *Entries[ecp.Image] {
 				p.Add("version", "%s", why)
 			}
 			validateArchitectures(p, i.Architectures)
+			markImage(i)
+			if i.Unverified && i.Default {
+				p.Add("default", "is for images that OpenECP was run on: EMQX %s is unverified, name this image where it is wanted", i.Version)
+			}
 		},
+		noDefault: func(i ecp.Image) bool { return i.Unverified },
 		uses: func(tx ecp.Tx, i ecp.Image) ([]change.Use, error) {
 			u, err := ClustersThat(tx, func(r ecp.ClusterRecord) bool { return r.Spec.Hosted != nil && r.Spec.Hosted.Image == i.ID })
 			return []change.Use{u}, err

@@ -31,6 +31,9 @@ func TestImageVersions(t *testing.T) {
 	}
 	for _, i := range ecp.DefaultImages() {
 		require.Empty(t, wrongImageVersion(i.Version, i.Reference))
+		v, _ := ecp.ParseVersion(i.Version)
+		require.Equal(t, v.Unverified(), i.Unverified, i.ID)
+		require.False(t, i.Default && i.Unverified, i.ID)
 	}
 }
 

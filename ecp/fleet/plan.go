@@ -45,7 +45,8 @@ func (h handle) Plan(ctx context.Context, cmd ecp.Command) (plan ecp.Plan, err e
 			To:      d.to,
 			Nothing: d.nothing,
 			Steps:   derive.StepNames(derive.StepsOf(d.kind, rec, d.rec)),
-			Notes: slices.Concat(d.notes, limitNotes(rec, d), volumeNotes(rec, d), notes(h.m.observed.Timings,
+			Notes: slices.Concat(d.notes, limitNotes(rec, d), volumeNotes(rec, d),
+				versionNotes(rec.Resolved.Image, d.rec.Resolved.Image), notes(h.m.observed.Timings,
 				h.m.observed.Info(rec), d, h.m.observed.Outdated(rec.ID)), h.m.surplusNotes(rec, d)),
 		}
 		planned = changeBy(rec, d)
@@ -91,6 +92,7 @@ func (m *Manager) PlanCreate(ctx context.Context, r CreateRequest) (ecp.Plan, er
 		plan = ecp.Plan{Command: ecp.CommandKind(ecp.OpCreate), To: rec.Status.State, Steps: []string{}}
 		if rec.Mode == ecp.Hosted {
 			plan.Steps = derive.StepNames(derive.OperationSteps[ecp.OpCreate])
+			plan.Notes = versionNotes(ecp.Image{}, rec.Resolved.Image)
 		}
 		made = rec
 		return errors.Join(ecp.Put(tx, rec, 0), errPlanned)

@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -36,7 +37,11 @@ func (m *Manager) seed(ctx context.Context, d Defaults) error {
 		}
 		payloads := []ecp.Payload{pool}
 		for _, i := range images {
-			i.Revision = 1
+			v, _ := ecp.ParseVersion(i.Version)
+			i.Revision, i.Unverified = 1, v.Unverified()
+			if i.Default && i.Unverified {
+				return fmt.Errorf("the default image %s: EMQX %s is unverified and cannot be the default", i.ID, i.Version)
+			}
 			payloads = append(payloads, i)
 		}
 		for _, s := range sizes {

@@ -351,7 +351,7 @@ func unsupportedBroker(r ecp.AgentReport) string {
 // unverified says for people that a broker is newer than what this program was
 // tried with; empty means it is not.
 func unverified(version string) string {
-	if v, ok := ecp.ParseVersion(version); ok && v.Major > 5 {
+	if v, ok := ecp.ParseVersion(version); ok && v.Unverified() {
 		return "EMQX " + version + " is taken as 5.x is; this program was not verified with it"
 	}
 	return ""
