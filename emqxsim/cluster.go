@@ -43,7 +43,7 @@ type ClusterConfig struct {
 // its nodes answer requests.
 type Cluster struct {
 	cfg   ClusterConfig
-	major int
+	major int    // whose API it has: 4, or 5 for later ones too
 	drive func() // called before every access, if it is not nil
 
 	mu         sync.Mutex
@@ -68,7 +68,7 @@ func NewCluster(c ClusterConfig) *Cluster {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &Cluster{cfg: c, major: mustMajor(c.Version), refused: map[string]int{}}
+	s := &Cluster{cfg: c, major: keeps(c.Version), refused: map[string]int{}}
 	s.at = s.now()
 	s.db = newDatabase(c, s.at)
 	return s
@@ -132,7 +132,7 @@ func (c *Cluster) next() time.Time {
 		consider(r.next)
 	}
 	c.split.moments(consider)
-	for _, t := range c.db.license.moments() {
+	for _, t := range c.db.license.moments(c.version()) {
 		consider(t)
 	}
 	return first
@@ -168,7 +168,7 @@ func (c *Cluster) moreThanClients(t time.Time) bool {
 		consider(r.next)
 	}
 	c.split.moments(consider)
-	for _, m := range c.db.license.moments() {
+	for _, m := range c.db.license.moments(c.version()) {
 		consider(m)
 	}
 	return more

@@ -15,7 +15,7 @@ type hosted struct {
 	sim   *Cluster
 	uid   string // of its namespace
 	auth  auth
-	major int
+	kept  int             // the major version whose data it has, see keeps
 	lead  time.Duration   // see AnswerTime
 	nodes map[int]podLife // as of the last call of follow
 	// The settings of each revision of pods, as far as they are known.
@@ -62,7 +62,7 @@ func (p *Provisioner) sync(e *entry) *hosted {
 		return e.hosted
 	}
 	h := e.hosted
-	fresh := h == nil || h.uid != st.UID || h.major != mustMajor(st.version())
+	fresh := h == nil || h.uid != st.UID || h.kept != keeps(st.version())
 	if fresh {
 		h = p.host(&st)
 		e.hosted = h
@@ -107,7 +107,7 @@ func (p *Provisioner) host(st *state) *hosted {
 	})
 	sim.at = time.Time{} // its time begins with its first pod
 	return &hosted{
-		sim: sim, uid: st.UID, auth: *st.Auth, lead: p.cfg.AnswerTime, major: mustMajor(st.version()),
+		sim: sim, uid: st.UID, auth: *st.Auth, lead: p.cfg.AnswerTime, kept: keeps(st.version()),
 		nodes: map[int]podLife{},
 	}
 }

@@ -203,13 +203,13 @@ func (c *Cluster) singleNode() bool {
 
 func (l License) expired(t time.Time) bool { return !t.Before(l.Expiry) }
 
-// stops returns when the license refuses new clients. Zero means never.
-func (l License) stops() time.Time {
+// stops returns when the license refuses new clients of a version. Zero means never.
+func (l License) stops(version string) time.Time {
 	switch {
 	case l.Type != OfficialLicense || l.CustomerType == EvaluationCustomer:
 		return l.Expiry
 	case l.CustomerType == SmallCustomer:
-		return l.Expiry.AddDate(0, 0, 90) // 15 days from 6.2, which is not simulated
+		return l.Expiry.AddDate(0, 0, map[bool]int{false: 90, true: 15}[has(version, sinceFifteenDays)])
 	}
 	return time.Time{}
 }
@@ -217,7 +217,9 @@ func (l License) stops() time.Time {
 // warns returns when the alarm about the coming expiry rises.
 func (l License) warns() time.Time { return l.Expiry.AddDate(0, 0, -30) }
 
-func (l License) moments() []time.Time { return []time.Time{l.warns(), l.Expiry, l.stops()} }
+func (l License) moments(version string) []time.Time {
+	return []time.Time{l.warns(), l.Expiry, l.stops(version)}
+}
 
 // used returns what the license counts: connected clients, and from 5.8.5 on sessions.
 func (c *Cluster) used() int {
@@ -258,7 +260,7 @@ func (c *Cluster) licenseLeft(session *Node, _ time.Time) int {
 }
 
 func (c *Cluster) licenseRefuses(t time.Time) string {
-	stops := c.db.license.stops()
+	stops := c.db.license.stops(c.version())
 	if c.licensed(c.version()) && !stops.IsZero() && !t.Before(stops) {
 		return refusedExpired
 	}

@@ -19,6 +19,7 @@ func license5(q *request) answer {
 		field{key: "start_at", value: l.Start.Format(time.DateOnly)},
 		field{key: "expiry_at", value: l.Expiry.Format(time.DateOnly)},
 		field{key: "max_connections", value: limit}, field{key: "max_sessions", since: sinceSessions, value: limit},
+		field{key: "max_tps", since: "6.0.0", value: "infinity"},
 	))
 }
 

@@ -194,10 +194,10 @@ func (n *Node) Slow(d time.Duration) { n.set(func() { n.slow = d }) }
 // down is not listed.
 func (n *Node) SetRole(role string) { n.set(func() { n.role = role }) }
 
-// SetVersion changes the node's version within the same major, as a rolling upgrade does.
-// It panics on another major.
+// SetVersion changes the node's version, as a rolling upgrade does. It panics on a way
+// between EMQX 4 and later ones.
 func (n *Node) SetVersion(version string) {
-	if mustMajor(version) != n.c.major {
+	if keeps(version) != n.c.major {
 		panic("emqxsim: a node of EMQX " + strconv.Itoa(n.c.major) + " cannot run " + version)
 	}
 	n.set(func() { n.version = version })

@@ -95,7 +95,10 @@ func status5(q *request) answer {
 const clusterName = "emqxcl"
 
 func cluster5(q *request) answer {
-	return asJSON(obj{"name": clusterName, "nodes": nodeNames(q.n.visible(q.now)), "self": q.n.name})
+	return asJSON(fields(q.n.version,
+		field{key: "name", value: clusterName}, field{key: "description", since: "6.0.0", value: ""},
+		field{key: "nodes", value: nodeNames(q.n.visible(q.now))}, field{key: "self", value: q.n.name},
+	))
 }
 
 // topology5 lists the replicants of each core, the last by name first.

@@ -43,12 +43,17 @@ func mustMajor(version string) int {
 	return v.Major
 }
 
+// keeps returns the first major version whose data a version goes on with: EMQX 6 continues
+// a cluster of EMQX 5, and EMQX 5 none of EMQX 4.
+func keeps(version string) int { return min(mustMajor(version), 5) }
+
 // The first versions of features that are needed in more than one place.
 const (
 	sinceNoRelVsn    = "5.8.11 5.9.3 5.10.4 6.0.3 6.1.2 6.2.1"
 	sinceScopes      = "5.10.4 6.0.3 6.1.2 6.2.1"
 	sinceSessions    = "5.8.5" // the license counts sessions instead of connections
 	sinceCommunity   = "5.9.0" // the default license is for one node
+	sinceFifteenDays = "6.2.0" // a small customer's license serves so long after its expiry, 90 before
 	sinceDynamic     = "5.7.0" // dynamic_max_connections
 	sinceEvacuation4 = "4.4.12"
 	sinceHealthWait4 = "4.4.24" // an evacuated node accepts clients while it waits

@@ -87,7 +87,8 @@ func TestConformance(t *testing.T) {
 	for _, c := range []struct {
 		version string
 		loaded  bool // a license, instead of the one EMQX comes with
-	}{{"5.6.1", false}, {"5.7.2", true}, {"5.8.9", false}, {"5.8.9", true}, {"5.10.4", true}} {
+	}{{"5.6.1", false}, {"5.7.2", true}, {"5.8.9", false}, {"5.8.9", true}, {"5.10.4", true}, {"6.0.3", true},
+		{"6.2.2", true}} {
 		t.Run(fmt.Sprint(c.version, " loaded ", c.loaded), func(t *testing.T) {
 			ecptest.TestAdapter(t, suite(c.version, c.loaded))
 		})

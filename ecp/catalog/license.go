@@ -3,9 +3,7 @@ package catalog
 import (
 	"context"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/pem"
-	"strconv"
 	"strings"
 	"time"
 
@@ -110,22 +108,11 @@ func learnLicense(p *fault.Fields, l *ecp.License, content ecp.Secret) {
 	}
 }
 
-// learnKey reads a v5 key: base64 of lines, a dot, and a signature.
+// learnKey reads what a v5 key says.
 func learnKey(l *ecp.License, key string) {
-	payload, _, _ := strings.Cut(key, ".")
-	b, err := base64.StdEncoding.DecodeString(payload)
-	lines := strings.Split(string(b), "\n")
-	if err != nil || len(lines) < 9 || len(lines[0]) != 6 {
-		return
+	if k, ok := readKey(key); ok && k.word == "" {
+		l.Customer, l.Type, l.Limit, l.ExpiresAt = printable(k.name), customerTypes[k.customer], k.limit, k.expires
 	}
-	start, err := time.Parse("20060102", lines[6])
-	days, errDays := strconv.Atoi(lines[7])
-	limit, errLimit := strconv.Atoi(lines[8])
-	if err != nil || errDays != nil || errLimit != nil || days < 0 || days > 100_000 {
-		return
-	}
-	l.Customer, l.Type, l.Limit = printable(lines[3]), customerTypes[lines[2]], limit
-	l.ExpiresAt = start.AddDate(0, 0, days)
 }
 
 // learnFile reads a v4 file: a certificate.

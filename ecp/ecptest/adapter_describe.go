@@ -14,7 +14,8 @@ import (
 
 func testMajor(t *testing.T, s AdapterSuite) {
 	v, ok := ecp.ParseVersion(s.Want.Version)
-	if !ok || v.Major != s.Adapter.Major() {
+	// EMQX 6 has the management API of EMQX 5.
+	if !ok || min(v.Major, 5) != s.Adapter.Major() {
 		t.Errorf("Major() = %d, but it describes a cluster of version %q", s.Adapter.Major(), s.Want.Version)
 	}
 }

@@ -183,20 +183,12 @@ func (m *Manager) completeHosted(tx ecp.Tx, wrong *fault.Fields, rec *ecp.Cluste
 	if why := wrongFamily(rec.Resolved.Image.Version, networkOf(p)); why != "" {
 		wrong.Add("spec.image", "%s", why)
 	}
-	mayCluster(wrong, *rec)
+	if err := m.mayRun(tx, wrong, *rec, 0); err != nil {
+		return err
+	}
 	logs.CheckLogLevels(wrong, *rec)
 	logs.CheckReferences(wrong, *rec, nil)
 	return nil
-}
-
-// mayCluster: from 5.9 on what EMQX brings along is for one node.
-func mayCluster(wrong *fault.Fields, rec ecp.ClusterRecord) {
-	v, ok := ecp.ParseVersion(rec.Resolved.Image.Version)
-	needsLicense := ok && !v.Before(ecp.Version{Major: 5, Minor: 9, Patch: 0})
-	if n := rec.Spec.Hosted.Nodes; n > 1 && needsLicense && rec.Resolved.License == "" {
-		wrong.Add("spec.nodes", "is %d; EMQX %s runs more than one node only with a license, and the catalogue has "+
-			"no default one for 5.x", n, rec.Resolved.Image.Version)
-	}
 }
 
 // resolve notes what the catalogues say now of what a spec names: the cluster

@@ -47,7 +47,7 @@ func (h handle) Plan(ctx context.Context, cmd ecp.Command) (plan ecp.Plan, err e
 			Steps:   derive.StepNames(derive.StepsOf(d.kind, rec, d.rec)),
 			Notes: slices.Concat(d.notes, limitNotes(rec, d), volumeNotes(rec, d),
 				versionNotes(rec.Resolved.Image, d.rec.Resolved.Image), notes(h.m.observed.Timings,
-				h.m.observed.Info(rec), d, h.m.observed.Outdated(rec.ID)), h.m.surplusNotes(rec, d)),
+					h.m.observed.Info(rec), d, h.m.observed.Outdated(rec.ID)), h.m.surplusNotes(rec, d)),
 		}
 		planned = changeBy(rec, d)
 		return nil

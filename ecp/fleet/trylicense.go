@@ -50,6 +50,15 @@ func (m *Manager) tryLicense(ctx context.Context, l ecp.License, content ecp.Sec
 		l.Revision != 0 && l.Revision != stored.Revision || l.Format != stored.Format {
 		return undo, nil //nolint:nilerr // the update itself finds and says it
 	}
+	for _, rec := range users {
+		nodes := max(derive.OrdinalsOf(rec), rec.Spec.Hosted.Nodes)
+		if why := catalog.LicenseRefusal(content, rec.Resolved.Image.Version, nodes, m.observed.Now()); why != "" {
+			return nil, refusedLicense(op, rec, why, nil)
+		}
+	}
+	users = slices.DeleteFunc(users, func(r ecp.ClusterRecord) bool {
+		return r.Status.State != ecp.Running && r.Status.State != ecp.Degraded
+	})
 	tried := 0
 	for _, rec := range users {
 		if tried++; tried > licenseTries {
@@ -98,15 +107,14 @@ func wordsOf(err error) string {
 	return ecp.MessageOf(err)
 }
 
-// licensed returns the clusters that use a license and have nodes that run, the
-// largest first: it has what can be refused, such as a license for one node.
+// licensed returns the clusters that use a license, the largest first: it has what can be
+// refused, such as a license for one node.
 func (m *Manager) licensed(tx ecp.Tx, name string) (out []ecp.ClusterRecord, err error) {
 	for rec, err := range ecp.List[ecp.ClusterRecord](tx, ecp.Query{}) {
 		if err != nil {
 			return nil, err
 		}
-		if rec.Mode == ecp.Hosted && rec.Resolved.License == name && !rec.Deleting &&
-			(rec.Status.State == ecp.Running || rec.Status.State == ecp.Degraded) {
+		if rec.Mode == ecp.Hosted && rec.Resolved.License == name && !rec.Deleting {
 			out = append(out, rec.Clone())
 		}
 	}

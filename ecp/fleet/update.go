@@ -125,8 +125,10 @@ func (m *Manager) resolveAgain(tx ecp.Tx, rec *ecp.ClusterRecord, before ecp.Clu
 			return err
 		}
 	}
-	if is("image") || is("nodes") {
-		mayCluster(&wrong, *rec)
+	if is("image") || s.Nodes > before.Spec.Hosted.Nodes {
+		if err := m.mayRun(tx, &wrong, *rec, derive.OrdinalsOf(before)); err != nil {
+			return err
+		}
 	}
 	if is("image") || is("config") {
 		logs.CheckLogLevels(&wrong, *rec)
