@@ -55,7 +55,8 @@ func (p *Provisioner) Apply(ctx context.Context, d ecp.Desired) error {
 		return missed.joined(false)
 	}
 	p.withMemo(d.ID, func(m *memo) { m.rendered = objects })
-	if err := errors.Join(p.growClaims(ctx, f, in), p.deleteClaims(ctx, f, d), p.replaceOutdated(ctx, f, d.Roll),
+	if err := errors.Join(p.growClaims(ctx, f, in), p.deleteClaims(ctx, f, d), p.resizePods(ctx, f, d.Resize),
+		p.replaceOutdated(ctx, f, d.Roll),
 		p.replaceNamed(ctx, f, d.Replace)); err != nil {
 		return failure(op, err)
 	}

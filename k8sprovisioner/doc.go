@@ -49,6 +49,10 @@
 //     calls fail with an [ecp.Loss].
 //   - A pod is replaced only on request, through the Eviction API, which respects the
 //     disruption budget. A pod that cannot start is deleted instead.
+//   - CPU and memory of a pod that runs are changed only on request, through the
+//     subresource resize (Kubernetes 1.33 or newer), if it differs from the template in
+//     nothing else. What Kubernetes or the kubelet refuses is reported, and so is what has
+//     waited for two minutes.
 //   - A volume claim is deleted only on request, if its ordinal is not meant to exist
 //     and no pod uses it.
 //   - A write needs the lease of the target while Hold runs, and carries its epoch: a

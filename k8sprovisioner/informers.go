@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
@@ -115,8 +116,12 @@ func (p *Provisioner) newInformers(wake func(ecp.ID)) *informerSet {
 	return s
 }
 
-// slim drops the managed fields, which are large and never read.
+// slim drops the managed fields, which are large, and keeps a mark of the one thing that
+// is read from them.
 func slim(o any) (any, error) {
+	if pod, ok := o.(*corev1.Pod); ok {
+		markResized(pod)
+	}
 	if m, ok := o.(metav1.Object); ok {
 		m.SetManagedFields(nil)
 	}

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Observe implements [ecp.Provisioner]. It reads the informers, and asks the API server
@@ -32,15 +32,17 @@ func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, 
 		Exists: true, Terminating: f.namespace.DeletionTimestamp != nil, Replicas: replicas(f), Auth: f.auth,
 		Generation: f.generation(),
 		ChangeID:   f.annotation(annotationChange), Manifest: f.annotation(annotationManifest),
-		Nodes: p.nodes(f), Volumes: p.volumes(f), Endpoints: endpoints(f, p.network(f).ClusterDomain),
+		Volumes: p.volumes(f), Endpoints: endpoints(f, p.network(f).ClusterDomain),
 	}
+	current := false
+	o.Nodes, current = p.nodes(ctx, f)
 	if o.Terminating {
 		o.Obstacles = terminationObstacles(f.namespace)
 		p.observeMachines(ctx, f, &o, time.Now())
 		return o, nil
 	}
 	o.Drift, o.Contested = p.drift(f)
-	o.Converged = converged(f) && (f.workload == nil || !slices.Contains(o.Drift, kindStatefulSet+" "+f.workload.Name))
+	o.Converged = current && (f.workload == nil || !slices.Contains(o.Drift, kindStatefulSet+" "+f.workload.Name))
 	o.Obstacles = f.labelObstacles()
 	o.AddressPending = p.addressPending(ctx, f)
 	p.addPodEvents(ctx, f, &o)
@@ -66,34 +68,27 @@ func (p *Provisioner) drift(f clusterObjects) ([]string, []ecp.Contest) {
 	return append(out, p.unusedSecrets(f)...), p.activeContests(f.id, rendered)
 }
 
-// converged reports whether the controller has seen the newest StatefulSet, and every pod
-// of it exists, is ready, and has the newest revision.
-func converged(f clusterObjects) bool {
-	if !f.controllerCaughtUp() {
-		return false
-	}
+// nodes describes the pods by ordinal. current: the controller has seen the newest
+// StatefulSet, and every pod of it exists, is ready, and is as it would be made now.
+func (p *Provisioner) nodes(ctx context.Context, f clusterObjects) (out []ecp.NodeObservation, current bool) {
 	pods := f.pods()
-	if len(pods) != replicas(f) {
-		return false
-	}
-	for _, pod := range pods {
-		if !ready(pod) || pod.Labels[appsv1.StatefulSetRevisionLabel] != f.workload.Status.UpdateRevision {
-			return false
-		}
-	}
-	return true
-}
-
-// nodes describes the pods by ordinal.
-func (p *Provisioner) nodes(f clusterObjects) []ecp.NodeObservation {
-	pods := f.pods()
-	out := make([]ecp.NodeObservation, 0, len(pods))
+	out = make([]ecp.NodeObservation, 0, len(pods))
+	current = f.controllerCaughtUp() && len(pods) == replicas(f)
 	for _, i := range slices.Sorted(maps.Keys(pods)) {
 		n := node(i, pods[i], f.id, p.network(f).ClusterDomain)
-		n.Outdated = f.controllerCaughtUp() && n.Revision != f.workload.Status.UpdateRevision
+		d, err := p.difference(ctx, f, pods[i], time.Now())
+		n.Outdated, n.Resize, n.ResizeReason = d.outdated, d.resize, d.reason
+		why, unknown := p.resizeObstacle(pods[i])
+		n.Resizable, n.NoResize = why == "" && unknown == nil, why
+		current = current && err == nil && n.Ready && !n.Outdated
 		out = append(out, n)
 	}
-	return out
+	p.withMemo(f.id, func(m *memo) {
+		maps.DeleteFunc(m.resizes, func(uid types.UID, _ resizeAttempt) bool {
+			return !slices.ContainsFunc(out, func(n ecp.NodeObservation) bool { return n.PodUID == string(uid) })
+		})
+	})
+	return out, current
 }
 
 // volumes describes the claims by ordinal, and remembers those that contain data.

@@ -30,7 +30,10 @@ type Provisioner struct {
 	rights       rightSet     // which of the rights that came later the account lacks
 	networkFacts networkFacts // what Kubernetes says of its own network
 
-	mu       sync.Mutex
+	mu sync.Mutex
+	// resizeSupport is what discovery says; guarded by mu
+	resizeSupport resizeSupport
+
 	identity string             // of Kubernetes, as last seen; "" = not known; guarded by mu
 	memos    map[ecp.ID]*memo   // guarded by mu; the memos themselves, too
 	machines map[string]machine // guarded by mu; those that were asked about, by name
@@ -60,7 +63,9 @@ type memo struct {
 	deletedClaims   map[int]string     // UIDs of claims whose deletion was requested, by ordinal
 	want            resource.Quantity  // the least that volumes are to have; zero before the first Apply
 	growthAttempts  map[types.UID]growth
-	addressCheck    addressCheck // the load balancer's, while it is missing
+	resizes         map[types.UID]resizeAttempt // of pods
+	revisions       map[string]string           // hashes of revisions without CPU and memory, by name
+	addressCheck    addressCheck                // the load balancer's, while it is missing
 	authKeys        authKeys
 	hashKey         hashKey
 	eventHints      podEvents
@@ -135,7 +140,8 @@ func (p *Provisioner) withMemo(id ecp.ID, fn func(*memo)) {
 	m := p.memos[id]
 	if m == nil {
 		m = &memo{checked: map[string]checked{}, contests: map[string]contest{}, claims: map[int]string{}, expected: -1,
-			deletedClaims: map[int]string{}, growthAttempts: map[types.UID]growth{}}
+			deletedClaims: map[int]string{}, growthAttempts: map[types.UID]growth{},
+			resizes: map[types.UID]resizeAttempt{}, revisions: map[string]string{}}
 		p.memos[id] = m
 	}
 	fn(m)

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -35,8 +34,13 @@ func (p *Provisioner) replaceOutdated(ctx context.Context, f clusterObjects, ord
 			}
 			continue
 		}
-		if pod == nil || pod.DeletionTimestamp != nil ||
-			pod.Labels[appsv1.StatefulSetRevisionLabel] == f.workload.Status.UpdateRevision {
+		if pod == nil || pod.DeletionTimestamp != nil {
+			continue
+		}
+		if d, err := p.difference(ctx, f, pod, time.Now()); err != nil || !d.outdated {
+			if err != nil {
+				return err
+			}
 			continue
 		}
 		if err := p.evictOrDelete(ctx, pod); err != nil {

@@ -53,7 +53,18 @@ var (
 			return classes(p.client).Get().Resource("storageclasses").Name(nowhere)
 		}}
 
-	optionalRights = []*right{getKubeSystem, listEvents, getNodes, listQuotas, createPods, patchClaims, getClasses}
+	resizePods = &right{"patch pods/resize", "to give nodes another size while they run",
+		func(p *Provisioner) *rest.Request {
+			return resizeRequest(p, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: nowhere, Namespace: nowhere}},
+				corev1.ResourceRequirements{}).Param("dryRun", metav1.DryRunAll)
+		}}
+	getRevisions = &right{"get controllerrevisions", "to tell whether a node differs in its size alone",
+		func(p *Provisioner) *rest.Request {
+			return apps(p.client).Get().Namespace(nowhere).Resource("controllerrevisions").Name(nowhere)
+		}}
+
+	optionalRights = []*right{getKubeSystem, listEvents, getNodes, listQuotas, createPods, patchClaims, getClasses,
+		resizePods, getRevisions}
 )
 
 // nowhere is a name that no cluster has, and no namespace.
@@ -116,7 +127,11 @@ func (p *Provisioner) checkRights(ctx context.Context) {
 }
 
 func (p *Provisioner) forbidden(ctx context.Context, r *right) bool {
-	return unauthorized(p.send(ctx, r.probe(p), nil))
+	err := p.send(ctx, r.probe(p), nil)
+	if r == resizePods { // its probe names a pod that is not there: admission is not asked about it
+		return apierrors.IsForbidden(err)
+	}
+	return unauthorized(err)
 }
 
 // unauthorized reports whether the account has no right to ask. Admission

@@ -72,6 +72,7 @@ func (p *Provisioner) watchOnce(ctx context.Context, wake func(ecp.ID)) {
 	p.wakeAll(wake)
 	probing.Go(func() { p.checkRights(watching) })
 	probing.Go(func() { p.checkNetwork(watching) })
+	probing.Go(func() { p.checkResize(watching) })
 	<-watching.Done()
 	if ctx.Err() == nil {
 		p.wakeAll(wake) // they are not seen any more

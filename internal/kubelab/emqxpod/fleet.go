@@ -116,6 +116,9 @@ func (f *Fleet) Kill(namespace, pod string) error { return f.sim.Kill(namespace,
 // Revive starts a killed node again in the same pod.
 func (f *Fleet) Revive(namespace, pod string) error { return f.sim.Revive(namespace, pod) }
 
+// HoldResizes keeps pods of a namespace from being resized; see [podsim.Sim.HoldResizes].
+func (f *Fleet) HoldResizes(namespace, why string) { f.sim.HoldResizes(namespace, why) }
+
 // Restart ends the node and starts it again as the kubelet does, counted.
 func (f *Fleet) Restart(namespace, pod string) error { return f.sim.Restart(namespace, pod) }
 

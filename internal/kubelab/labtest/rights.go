@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -31,9 +30,9 @@ func Shipped(t testing.TB, lab *kubelab.Lab) string {
 	if kubeconfig := granted.lab[lab]; kubeconfig != "" {
 		return kubeconfig
 	}
-	_, here, _, _ := runtime.Caller(0)
+	root := moduleRoot(t)
 	for _, file := range []string{"rights.yaml", "admission.yaml"} {
-		text, err := os.ReadFile(filepath.Join(filepath.Dir(here), "..", "..", "..", "deploy", "kubernetes", file))
+		text, err := os.ReadFile(filepath.Join(root, "deploy", "kubernetes", file))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,4 +58,18 @@ func Shipped(t testing.TB, lab *kubelab.Lab) string {
 	}
 	granted.lab[lab] = kubeconfig
 	return kubeconfig
+}
+
+// moduleRoot returns the folder of go.mod above the package that is tested. The names of
+// source files do not tell it where a build trims them.
+func moduleRoot(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	for ; err == nil && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+	}
+	t.Fatal("no go.mod above the folder of the test")
+	return ""
 }

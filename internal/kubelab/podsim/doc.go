@@ -15,6 +15,8 @@
 //   - [Sim.Kill] closes listeners and resets connections before it returns. The
 //     container stays "running": the probe finds out. Only [Sim.Restart] or
 //     [Config.RestartAfter] count as a restart.
+//   - A container has the CPU and memory of its spec, and soon those of a new one, as a
+//     kubelet with room that resizes pods in place; [Sim.HoldResizes] is one that does not.
 //   - A deleted pod's process ends before its successor of the same name begins.
 //   - [Sim.Run] returns when the last goroutine has ended.
 //

@@ -90,6 +90,7 @@ type Sim struct {
 
 	mu      sync.Mutex
 	workers map[types.NamespacedName]*worker // guarded by mu; one per living pod
+	pending map[string]string                // guarded by mu; by namespace, see HoldResizes
 	running sync.WaitGroup                   // of workers and calls of NamespaceGone
 }
 
@@ -106,7 +107,8 @@ func New(cfg Config) (*Sim, error) {
 	if err != nil {
 		return nil, fmt.Errorf("podsim: %w", err)
 	}
-	s := &Sim{cfg: cfg, log: cfg.Logger, prober: newProber(), workers: map[types.NamespacedName]*worker{}}
+	s := &Sim{cfg: cfg, log: cfg.Logger, prober: newProber(), workers: map[types.NamespacedName]*worker{},
+		pending: map[string]string{}}
 	if s.http, err = rest.HTTPClientFor(to); err != nil {
 		return nil, fmt.Errorf("podsim: %w", err)
 	}
@@ -195,6 +197,7 @@ func (s *Sim) see(ctx context.Context, o any) {
 	defer s.mu.Unlock()
 	old := s.workers[key]
 	if old != nil && old.pod.UID == pod.UID {
+		old.respecified(specOf(pod))
 		return
 	}
 	w := newWorker(s, pod)

@@ -3,6 +3,7 @@ package podsim
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,6 +18,8 @@ type found struct {
 	since          int64  // of running
 	waiting        string // reason; empty while it runs
 	message        string // why it waits
+	resources      string // CPU and memory that it has, as JSON; empty before it has started
+	pending        string // why it is not given those of the pod's spec: a reason, ": " and a message
 	exit           int32  // exit code of the last run, or zero before the first one has ended
 	exitAt         int64
 }
@@ -25,6 +28,14 @@ type found struct {
 func foundIn(pod *corev1.Pod) found {
 	s := pod.Status.ContainerStatuses[0]
 	f := found{started: s.Started != nil && *s.Started, ready: s.Ready, restarts: s.RestartCount}
+	if s.Resources != nil {
+		f.resources = encoded(*s.Resources)
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == resizePending && c.Status == corev1.ConditionTrue {
+			f.pending = c.Reason + ": " + c.Message
+		}
+	}
 	if s.State.Running != nil {
 		f.since = s.State.Running.StartedAt.Unix()
 	}
@@ -43,6 +54,12 @@ func (f found) container(was corev1.ContainerStatus) corev1.ContainerStatus {
 	was.State = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Unix(f.since, 0)}}
 	if f.waiting != "" {
 		was.State = corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: f.waiting, Message: f.message}}
+	}
+	if f.resources != "" {
+		r := corev1.ResourceRequirements{}
+		if err := json.Unmarshal([]byte(f.resources), &r); err == nil { // it is our own
+			was.Resources, was.AllocatedResources = &r, r.Requests
+		}
 	}
 	was.LastTerminationState = corev1.ContainerState{}
 	if f.exit != 0 {
@@ -76,13 +93,41 @@ func patch(pod *corev1.Pod, from, to found, now time.Time) ([]byte, error) {
 	if from.phase() != to.phase() {
 		status["phase"] = to.phase()
 	}
+	var conditions []any
 	if was, is := from.ready && others, to.ready && others; was != is {
-		status["conditions"] = []any{
-			condition(corev1.ContainersReady, is, containers[0].Name, now),
-			condition(corev1.PodReady, is, containers[0].Name, now),
-		}
+		conditions = append(conditions, condition(corev1.ContainersReady, is, containers[0].Name, now),
+			condition(corev1.PodReady, is, containers[0].Name, now))
+	}
+	if from.pending != to.pending {
+		conditions = append(conditions, pendingCondition(to.pending, now))
+	}
+	if len(conditions) > 0 {
+		status["conditions"] = conditions
 	}
 	return json.Marshal(map[string]any{"metadata": map[string]any{"uid": pod.UID}, "status": status})
+}
+
+// resizePending is the condition of a pod whose resize the kubelet has not begun.
+const resizePending corev1.PodConditionType = "PodResizePending"
+
+// pendingCondition returns the condition of a resize that is pending; an empty string
+// takes it away.
+func pendingCondition(pending string, now time.Time) map[string]any {
+	if pending == "" {
+		return map[string]any{"$patch": "delete", "type": resizePending}
+	}
+	reason, message, _ := strings.Cut(pending, ": ")
+	return map[string]any{"type": resizePending, "status": corev1.ConditionTrue, "reason": reason, "message": message,
+		"lastTransitionTime": metav1.NewTime(now)}
+}
+
+// encoded returns resources as JSON, which is the same for the same ones.
+func encoded(r corev1.ResourceRequirements) string {
+	b, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // quantities always encode
+	}
+	return string(b)
 }
 
 // condition returns a map, because a merge removes a field that is null and keeps

@@ -39,6 +39,7 @@ type worker struct {
 	dead     bool      // guarded by mu; the process was killed, so none is started
 	diedAt   time.Time // guarded by mu
 	restarts int32     // guarded by mu; counted by Restart, not yet by the status
+	spec     string    // guarded by mu; resources that the pod is to have, as JSON
 
 	// The loop's own.
 	health  health
@@ -55,7 +56,7 @@ func newWorker(s *Sim, pod *corev1.Pod) *worker {
 	return &worker{
 		sim: s, pod: pod, log: s.log.With("namespace", pod.Namespace, "pod", pod.Name),
 		done: make(chan struct{}), wake: make(chan struct{}, 1),
-		wanted: f, said: f, health: health{started: f.started, ready: f.ready},
+		wanted: f, said: f, health: health{started: f.started, ready: f.ready}, spec: specOf(pod),
 	}
 }
 
@@ -238,6 +239,9 @@ func (w *worker) probe(ctx context.Context) {
 		return
 	}
 	w.wanted.started, w.wanted.ready = w.health.started, w.health.ready
+	if w.health.started {
+		w.resize()
+	}
 	w.probeAt = time.Now().Add(w.pause(c))
 }
 
