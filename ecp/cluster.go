@@ -79,15 +79,16 @@ type NodeInfo struct {
 // ConnectionsInfo is how many MQTT connections there are and may be.
 type ConnectionsInfo struct {
 	Current    int    `json:"current"`    // live now, all nodes
-	Limit      int    `json:"limit"`      // what is booked, or less where the license allows less
+	Limit      int    `json:"limit"`      // what the broker has said that it takes; 0 = it has not, or takes any number
 	EnforcedBy string `json:"enforcedBy"` // see [EnforcedByLicense] and its like
 }
 
 // Who keeps a cluster to its number of connections.
 const (
 	EnforcedByLicense   = "license"   // the broker's license allows no more
-	EnforcedByListeners = "listeners" // approximately: each listener of each node takes as many
-	EnforcedByNone      = "none"      // nobody does, or it is not known: no node runs, or none has answered
+	EnforcedByListeners = "listeners" // each listener of each node takes its share; others of a node take as many again
+	EnforcedByNone      = "none"      // nobody does: the broker takes more
+	EnforcedByUnknown   = "unknown"   // the broker has not said yet, or no node runs
 )
 
 // ForeignMember is a member of an EMQX cluster that is no node of ours: what

@@ -43,9 +43,12 @@ type ClusterRecord struct {
 type Resolved struct {
 	Image Image `json:"image,omitzero"`
 	Size  Size  `json:"size,omitzero"`
-	// Connections is the limit the nodes were made with. Booking more or fewer
-	// changes no node that runs: nodes that are started get the booked limit.
+	// Connections is the limit that nodes are made with.
 	Connections int `json:"connections,omitempty"`
+	// ListenerLimit is how many connections each listener of a node takes: its share of
+	// Connections. 0 = it was not divided when the nodes were last changed, by an earlier
+	// build: then nodes that run keep what they have.
+	ListenerLimit int `json:"listenerLimit,omitempty"`
 	// Registry and License name the entries whose secrets the cluster gets; ""
 	// = it needs none, or there was none.
 	Registry string `json:"registry,omitempty"`

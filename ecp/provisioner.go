@@ -79,6 +79,10 @@ type Desired struct {
 	// RenderVersion is how objects are to be rendered, at most what the
 	// Renderer offers; 0 = the newest.
 	RenderVersion int
+	// ListenerLimit is how many connections each listener of a node takes from its
+	// start on. It is no part of what pods are made from: another one makes none outdated.
+	// 0 = as an earlier build had it, by Spec.Connections.
+	ListenerLimit int
 	// Create allows what does not come back silently (namespace, auth Secret,
 	// volume claims) to be made.
 	Create bool

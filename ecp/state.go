@@ -99,7 +99,7 @@ const (
 	ReasonReportStale        Reason = "ReportStale"
 	ReasonQuotaReleaseFailed Reason = "QuotaReleaseFailed"
 	ReasonNoAgentAddress     Reason = "AgentAddressNotConfigured"
-	ReasonLimitDiffers       Reason = "LimitDiffers" // EMQX keeps to another limit than the one that was set from here
+	ReasonLimitDiffers       Reason = "LimitDiffers" // EMQX has another limit than the one from here, or refuses it
 )
 
 // ReasonForeignMember means that EMQX has members that are no nodes of the cluster.

@@ -71,7 +71,7 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 	}
 	s.Workload = &workload{
 		Generation: d.Generation, ChangeID: d.ChangeID, Manifest: d.Manifest, Render: d.RenderVersion,
-		Rendered: d.Replicas, Own: revision(d), Image: d.Image,
+		Rendered: d.Replicas, Own: revision(d), Image: d.Image, Limit: d.ListenerLimit,
 	}
 	s.Workload.setForeign(foreign)
 	s.Workload.setRest(d)

@@ -303,7 +303,7 @@ func (d *database) clone() *database {
 	c.keys, c.users, c.rules = copies(d.keys), copies(d.users), copies(d.rules)
 	c.listeners, c.resources, c.history = copies(d.listeners), copies(d.resources), slices.Clone(d.history)
 	for _, l := range c.listeners {
-		l.stopped, l.kept = nil, nil
+		l.stopped, l.kept, l.file = nil, nil, nil
 	}
 	for _, r := range c.rules {
 		r.matched, r.failed = nil, nil

@@ -204,6 +204,15 @@ func (h *hosted) changesOf(st *state, c claim, name string, now time.Time) []pod
 		out = append(out, podEvent{is.ready.Add(-h.lead), func(t time.Time) {
 			h.license(st.License, t)
 			h.sim.bootNode(name, is.version, fresh, is.ready, t)
+			if st.Workload != nil && st.Workload.Limit > 0 {
+				n := h.sim.findAny(name)
+				for _, l := range n.db.listeners {
+					if l.id == "mqtt:tcp:internal" { // for the machine itself
+						continue
+					}
+					l.startWith(n, st.Workload.Limit)
+				}
+			}
 			if settings, known := h.settings[is.revision]; known {
 				n := h.sim.findAny(name)
 				n.file, n.over = settingsTree(settings), nil

@@ -18,6 +18,9 @@ type listener struct {
 	// Limits of nodes on which a change failed, by node name; a restart of the node applies
 	// the change.
 	kept map[string]int
+	// Limits of nodes that have started with one in their configuration file, by node name,
+	// until the limit is changed by a call: the file goes before what calls have set.
+	file map[string]int
 }
 
 // limit returns how many connections the listener accepts on a node. 0 means no limit.
@@ -25,7 +28,24 @@ func (l *listener) limit(n *Node) int {
 	if kept, ok := l.kept[n.name]; ok {
 		return kept
 	}
+	return l.configured(n)
+}
+
+// configured returns the limit in the configuration of a node, which may not be in force.
+func (l *listener) configured(n *Node) int {
+	if file, ok := l.file[n.name]; ok {
+		return file
+	}
 	return l.max
+}
+
+// startWith puts the limit that a node finds in its configuration file into force.
+func (l *listener) startWith(n *Node, limit int) {
+	delete(l.kept, n.name)
+	if l.file == nil {
+		l.file = map[string]int{}
+	}
+	l.file[n.name] = limit
 }
 
 // keepOn lets nodes that refuse changes keep their present limit.
@@ -35,7 +55,7 @@ func (l *listener) keepOn(nodes []*Node) {
 		case !n.keeps:
 			delete(l.kept, n.name)
 		case l.kept == nil:
-			l.kept = map[string]int{n.name: l.max}
+			l.kept = map[string]int{n.name: l.limit(n)}
 		default:
 			l.kept[n.name] = l.limit(n)
 		}
@@ -88,7 +108,7 @@ func (c *Cluster) SetListener(id string, maxConnections int, enable bool) {
 		if l == nil {
 			panic("emqxsim: there is no listener " + id)
 		}
-		l.max, l.enable = maxConnections, enable
+		l.max, l.file, l.enable = maxConnections, nil, enable
 		if !enable {
 			c.closeListener(l, c.nodes, t)
 		}

@@ -24,7 +24,7 @@ func (c *call4) listeners(m *Node) []obj {
 			continue // it is not listed until it is started
 		}
 		o := obj{
-			"listen_on": l.bind, "acceptors": l.acceptors, "max_conns": l.max,
+			"listen_on": l.bind, "acceptors": l.acceptors, "max_conns": l.limit(m),
 			// The reasons for closed connections are not counted.
 			"current_conns": c.c.through(l.id, m), "shutdown_count": []any{},
 		}

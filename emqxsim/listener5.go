@@ -129,7 +129,8 @@ func listener5(q *request, l *listener) obj {
 	maps.Copy(o, withDefaults(o, l.conf))
 	maps.Copy(o, obj{
 		"id": l.id, "type": l.protocol(), "enable": l.enable, "bind": l.bind, "acceptors": l.acceptors,
-		"max_connections": limitOf(l.max), "current_connections": q.c.through(l.id, q.n), "running": l.running(q.n),
+		"max_connections":     limitOf(l.configured(q.n)),
+		"current_connections": q.c.through(l.id, q.n), "running": l.running(q.n),
 	})
 	return o
 }
@@ -249,6 +250,7 @@ func updateListener5(q *request, l *listener) answer {
 	}
 	was := l.bind
 	l.keepOn(q.n.peers())
+	l.max, l.file = l.configured(q.n), nil
 	l.configure(in)
 	if l.bind != was || !l.enable {
 		q.c.closeListener(l, q.n.peers(), q.now)

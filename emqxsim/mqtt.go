@@ -50,13 +50,28 @@ func (p *Provisioner) DialMQTT(ctx context.Context, id ecp.ID, node string) (net
 // opens reports whether the node's listener accepts connections at all.
 func (n *Node) opens() (opens bool) {
 	n.c.change(func(t time.Time) {
-		l := n.db.listener("tcp:default")
-		if n.c.major == 4 {
-			l = n.db.listener("mqtt:tcp:external")
-		}
+		l := n.plainListener()
 		opens = n.up(t) && l != nil && l.running(n)
 	})
 	return opens
+}
+
+// plainListener returns the listener for MQTT over TCP, or nil if there is none.
+func (n *Node) plainListener() *listener {
+	if n.c.major == 4 {
+		return n.db.listener("mqtt:tcp:external")
+	}
+	return n.db.listener("tcp:default")
+}
+
+// full reports whether the node's listener has as many connections as it takes, so that it
+// closes others.
+func (n *Node) full() (full bool) {
+	n.c.change(func(time.Time) {
+		l := n.plainListener()
+		full = l != nil && l.limit(n) > 0 && n.c.through(l.id, n) >= l.limit(n)
+	})
+	return full
 }
 
 // ServeMQTT answers the CONNECT of one MQTT 5 client, waits until the client disconnects,
@@ -72,6 +87,9 @@ func (n *Node) ServeMQTT(conn net.Conn) {
 		return
 	}
 	if _, err := in.Discard(int(length)); err != nil { //nolint:gosec // bounded above
+		return
+	}
+	if n.full() {
 		return
 	}
 	if reason, answers := n.connack(); answers {

@@ -67,6 +67,9 @@ type workload struct {
 	Rendered   int       `json:"rendered"` // as last applied
 	Revision   string    `json:"revision"` // of the pods that are created from now on
 	Image      ecp.Image `json:"image"`
+	// Limit is how many connections each listener of a node takes from its start on; 0 means
+	// that no limit is given.
+	Limit int `json:"limit,omitempty"`
 	// Foreign is what somebody else has added to the pod template. Apply keeps it: it is
 	// part of every revision from then on.
 	ForeignOwner string `json:"foreign,omitempty"`

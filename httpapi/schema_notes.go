@@ -69,14 +69,14 @@ var notes = []note{
 	},
 	{
 		schema: "ConnectionsInfo", property: "limit",
-		says: "what is booked, or less where the license allows less; of an adopted cluster what its EMQX keeps to, " +
-			"as far as is known",
+		says: "how many connections EMQX has said that it takes; 0 where it has not said anything, or takes any " +
+			"number. What is booked is spec.connections",
 	},
 	{
 		schema: "ConnectionsInfo", property: "enforcedBy",
-		says: "who sees to the limit: the license, listeners (approximately: each takes as many), or nobody, as far " +
-			"as is known",
-		words: words(ecp.EnforcedByLicense, ecp.EnforcedByListeners, ecp.EnforcedByNone),
+		says: "who sees to the limit, as EMQX has said: the license, listeners (each takes its node's share), or " +
+			"nobody; unknown where it has not said anything or no node runs",
+		words: words(ecp.EnforcedByLicense, ecp.EnforcedByListeners, ecp.EnforcedByNone, ecp.EnforcedByUnknown),
 	},
 	{schema: "HostedSpec", required: []string{"nodes", "connections"}},
 	{schema: "HostedSpec", property: "image", says: "id in GET /api/v1/images; the default one when left out"},

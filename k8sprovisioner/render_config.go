@@ -125,12 +125,13 @@ func config4(in input) map[string]string {
 	return out
 }
 
-// listenerLimit is how many connections a listener of a node takes. It has room
-// over what is booked: attempts that wait for a node that hangs, and connections
-// that are not closed yet, must not take the place of clients. What people are
-// told is the booked number.
+// listenerLimit is how many connections a listener of a node takes. Where an earlier
+// build has not divided the booked number between nodes, it is that number with some room.
 func (in input) listenerLimit() int {
 	n := in.Spec.Connections
+	if in.ListenerLimit > 0 {
+		return in.ListenerLimit
+	}
 	if !in.since(steadyNodes) {
 		return n
 	}
@@ -161,7 +162,8 @@ func listener5(in input, p mqttPort) []setting {
 func hasCertificates(p mqttPort) bool { return p.protocol == ecp.MQTTS || p.protocol == ecp.WSS }
 
 // Configured returns what emqx.conf has beside the spec's settings and the license,
-// which EMQX keeps in other ways. EMQX 4.4 cannot be asked for its settings.
+// which EMQX keeps in other ways. The limits of listeners are left out: the Manager sets them
+// while EMQX runs. EMQX 4.4 cannot be asked for its settings.
 func (p *Provisioner) Configured(d ecp.Desired) map[string]string {
 	in, err := newInput(d, p.cfg)
 	if err != nil || in.major.configFile == "" {
@@ -171,7 +173,9 @@ func (p *Provisioner) Configured(d ecp.Desired) map[string]string {
 	for _, port := range mqttPorts {
 		prefix := in.major.listener[port.protocol] + "."
 		for _, s := range listener5(in, port) {
-			out[prefix+s.key] = s.value
+			if s.key != "max_connections" {
+				out[prefix+s.key] = s.value
+			}
 		}
 		if hasCertificates(port) {
 			for _, s := range certificates {

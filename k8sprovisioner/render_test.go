@@ -113,7 +113,7 @@ func TestPodTemplateStays(t *testing.T) {
 	for name, change := range map[string]func(*ecp.Desired){
 		"generation":  func(d *ecp.Desired) { d.Generation++ },
 		"name":        func(d *ecp.Desired) { d.Name, d.Project = "other", "o/p" },
-		"connections": func(d *ecp.Desired) { d.Spec.Connections = 5000 },
+		"connections": func(d *ecp.Desired) { d.Spec.Connections, d.ListenerLimit = 5000, 1667 },
 		"network":     func(d *ecp.Desired) { d.Spec.Network.Type = ecp.NodePort },
 		"nodes":       func(d *ecp.Desired) { d.Spec.Nodes, d.Replicas = 5, 5 },
 		"stop":        func(d *ecp.Desired) { d.Replicas = 0 },
@@ -266,11 +266,34 @@ func TestConfigured(t *testing.T) {
 		in, err := newInput(d, Config{})
 		require.NoError(t, err)
 		conf := config5(in)["emqx.conf"]
-		require.Len(t, got, 14)
+		require.Len(t, got, 10)
 		for key, value := range got {
 			word := key[strings.LastIndex(key, ".")+1:]
 			require.Contains(t, conf, word+" = "+hocon(value), key)
 		}
 	}
 	require.Empty(t, (&Provisioner{}).Configured(desired("4.4.24")))
+}
+
+// TestListenerLimit: a node starts with its share, where the booked number was divided; else
+// with that number and some room, as released builds had it.
+func TestListenerLimit(t *testing.T) {
+	for _, c := range []struct {
+		render, share int
+		want          string
+	}{{1, 0, "1000"}, {2, 0, "1100"}, {1, 334, "334"}, {2, 334, "334"}} {
+		for version, line := range map[string]string{
+			"4.4.24": "EMQX_LISTENER__TCP__EXTERNAL__MAX_CONNECTIONS: \"" + c.want + "\"",
+			"5.8.9":  "max_connections = " + c.want + "\\n"} {
+			d := desired(version)
+			d.RenderVersion, d.Spec.Connections, d.ListenerLimit = c.render, 1000, c.share
+			var all strings.Builder
+			for _, o := range rendered(t, d) {
+				b, err := yaml.Marshal(o.body)
+				require.NoError(t, err)
+				all.Write(b)
+			}
+			require.Contains(t, strings.ReplaceAll(all.String(), "\n", "\\n"), line, "%s %+v", version, c)
+		}
+	}
 }

@@ -173,26 +173,30 @@ func TestPoolIsNotMadeSmallerThanWhatIsUsed(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Booking more renders nothing anew: pods would be replaced for it on some
-// versions. Nodes that are started get what is booked.
-func TestNodesKeepTheLimitTheyWereMadeWith(t *testing.T) {
+// What is booked is what nodes are made with from then on, each listener with its share.
+func TestNodesAreMadeWithTheirShare(t *testing.T) {
 	o := newShop(t)
 	info, _, err := o.m.Create(o.system(), CreateRequest{
 		Mode:    ecp.Hosted,
 		Project: "a/p",
 		Name:    "one",
-		Spec:    ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 1, Connections: 7}},
+		Spec:    ecp.Spec{Hosted: &ecp.HostedSpec{Nodes: 2, Connections: 7}},
 	})
 	require.NoError(t, err)
 	c := o.m.Cluster(info.ID)
 	for _, step := range []struct {
-		cmd  ecp.Command
-		want int
-	}{{ecp.Update{Patch: []byte(`{"connections":9}`)}, 7}, {ecp.Stop{}, 7}, {ecp.Start{}, 9}, {ecp.Update{Patch: []byte(`{"connections":8}`)}, 9}} {
+		cmd         ecp.Command
+		want, share int
+	}{
+		{ecp.Update{Patch: []byte(`{"connections":9}`)}, 9, 5}, {ecp.Stop{}, 9, 5}, {ecp.Start{}, 9, 5},
+		{ecp.Update{Patch: []byte(`{"nodes":3}`)}, 9, 3},
+	} {
 		_, err = c.Do(o.system(), step.cmd)
 		require.NoError(t, err)
 		got, err := c.Get(o.system())
 		require.NoError(t, err)
-		require.Equal(t, step.want, derive.Desired(got.ClusterRecord).Spec.Connections, "after %s", step.cmd.Kind())
+		d := derive.Desired(got.ClusterRecord)
+		require.Equal(t, []int{step.want, step.share}, []int{d.Spec.Connections, d.ListenerLimit},
+			"after %s", step.cmd.Kind())
 	}
 }

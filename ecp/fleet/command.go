@@ -230,7 +230,7 @@ func (m *Manager) carry(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, cmd ecp.
 	switch c := cmd.(type) {
 	case ecp.Start:
 		rec.Spec.Hosted.Power = ecp.PowerOn
-		rec.Resolved.Connections = rec.Spec.Hosted.Connections
+		derive.SetConnections(rec, *rec)
 		rec.Generation++
 		d.kind, d.patience = ecp.OpStart, m.observed.Timings.Start+derive.DrainTime(*rec)
 	case ecp.Stop:
@@ -277,7 +277,7 @@ func (m *Manager) carry(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, cmd ecp.
 				"to restart; stop takes away those that are left, start brings it up", rec.Status.State))
 		}
 		rec.Restarts++
-		rec.Resolved.Connections = rec.Spec.Hosted.Connections
+		derive.SetConnections(rec, *rec)
 		rec.Generation++
 		d.kind, d.patience = ecp.OpRestart, m.observed.Timings.Create+
 			time.Duration(derive.OrdinalsOf(*rec))*derive.DrainDeadline(rec.Spec.Hosted.Evacuation)

@@ -195,7 +195,8 @@ func (m *Manager) completeHosted(tx ecp.Tx, wrong *fault.Fields, rec *ecp.Cluste
 // keeps it, whatever becomes of the catalogues.
 func resolve(tx ecp.Tx, rec *ecp.ClusterRecord, image ecp.Image, size ecp.Size) (err error) {
 	image.Revision, size.Revision = 0, 0
-	rec.Resolved = ecp.Resolved{Image: image, Size: size, Connections: rec.Spec.Connections()}
+	rec.Resolved = ecp.Resolved{Image: image, Size: size}
+	derive.SetConnections(rec, *rec)
 	if rec.Resolved.Registry, err = catalog.RegistryOf(tx, image); err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ func TestEvacuatedNodesTell(t *testing.T) {
 			require.Positive(t, n.Clients, "%+v", n)
 			require.Equal(t, n.Clients, n.Returned, "%+v", n)
 		}
+		r.ends(r.change(c, `{"config":{"listeners.tcp.default.max_connections":"10"}}`), ecp.PhaseSucceeded)
 		r.sim.Cluster(c.ID()).SetListener("tcp:default", 10, true) // two nodes have no room for all
 		op = r.ends(r.do(c, ecp.Restart{}), ecp.PhaseSucceeded)
 		short := 0

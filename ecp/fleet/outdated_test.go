@@ -86,8 +86,8 @@ func TestAnUnfinishedRollGoesOn(t *testing.T) {
 		}, func() any { return r.found(cluster) })
 		plan, err := cluster.Plan(asSystem(), ecp.Update{Patch: json.RawMessage(`{"connections":20}`)})
 		require.NoError(t, err)
-		require.Len(t, plan.Notes, 1)
-		require.Contains(t, plan.Notes[0], "an earlier change has not come to its end: ")
+		require.Len(t, plan.Notes, 3)
+		require.Contains(t, plan.Notes[2], "an earlier change has not come to its end: ")
 		r.ends(r.change(cluster, `{"connections":20}`), ecp.PhaseSucceeded)
 		for i, n := range r.found(cluster).Nodes {
 			require.NotEqual(t, before.Nodes[i].PodUID, n.PodUID)

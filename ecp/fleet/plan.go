@@ -45,7 +45,7 @@ func (h handle) Plan(ctx context.Context, cmd ecp.Command) (plan ecp.Plan, err e
 			To:      d.to,
 			Nothing: d.nothing,
 			Steps:   derive.StepNames(derive.StepsOf(d.kind, rec, d.rec)),
-			Notes: slices.Concat(d.notes, limitNotes(rec, d), volumeNotes(rec, d),
+			Notes: slices.Concat(d.notes, limitNotes(h.m.observed.Info(rec), d), volumeNotes(rec, d),
 				versionNotes(rec.Resolved.Image, d.rec.Resolved.Image), notes(h.m.observed.Timings,
 					h.m.observed.Info(rec), d, h.m.observed.Outdated(rec.ID)), h.m.surplusNotes(rec, d)),
 		}

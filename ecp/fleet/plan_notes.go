@@ -156,22 +156,59 @@ func settingNotes(there derive.Manifest, recorded map[string]string) (out []stri
 	return out
 }
 
-// limitNotes say in a plan what a change of an adopted cluster's limit means.
-func limitNotes(was ecp.ClusterRecord, d decision) (out []string) {
-	if was.Mode != ecp.Adopted || d.nothing {
+// limitNotes say in a plan what a change of a cluster's limit means.
+func limitNotes(now ecp.Info, d decision) []string {
+	was := now.ClusterRecord
+	if d.nothing {
 		return nil
+	}
+	if was.Mode == ecp.Hosted {
+		return hostedLimitNotes(now, d)
 	}
 	n, release := d.rec.LimitTarget()
 	l := cmp.Or(d.rec.Status.Limit, &ecp.BrokerLimit{})
 	switch {
 	case d.kind == ecp.OpUpdate && !release:
-		return []string{"EMQX drops no client that is connected; new ones are refused beyond the limit"}
+		return []string{noClientCut}
 	case d.rec.Deleting && d.rec.Force && limitLeft(d.rec) != "":
 		return []string{limitLeft(d.rec)}
 	case (d.kind == ecp.OpUpdate || d.rec.OwesRelease()) && l.Former != nil:
 		return []string{"EMQX gets the limit back that it had before the first change from here: " + strconv.Itoa(n)}
 	}
 	return nil
+}
+
+// noClientCut says what a lower limit does.
+const noClientCut = "EMQX drops no client that is connected; new ones are refused beyond the limit"
+
+// hostedLimitNotes say how the booked number is kept to, where a change divides it in
+// another way.
+func hostedLimitNotes(now ecp.Info, d decision) (out []string) {
+	was, is := now.ClusterRecord, d.rec
+	same := was.Resolved.ListenerLimit == is.Resolved.ListenerLimit && was.Spec.Connections() == is.Spec.Connections()
+	if d.kind != ecp.OpUpdate || derive.WantedNodes(is) == 0 || same {
+		return nil
+	}
+	n, nodes := is.Spec.Connections(), is.Spec.Hosted.Nodes
+	says := derive.DescribeShare(n, nodes)
+	switch {
+	case derive.LimitsAtRunTime(is.Resolved.Image.Version):
+		says += fmt.Sprintf("; a license that takes a limit at run time gets %d instead; no node is restarted "+
+			"for that", n)
+	case derive.ReplacesNodes(was, is):
+		says += "; EMQX 4 reads that only when it starts"
+	default:
+		says += "; EMQX 4 reads that only when it starts: nodes that run keep what they have until they are replaced"
+	}
+	out = append(out, says)
+	switch {
+	case now.Current.Current > n:
+		out = append(out, fmt.Sprintf("%d clients are connected and the limit is %d: %s, until fewer are left",
+			now.Current.Current, n, noClientCut))
+	case n < was.Spec.Connections():
+		out = append(out, noClientCut)
+	}
+	return out
 }
 
 // surplusNotes tell in the plan of any change which volumes it deletes of nodes

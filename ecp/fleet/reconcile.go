@@ -67,6 +67,7 @@ func (m *Manager) reconcile(ctx context.Context, id ecp.ID) time.Duration {
 		return 0
 	}
 	m.brokers.Observe(ctx, p, rec, mem, &snap)
+	m.brokers.KeepLimits(ctx, p, rec, mem, &snap)
 	// much may have happened while a node did not answer
 	if m.observed.Tick().Sub(snap.Tick) > maxSnapshotAge && ctx.Err() == nil {
 		snap = m.observeAgain(ctx, p, rec, mem, snap)
@@ -113,6 +114,7 @@ func (m *Manager) observe(
 		MissingMembers: mem.Snapshot.MissingMembers,
 		Settings:       mem.Snapshot.Settings,
 		MQTT:           mem.Snapshot.MQTT,
+		Limits:         mem.Snapshot.Limits,
 	}
 	if l := m.strange(target, p); l != nil { // what is there says nothing of the cluster
 		snap.Unseen = l.Message
@@ -141,7 +143,7 @@ func (m *Manager) observeAgain(
 ) derive.Snapshot {
 	snap := m.observe(ctx, p, rec, *mem)
 	m.Logs.AddExitMessages(ctx, p, rec, mem, &snap)
-	snap.Known, snap.Settings, snap.MQTT = old.Known, old.Settings, old.MQTT
+	snap.Known, snap.Settings, snap.MQTT, snap.Limits = old.Known, old.Settings, old.MQTT, old.Limits
 	snap.NoAdapter, snap.MissingMembers, snap.Failure = old.NoAdapter, old.MissingMembers, old.Failure
 	snap.Unanswered, snap.UnansweredWhy = old.Unanswered, old.UnansweredWhy
 	if snap.Unseen != "" {
@@ -353,7 +355,7 @@ func (m *Manager) requeueAfter(rec ecp.ClusterRecord, snap derive.Snapshot) time
 		return max(mem.Backoff.At.Sub(m.observed.Tick()), time.Millisecond)
 	case snap.Unanswered == 1 || snap.MissingMembers == 1 || snap.MQTT.Unserved == 1:
 		return time.Second
-	case v.Want > 0 && v.AsWanted() && !v.Agreed():
+	case v.Want > 0 && v.AsWanted() && (!v.Agreed() || rec.Status.State.Unsteady() && !v.Limited()):
 		mem.AskInterval = min(mem.AskInterval*3/2+100*time.Millisecond, 2*time.Second)
 		return mem.AskInterval
 	case settledDown && rec.Status.State == ecp.Stopped:

@@ -94,7 +94,7 @@ func (m *Manager) carryPutBack(d *decision, rec *ecp.ClusterRecord) error {
 	if unknown == nil {
 		rec.Restarts = max(rec.Restarts, there.Restarts) // a lower number would replace nodes for nothing
 	}
-	rec.Resolved.Connections = spec.Connections
+	derive.SetConnections(rec, *rec)
 	d.notes = putBackNotes(before, *rec, f, there, unknown)
 	d.kind, d.patience = ecp.OpPutBack, m.observed.Timings.Create+time.Duration(max(has,
 		spec.Nodes))*derive.DrainDeadline(spec.Evacuation)

@@ -27,7 +27,9 @@ func (r *rig) runningOn(image string, nodes int) (ecp.Cluster, *diary) {
 		require.NoError(r.t, err)
 	}
 	r.run()
-	info, op, err := r.m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec(image, nodes)})
+	s := spec(image, nodes)
+	s.Hosted.Connections = 60
+	info, op, err := r.m.Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: s})
 	require.NoError(r.t, err)
 	r.ends(op, ecp.PhaseSucceeded)
 	c := r.m.Cluster(info.ID)

@@ -69,9 +69,6 @@ func (m *Manager) carryUpdate(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, u 
 			return err
 		}
 		m.changeNodes(d, rec, before)
-		if rec.Resolved.Connections == 0 { // made by a build that did not note it
-			rec.Resolved.Connections = before.Spec.Connections()
-		}
 	}
 	d.nothing = !again && len(changed) == 0 && rec.Name == before.Name && rec.Description == before.Description
 	if d.nothing {
@@ -142,12 +139,10 @@ func (m *Manager) changeNodes(d *decision, rec *ecp.ClusterRecord, before ecp.Cl
 	h, was := rec.Spec.Hosted, derive.OrdinalsOf(before)
 	rec.Status.Ordinals = was
 	maps.DeleteFunc(rec.Status.Volumes, func(i int, _ string) bool { return i >= h.Nodes })
+	derive.SetConnections(rec, before)
 	each, moving := derive.DrainDeadline(h.Evacuation), max(0, was-h.Nodes)
 	if derive.ReplacesNodes(before, *rec) {
 		moving = max(moving, was, h.Nodes)
-		if !derive.ResizesOnly(before, *rec) {
-			rec.Resolved.Connections = h.Connections // nodes are made anew
-		}
 	}
 	d.kind, d.patience = ecp.OpUpdate, m.observed.Timings.Create+max(time.Duration(moving)*each, derive.DrainTime(*rec))
 }

@@ -159,9 +159,10 @@ func TestUpdateOfAStoppedCluster(t *testing.T) {
 		r.ends(r.do(c, ecp.Stop{}), ecp.PhaseSucceeded)
 		r.ends(r.do(c, ecp.Update{Patch: json.RawMessage(`{"connections":77}`)}), ecp.PhaseSucceeded)
 		require.Equal(t, ecp.Stopped, r.get(c).Status.State)
-		require.Equal(t, 10, r.get(c).Resolved.Connections)
+		require.Equal(t, 77, r.get(c).Resolved.Connections)
 		r.ends(r.do(c, ecp.Start{}), ecp.PhaseSucceeded)
 		require.Equal(t, 77, r.get(c).Resolved.Connections)
+		require.Equal(t, "26 26 26", r.limits(c))
 	})
 }
 

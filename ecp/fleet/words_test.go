@@ -6,7 +6,6 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/derive"
-	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/stretchr/testify/require"
 )
 
@@ -120,45 +119,6 @@ func TestADeletionIsNoLoss(t *testing.T) {
 	}
 }
 
-// What keeps a cluster to its connections is told as it is.
-func TestWhoEnforcesTheLimit(t *testing.T) {
-	for _, c := range []struct {
-		name             string
-		booked, made     int
-		licensed         int
-		stopped, adopted bool
-		limit            int
-		by               string
-	}{
-		{name: "listeners", booked: 100, made: 100, licensed: 1000, limit: 100, by: ecp.EnforcedByListeners},
-		{name: "the license is smaller", booked: 100, made: 100, licensed: 25, limit: 25, by: ecp.EnforcedByLicense},
-		{name: "the license is as large", booked: 100, made: 100, licensed: 100, limit: 100, by: ecp.EnforcedByLicense},
-		{name: "the broker does not say", booked: 100, made: 100, limit: 100, by: ecp.EnforcedByListeners},
-		{name: "nodes were made with less", booked: 100, made: 50, limit: 100, by: ecp.EnforcedByListeners},
-		{name: "nodes were made with more", booked: 100, made: 500, limit: 100, by: ecp.EnforcedByNone},
-		{
-			name:     "with more, and a license between",
-			booked:   100,
-			made:     500,
-			licensed: 300,
-			limit:    100,
-			by:       ecp.EnforcedByNone,
-		},
-		{name: "made by an earlier build", booked: 100, limit: 100, by: ecp.EnforcedByListeners},
-		{name: "nothing runs", booked: 100, made: 100, licensed: 25, stopped: true, limit: 100, by: ecp.EnforcedByNone},
-		{name: "adopted", booked: 100, licensed: 25, adopted: true, limit: 100, by: ecp.EnforcedByNone},
-	} {
-		rec := aRecord(ecp.Running)
-		rec.Spec.Hosted.Connections, rec.Resolved.Connections = c.booked, c.made
-		if c.adopted {
-			rec.Mode, rec.Spec = ecp.Adopted, ecp.Spec{Adopted: &ecp.AdoptedSpec{Connections: c.booked}}
-		}
-		limit, by := observed.Enforced(rec, c.licensed, !c.stopped)
-		require.Equal(t, c.limit, limit, c.name)
-		require.Equal(t, c.by, by, c.name)
-	}
-}
-
 // Nodes that have never met are called that: what EMQX heals by itself is another
 // thing.
 func TestNodesThatNeverMetAreCalledThat(t *testing.T) {
@@ -230,11 +190,17 @@ func TestStepsAreThoseThatAreTaken(t *testing.T) {
 		stop bool
 		want []string
 	}{
-		"connections": {cmd: ecp.Update{Patch: []byte(`{"connections":7}`)}, want: []string{"objects", "nodes", "members"}},
-		"more nodes":  {cmd: ecp.Update{Patch: []byte(`{"nodes":3}`)}, want: []string{"objects", "nodes", "members"}},
+		"connections": {
+			cmd:  ecp.Update{Patch: []byte(`{"connections":7}`)},
+			want: []string{"objects", "nodes", "members", "limit-set"},
+		},
+		"more nodes": {
+			cmd:  ecp.Update{Patch: []byte(`{"nodes":3}`)},
+			want: []string{"objects", "nodes", "members", "limit-set"},
+		},
 		"fewer nodes": {
 			cmd:  ecp.Update{Patch: []byte(`{"nodes":1}`)},
-			want: []string{"objects", "surplus-gone", "nodes", "members"},
+			want: []string{"objects", "surplus-gone", "nodes", "members", "limit-set"},
 		},
 		"another size": {
 			cmd:  ecp.Update{Patch: []byte(`{"size":"4C8G"}`)},
@@ -242,7 +208,7 @@ func TestStepsAreThoseThatAreTaken(t *testing.T) {
 		},
 		"size, and fewer": {
 			cmd:  ecp.Update{Patch: []byte(`{"nodes":1,"size":"4C8G"}`)},
-			want: []string{"objects", "surplus-gone", "nodes-replaced", "nodes", "members"},
+			want: []string{"objects", "surplus-gone", "nodes-replaced", "nodes", "members", "limit-set"},
 		},
 		"restart": {
 			cmd:  ecp.Restart{},

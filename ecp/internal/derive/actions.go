@@ -80,6 +80,7 @@ func Desired(rec ecp.ClusterRecord) ecp.Desired {
 		Manifest: manifestOf(rec), Spec: rec.Spec.Hosted.Clone(),
 		Image: rec.Resolved.Image, Size: rec.Resolved.Size, Replicas: WantedNodes(rec), Restarts: rec.Restarts,
 		RenderVersion: rec.Status.RenderVersion, Create: !rec.Status.Dispatched && !rec.Deleting,
+		ListenerLimit: rec.Resolved.ListenerLimit,
 	}
 	if n := rec.Resolved.Connections; n > 0 {
 		d.Spec.Connections = n

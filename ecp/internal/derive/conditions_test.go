@@ -36,6 +36,16 @@ var conditionCases = []struct {
 			ecp.CondAvailable: "False NothingServes", ecp.CondReady: "False NodeDown",
 			ecp.CondManagementReachable: "Unknown NotAsked",
 			ecp.CondSettled:             "False NothingServes", ecp.CondHealthy: "False NothingServes"}},
+	{name: "the limit is refused", state: ecp.Running, look: aLook(3, 3), rec: divided,
+		edit: says(BrokerLimits{Refused: true, Why: "x"}),
+		want: map[ecp.ConditionType]string{ecp.CondConfigured: "False LimitDiffers"}},
+	{name: "the limit is kept to", state: ecp.Running, look: aLook(3, 3), rec: divided,
+		edit: says(BrokerLimits{Done: true})},
+	{name: "clients are not served", state: ecp.Running, look: aLook(3, 3),
+		edit: func(l *Snapshot) { l.MQTT.Unserved = 2 }, want: map[ecp.ConditionType]string{
+			ecp.CondAvailable: "False MQTTUnanswered", ecp.CondHealthy: "False MQTTUnanswered"}},
+	{name: "listeners are full", state: ecp.Running, look: aLook(3, 3),
+		edit: func(l *Snapshot) { l.MQTT.Unserved, l.Limits = 2, &BrokerLimits{Full: true} }},
 	{name: "stopped", state: ecp.Stopped, look: aLook(0, 0), edit: func(l *Snapshot) { l.Found.Replicas = 0 },
 		want: map[ecp.ConditionType]string{
 			ecp.CondAvailable: "False PoweredOff", ecp.CondReady: "False PoweredOff",

@@ -70,4 +70,8 @@ func ChangedListener(config map[string]string) string {
 }
 
 // silentToClients reports whether nodes are ready and none of them takes a client.
-func (v View) silentToClients() bool { return len(v.Ready) > 0 && v.Snapshot.MQTT.Unserved >= 2 }
+// A listener that has as many connections as it takes closes others unanswered, and serves.
+func (v View) silentToClients() bool {
+	full := v.Snapshot.Limits != nil && v.Snapshot.Limits.Full
+	return len(v.Ready) > 0 && v.Snapshot.MQTT.Unserved >= 2 && !full
+}

@@ -183,8 +183,10 @@ func settingsSay(help string, list []SettingDiff) string {
 
 // configured reports whether EMQX runs with the settings that are asked for.
 func configured(v View, _ int) verdict {
-	seen := v.Snapshot.Settings
+	seen, limits := v.Snapshot.Settings, v.Snapshot.Limits
 	switch {
+	case v.Want > 0 && v.settling() == "" && !v.Limited() && limits != nil && limits.Refused:
+		return verdict{Status: ecp.False, Reason: ecp.ReasonLimitDiffers, Message: limits.Why}
 	case seen == nil && len(v.Rec.Spec.Hosted.Config) == 0 && len(v.Rec.Status.FormerSettings) == 0:
 		return yes
 	case v.Want == 0:

@@ -44,6 +44,9 @@ type Snapshot struct {
 	Waits string
 	// MQTT is what the nodes said to a client.
 	MQTT MQTTObservation
+	// Limits is what EMQX said of its connection limits when it was last asked; nil means
+	// it has not said anything yet.
+	Limits *BrokerLimits
 	// Settings is what the last comparison of settings has found; nil means none was made
 	// of these nodes.
 	Settings *SettingsDiff

@@ -14,7 +14,9 @@ import (
 )
 
 // RolledFields says of every field of a hosted spec that can be changed on a cluster
-// that is there whether nodes are replaced for it, or resized where that will do.
+// that is there whether nodes are replaced for it, or resized where that will do. Another
+// number of connections replaces those of EMQX 4.4 nevertheless, by a restart that goes with
+// it: see SetConnections.
 var RolledFields = map[string]bool{
 	"connections": false, "evacuation": false, "network": false, "nodes": false,
 	"image": true, "size": true, "placement": true, "config": true,
@@ -81,6 +83,17 @@ func InvalidField(err error) string {
 		return "spec." + name
 	}
 	return "spec"
+}
+
+// SetConnections notes the number of connections that nodes are made with from now on. EMQX
+// 4.4 has to be restarted to take up another one, and keeps on a node that runs what it has
+// where only the number of nodes is another.
+func SetConnections(rec *ecp.ClusterRecord, before ecp.ClusterRecord) {
+	n := rec.Spec.Connections()
+	if n != before.Spec.Connections() && !LimitsAtRunTime(rec.Resolved.Image.Version) && WantedNodes(before) > 0 {
+		rec.Restarts++
+	}
+	rec.Resolved.Connections, rec.Resolved.ListenerLimit = n, ListenerShare(n, rec.Spec.Hosted.Nodes)
 }
 
 // ReplacesNodes reports whether a change replaces nodes, or resizes them where that will

@@ -79,7 +79,9 @@ var stateRules = []rule{
 
 	// On the way up.
 	{"the platform refuses", func(v View) bool { return v.settling() != "" && v.refusedNow() }, refusedTask},
-	{"as asked for", func(v View) bool { return v.Agreed() }, is(ecp.Running, ecp.ReasonAsExpected)},
+	{"EMQX refuses the connection limit", func(v View) bool { return v.limitRefused() }, taskRefusedByEMQX},
+	{"as asked for", func(v View) bool { return v.Agreed() && !v.limitAwaited() },
+		is(ecp.Running, ecp.ReasonAsExpected)},
 	{"clients would not leave", func(v View) bool {
 		return v.settling() != "" && v.Rec.Status.Draining != nil && v.Rec.Status.Draining.TimedOut
 	}, taskFailed},
@@ -244,6 +246,12 @@ func (v View) WaitsFor() string {
 	}
 	if len(v.Snapshot.Found.Drift) > 0 {
 		return "objects differ: " + strings.Join(v.Snapshot.Found.Drift, ", ")
+	}
+	if v.Agreed() && !v.Limited() {
+		if l := v.Snapshot.Limits; l != nil && l.Why != "" {
+			return l.Why
+		}
+		return "EMQX is told its connection limit"
 	}
 	return "Kubernetes has not finished"
 }

@@ -2,6 +2,7 @@ package derive
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -290,7 +291,7 @@ func split(times int) func(*Snapshot) {
 
 func TestJudge(t *testing.T) {
 	used := map[string]bool{}
-	for _, c := range judgeCases {
+	for _, c := range slices.Concat(judgeCases, limitCases) {
 		t.Run(c.name, func(t *testing.T) {
 			rec, snap, now := aRecord(c.state), cloneLook(c.look), c.now
 			if c.rec != nil {

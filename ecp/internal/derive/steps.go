@@ -28,6 +28,7 @@ var (
 		}
 		return OneIf(OrdinalsOf(v.Rec) <= v.Rec.Spec.Hosted.Nodes && v.Rec.Status.Removing == 0), 1
 	}}
+	stepLimit       = StepRow{"limit-set", func(v View) (int, int) { return OneIf(v.Want == 0 || v.Limited()), 1 }}
 	stepNodesGone   = StepRow{"nodes-gone", nodesGone}
 	stepObjectsGone = StepRow{"objects-gone", func(v View) (int, int) { return OneIf(v.absent()), 1 }}
 )
@@ -37,7 +38,7 @@ var OperationSteps = map[ecp.OperationKind][]StepRow{
 	ecp.OpCreate:   {stepObjects, stepNodes, stepMembers},
 	ecp.OpStart:    {stepObjects, stepNodes, stepMembers},
 	ecp.OpRestart:  {stepObjects, stepReplaced, stepNodes, stepMembers},
-	ecp.OpUpdate:   {stepObjects, stepSurplus, stepReplaced, stepResized, stepNodes, stepMembers},
+	ecp.OpUpdate:   {stepObjects, stepSurplus, stepReplaced, stepResized, stepNodes, stepMembers, stepLimit},
 	ecp.OpRepair:   {stepObjects, stepNodes, stepMembers},
 	ecp.OpTakeOver: {stepObjects, stepNodes, stepMembers},
 	ecp.OpPutBack:  {stepObjects, stepSurplus, stepReplaced, stepNodes, stepMembers},
@@ -137,6 +138,9 @@ func StepsOf(kind ecp.OperationKind, before, after ecp.ClusterRecord) []StepRow 
 		stepSurplus.name:  OrdinalsOf(before) <= after.Spec.Hosted.Nodes && before.Status.Removing == 0,
 		stepReplaced.name: !ReplacesOutdated(kind, before, after) || resizes,
 		stepResized.name:  !resizes,
+		stepLimit.name: !LimitsAtRunTime(after.Resolved.Image.Version) ||
+			before.Resolved.ListenerLimit == after.Resolved.ListenerLimit &&
+				before.Spec.Connections() == after.Spec.Connections(),
 	}
 	return slices.DeleteFunc(slices.Clone(rows), func(r StepRow) bool { return needless[r.name] })
 }

@@ -13,7 +13,7 @@ func (m *Clusters) UnseenInfo(rec ecp.ClusterRecord) ecp.Info {
 	version := rec.EMQXVersion()
 	return ecp.Info{
 		ClusterRecord: rec, Version: version, Nodes: []ecp.NodeInfo{},
-		Current:  ecp.ConnectionsInfo{Limit: rec.Spec.Connections(), EnforcedBy: ecp.EnforcedByNone},
+		Current:  ecp.ConnectionsInfo{EnforcedBy: ecp.EnforcedByUnknown},
 		Features: ecp.Features(rec.Mode, version, m.Capabilities(rec, ecp.AgentsObservation{})),
 	}
 }
@@ -58,11 +58,9 @@ func (m *Clusters) Info(rec ecp.ClusterRecord) ecp.Info {
 				i.ReadyNodes++
 			}
 		}
-		allowed := 0
-		if len(described) > 0 {
-			allowed = licensed(mem.Brokers)
+		if i.ReadyNodes > 0 {
+			i.Current.Limit, i.Current.EnforcedBy = mem.Snapshot.Limits.Enforced(rec.Spec.Connections())
 		}
-		i.Current.Limit, i.Current.EnforcedBy = Enforced(rec, allowed, i.ReadyNodes > 0)
 	}
 	i.Features = ecp.Features(ecp.Hosted, i.Version, ecp.Capabilities{})
 	return i
@@ -95,37 +93,6 @@ func (m *Clusters) LastBrokers(id ecp.ID) (snap derive.Snapshot, at time.Time, s
 		return snap, at, nil
 	}
 	return mem.Snapshot, mem.ObservedAt, brokerNodes(mem)
-}
-
-// Enforced is how many connections a hosted cluster can have, and who sees to
-// that. licensed is what the broker says that its license allows; 0 means it does not
-// say. runs: nodes were seen that take clients.
-func Enforced(rec ecp.ClusterRecord, licensed int, runs bool) (limit int, by string) {
-	limit, by = rec.Spec.Connections(), ecp.EnforcedByNone
-	if !runs || rec.Mode != ecp.Hosted {
-		return limit, by
-	}
-	made := rec.Resolved.Connections // what listeners have, until nodes are made anew
-	if made == 0 {
-		made = limit
-	}
-	if made <= limit {
-		by = ecp.EnforcedByListeners
-	}
-	if licensed > 0 && licensed <= limit {
-		limit, by = licensed, ecp.EnforcedByLicense
-	}
-	return limit, by
-}
-
-// licensed is how many connections the broker says that its license allows.
-func licensed(described []ecp.Description) int {
-	for _, d := range described {
-		if d.Limit > 0 {
-			return d.Limit
-		}
-	}
-	return 0
 }
 
 func RunningMembers(d ecp.Description) []derive.Member {
