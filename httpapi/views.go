@@ -49,26 +49,28 @@ type statusView struct {
 
 // nodeView is one node of a cluster; of one that was adopted only what EMQX tells.
 type nodeView struct {
-	Ordinal     int       `json:"ordinal"`
-	Name        string    `json:"name" doc:"EMQX node name"`
-	Pod         string    `json:"pod"`
-	Host        string    `json:"host" doc:"Kubernetes node"`
-	IP          string    `json:"ip"`
-	Ready       bool      `json:"ready" doc:"takes clients"`
-	Terminating bool      `json:"going" doc:"is being taken away"`
-	Broken      bool      `json:"broken" doc:"will not start without help"`
-	Reason      string    `json:"reason" doc:"why it is not ready"`
-	Message     string    `json:"message"`
-	Image       string    `json:"image"`
-	Volume      string    `json:"volume" doc:"volume claim"`
-	Restarts    int       `json:"restarts"`
-	Since       time.Time `json:"since,omitzero" doc:"when it became ready, or not"`
-	Member      bool      `json:"member" doc:"EMQX counts it as running"`
-	Status      string    `json:"status,omitempty" doc:"running, stopped or unknown, as EMQX, or the agents of an adopted cluster, report it; left out where nobody has"`
-	Role        string    `json:"role,omitempty" doc:"core or replicant, as EMQX reports it"`
-	Version     string    `json:"version" doc:"as EMQX reports it"`
-	Uptime      int64     `json:"uptime" doc:"seconds, as EMQX reports it"`
-	Connections int       `json:"connections"`
+	Ordinal      int       `json:"ordinal"`
+	Name         string    `json:"name" doc:"EMQX node name"`
+	Pod          string    `json:"pod"`
+	Host         string    `json:"host" doc:"Kubernetes node"`
+	IP           string    `json:"ip"`
+	Ready        bool      `json:"ready" doc:"takes clients"`
+	Terminating  bool      `json:"going" doc:"is being taken away"`
+	Broken       bool      `json:"broken" doc:"will not start without help"`
+	Reason       string    `json:"reason" doc:"why it is not ready"`
+	Message      string    `json:"message"`
+	Resize       string    `json:"resize,omitempty" doc:"how far it is with CPU and memory that it is to have: due or waiting, while it runs, or refused, where the node is replaced instead"`
+	ResizeReason string    `json:"resizeReason,omitempty" doc:"why that waits or was refused"`
+	Image        string    `json:"image"`
+	Volume       string    `json:"volume" doc:"volume claim"`
+	Restarts     int       `json:"restarts"`
+	Since        time.Time `json:"since,omitzero" doc:"when it became ready, or not"`
+	Member       bool      `json:"member" doc:"EMQX counts it as running"`
+	Status       string    `json:"status,omitempty" doc:"running, stopped or unknown, as EMQX, or the agents of an adopted cluster, report it; left out where nobody has"`
+	Role         string    `json:"role,omitempty" doc:"core or replicant, as EMQX reports it"`
+	Version      string    `json:"version" doc:"as EMQX reports it"`
+	Uptime       int64     `json:"uptime" doc:"seconds, as EMQX reports it"`
+	Connections  int       `json:"connections"`
 }
 
 type endpointsView struct {
@@ -125,7 +127,8 @@ func viewNode(n ecp.NodeInfo) nodeView {
 		Ordinal: n.Ordinal, Name: n.Name, Pod: n.Pod, Host: n.Host, IP: n.IP, Ready: n.Ready,
 		Terminating: n.Terminating,
 		Broken:      n.Broken,
-		Reason:      n.Reason, Message: n.Message, Image: n.Image, Volume: n.Volume, Restarts: n.Restarts,
+		Reason:      n.Reason, Message: n.Message, Resize: string(n.Resize), ResizeReason: n.ResizeReason,
+		Image: n.Image, Volume: n.Volume, Restarts: n.Restarts,
 		Since:  n.Since,
 		Member: n.Member, Status: string(n.Status), Role: n.Role, Version: n.Version,
 		Uptime:      int64(n.Uptime / time.Second),
