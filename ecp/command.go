@@ -110,13 +110,3 @@ func (Transfer) Kind() CommandKind { return CommandTransfer }
 
 // Kind names the command.
 func (Delete) Kind() CommandKind { return CommandDelete }
-
-// Plan is what a command would do.
-type Plan struct {
-	Command CommandKind `json:"command"`
-	From    State       `json:"from"`
-	To      State       `json:"to"`              // state right after the command is taken
-	Nothing bool        `json:"nothing"`         // what is asked already holds
-	Steps   []string    `json:"steps"`           // names of the operation's steps, in order
-	Notes   []string    `json:"notes,omitempty"` // what nodes and clients will see of it, in words
-}

@@ -51,3 +51,18 @@ func IdempotencyKeyFrom(ctx context.Context) string {
 	key, _ := ctx.Value(idempotencyKey{}).(string)
 	return key
 }
+
+type planKey struct{}
+
+// WithPlan returns a context in which a command is carried out only where its plan has
+// the hash still: else it is refused with [CodePrecondition], and nothing is done.
+// Manager.Create and Cluster.Do respect it.
+func WithPlan(ctx context.Context, hash string) context.Context {
+	return context.WithValue(ctx, planKey{}, hash)
+}
+
+// PlanFrom returns the hash that [WithPlan] set; "" where there is none.
+func PlanFrom(ctx context.Context) string {
+	hash, _ := ctx.Value(planKey{}).(string)
+	return hash
+}

@@ -21,7 +21,7 @@ func (a *api) clusterRoutes() {
 		method: http.MethodPost, path: clustersPath, id: "createCluster", summary: "Create a cluster",
 		description: "A hosted cluster is made from now on: 202, and Operation-Location leads to its operation. An " +
 			"adopted one is there at once: 201.",
-		parameters: []*huma.Param{dryRun()},
+		parameters: []*huma.Param{dryRun(), ifPlanParameter()},
 		body:       eitherMode[createBody[ecp.HostedSpec], createBody[ecp.AdoptedSpec]]("CreateBody"),
 		success: []answer{
 			answerOf[ecp.Plan](http.StatusOK).saying("a plan"),

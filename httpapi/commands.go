@@ -158,7 +158,7 @@ func commandRoute(method, path, id, summary string) route {
 		description: "202: the operation that was begun, which Operation-Location leads to. 200: nothing has to be " +
 			"waited for, the cluster as it is now; with dryRun the plan. 204: the cluster has gone, or is not yours " +
 			"to see any more.",
-		parameters: []*huma.Param{dryRun(), ifMatchParameter()},
+		parameters: []*huma.Param{dryRun(), ifMatchParameter(), ifPlanParameter()},
 		refuses:    []ecp.Code{ecp.CodeConflict, ecp.CodeExists, ecp.CodeQuotaExceeded, ecp.CodeUnsupported},
 		success: []answer{
 			{http.StatusOK, map[string]schema{"application/json": oneOf(schemaOf[clusterView], schemaOf[ecp.Plan])},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
 )
 
 // explainRoutes say more of one cluster than its state does.
@@ -47,27 +48,28 @@ type explainView struct {
 	Nodes          []nodeView          `json:"nodes" doc:"those that are not ready"`
 	ForeignMembers []ecp.ForeignMember `json:"foreignMembers,omitempty" doc:"members of EMQX that are no nodes of the cluster; repair removes those that have stopped"`
 	Legal          []ecp.CommandKind   `json:"legal" doc:"commands that would be taken now"`
+	Rule           string              `json:"rule,omitempty" doc:"the rule that holds the cluster in its state, in words; left out before the first look since the start of the process"`
+	Advice         []fleet.Advice      `json:"advice" doc:"what a person can do, for each reason that is told; empty where nothing has to be done"`
 }
 
 func (a *api) explain(ctx context.Context, r *http.Request, _ body) (success, error) {
-	info, err := a.clusterInfo(ctx, r)
+	c, p := a.cluster(r)
+	if p != nil {
+		return success{}, p
+	}
+	e, err := a.manager.Explain(ctx, c.ID())
 	if err != nil {
 		return success{}, err
 	}
-	out := viewExplanation(info)
-	if id := info.Status.Operation; id != "" {
-		o, err := a.manager.Operation(ctx, id)
-		if err != nil {
-			return success{}, err
-		}
-		o = viewOperation(o)
-		out.Operation = &o
-	}
-	return success{status: http.StatusOK, body: out}, nil
+	return success{status: http.StatusOK, body: viewExplanation(e)}, nil
 }
 
-func viewExplanation(info ecp.Info) explainView {
+func viewExplanation(e fleet.Explanation) explainView {
+	info := e.Info
 	st := viewCluster(info).Status
+	if e.Operation != nil {
+		*e.Operation = viewOperation(*e.Operation)
+	}
 	isTrue := func(c ecp.Condition) bool { return c.Status == ecp.True }
 	holds := func(t ecp.ConditionType) bool {
 		return slices.ContainsFunc(st.Conditions, func(c ecp.Condition) bool { return c.Type == t && isTrue(c) })
@@ -81,6 +83,9 @@ func viewExplanation(info ecp.Info) explainView {
 		Nodes:          slices.DeleteFunc(slices.Clone(st.Nodes), func(n nodeView) bool { return n.Ready }),
 		ForeignMembers: info.ForeignMembers,
 		Legal:          list(info.Legal()),
+		Operation:      e.Operation,
+		Rule:           e.Rule,
+		Advice:         list(e.Advice),
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 const (
 	headerKey     = "Idempotency-Key"
 	headerIfMatch = "If-Match"
+	headerIfPlan  = "If-Plan"
 	headerRequest = "X-Request-Id"
 )
 
@@ -113,16 +114,37 @@ func (rt *route) conditions(ctx context.Context, r *http.Request) (context.Conte
 		}
 		ctx = context.WithValue(ctx, ifRevisionKey{}, revision)
 	}
+	if plans := r.Header.Values(headerIfPlan); len(plans) > 0 {
+		if why := rt.planProblem(plans); why != "" {
+			wrong = append(wrong, fieldView{"/header/" + headerIfPlan, why})
+		}
+		ctx = ecp.WithPlan(ctx, plans[0])
+	}
 	if len(wrong) > 0 {
 		return ctx, newProblem(ecp.CodeInvalid, "a header is not valid", wrong...)
 	}
 	return ctx, nil
 }
 
+var planHashForm = regexp.MustCompile(`^[0-9a-f]{24}$`)
+
+func (rt *route) planProblem(values []string) string {
+	switch {
+	case !rt.takesHeader(headerIfPlan):
+		return notMinded
+	case len(values) > 1 || !planHashForm.MatchString(values[0]):
+		return "is not one hash of a plan, 24 lower-case hexadecimal digits"
+	}
+	return ""
+}
+
+// notMinded is said of headers with which a route does nothing.
+const notMinded = "is not minded by this path; leave it out"
+
 func (rt *route) keyProblem(keys []string) string {
 	switch {
 	case !rt.takesHeader(headerKey):
-		return "is not minded by this path; leave it out"
+		return notMinded
 	case len(keys) > 1:
 		return "stands twice"
 	case len(keys[0]) == 0 || len(keys[0]) > change.MaxIdempotencyKey || strings.ContainsFunc(keys[0], notPrintable):
@@ -136,7 +158,7 @@ func notPrintable(c rune) bool { return c < 0x20 || c > 0x7e }
 // matchRevision reads an entity tag of this API; * means any revision.
 func (rt *route) matchRevision(values []string) (revision int64, why string) {
 	if !rt.takesHeader(headerIfMatch) {
-		return 0, "is not minded by this path; leave it out"
+		return 0, notMinded
 	}
 	if len(values) == 1 && values[0] == "*" {
 		return 0, ""
@@ -160,7 +182,7 @@ func (rt *route) describeConditions() {
 		rt.Parameters = append(rt.Parameters, idempotencyKeyParameter())
 		rt.refuses = append(slices.Clone(rt.refuses), ecp.CodeKeyReused)
 	}
-	if rt.takesHeader(headerIfMatch) {
+	if rt.takesHeader(headerIfMatch) || rt.takesHeader(headerIfPlan) {
 		rt.refuses = append(slices.Clone(rt.refuses), ecp.CodePrecondition)
 	}
 }
@@ -179,5 +201,12 @@ func ifMatchParameter() *huma.Param {
 	return &huma.Param{
 		In: "header", Name: headerIfMatch, Schema: &huma.Schema{Type: huma.TypeString, Pattern: `^(\*|"[1-9][0-9]*")$`},
 		Description: "the ETag of what the change was decided on: it is refused where the thing has changed meanwhile",
+	}
+}
+
+func ifPlanParameter() *huma.Param {
+	return &huma.Param{
+		In: "header", Name: headerIfPlan, Schema: &huma.Schema{Type: huma.TypeString, Pattern: planHashForm.String()},
+		Description: "the hash of the plan that was decided on: it is refused where the plan is another by now",
 	}
 }

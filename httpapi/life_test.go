@@ -66,9 +66,24 @@ func TestLife(t *testing.T) {
 		var plan ecp.Plan
 		conform[ecp.Plan](f.call(asAdmin, http.MethodDelete, path+"?dryRun=true&force=true", "").want(http.StatusOK),
 			f.api).into(&plan)
-		require.Equal(t, ecp.Plan{Command: ecp.CommandDelete, From: ecp.Running, To: ecp.Stopping, Steps: plan.Steps},
-			plan)
 		require.NotEmpty(t, plan.Steps)
+		require.Equal(t, ecp.Plan{
+			Command: ecp.CommandDelete, From: ecp.Running, To: ecp.Stopping, Steps: plan.Steps,
+			Nodes: ecp.PlannedNodes{
+				Replaced: []int{}, Resized: []int{}, Added: []int{}, Removed: []int{}, Stopped: []int{2, 1, 0},
+			},
+			Quota: plan.Quota, Hash: plan.Hash,
+		}, plan)
+		require.Equal(t, plan.Quota.Was, plan.Quota.Will, "what it books is free when it has gone")
+		require.Equal(t, before.position, f.stored().position)
+
+		send := func(hash string, status int) {
+			r := f.request(asAdmin, http.MethodDelete, path, http.NoBody)
+			r.Header.Set("If-Plan", hash)
+			f.send(r).want(status)
+		}
+		send(strings.Repeat("0", 24), http.StatusPreconditionFailed)
+		send("none", http.StatusUnprocessableEntity)
 		require.Equal(t, before.position, f.stored().position)
 	})
 

@@ -38,7 +38,7 @@ func (h handle) Do(ctx context.Context, cmd ecp.Command) (ecp.Operation, error) 
 		return ecp.Operation{}, err
 	}
 	operation, err := change.Submit(ctx, h.m.Changes, q,
-		func(w *change.Tx) (ecp.Operation, error) { return h.m.take(w, h.id, cmd) })
+		func(w *change.Tx) (ecp.Operation, error) { return h.m.take(ctx, w, h.id, cmd) })
 	if err != nil {
 		return ecp.Operation{}, err
 	}
@@ -74,12 +74,15 @@ func takenBy(cmd ecp.Command) ecp.FieldError {
 }
 
 // take carries a command out as far as the store is concerned.
-func (m *Manager) take(w *change.Tx, id ecp.ID, cmd ecp.Command) (ecp.Operation, error) {
+func (m *Manager) take(ctx context.Context, w *change.Tx, id ecp.ID, cmd ecp.Command) (ecp.Operation, error) {
 	rec, running, err := m.mayDo(w.Tx, w.Actor, &w.Asked.Scope, id, cmd)
 	if err != nil {
 		return ecp.Operation{}, err
 	}
 	d, err := m.decide(w.Tx, rec, cmd)
+	if err == nil && ecp.PlanFrom(ctx) != "" {
+		err = asPlanned(ctx, m.planOf(rec, d, cmd).Hash)
+	}
 	if err != nil || d.nothing {
 		return ecp.Operation{}, err
 	}

@@ -55,6 +55,9 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (ecp.Info, ecp.Op
 		if err != nil {
 			return created{}, err
 		}
+		if err := asPlanned(ctx, planOfCreate(rec).Hash); err != nil {
+			return created{}, err
+		}
 		var operation ecp.Operation
 		if rec.Mode == ecp.Hosted {
 			operation = m.newOperation(rec, ecp.OpCreate, w.Actor, m.observed.Timings.Dispatch)

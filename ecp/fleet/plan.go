@@ -2,14 +2,19 @@ package fleet
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/fault"
+	"github.com/openecp/openecp/ecp/internal/setting"
 )
 
 // Plan says what Do would do; see [ecp.Cluster].
@@ -39,16 +44,7 @@ func (h handle) Plan(ctx context.Context, cmd ecp.Command) (plan ecp.Plan, err e
 				return err
 			}
 		}
-		plan = ecp.Plan{
-			Command: cmd.Kind(),
-			From:    d.from,
-			To:      d.to,
-			Nothing: d.nothing,
-			Steps:   derive.StepNames(derive.StepsOf(d.kind, rec, d.rec)),
-			Notes: slices.Concat(d.notes, limitNotes(h.m.observed.Info(rec), d), volumeNotes(rec, d),
-				versionNotes(rec.Resolved.Image, d.rec.Resolved.Image), notes(h.m.observed.Timings,
-					h.m.observed.Info(rec), d, h.m.observed.Outdated(rec.ID)), h.m.surplusNotes(rec, d)),
-		}
+		plan = h.m.planOf(rec, d, cmd)
 		planned = changeBy(rec, d)
 		return nil
 	})
@@ -61,8 +57,88 @@ func (h handle) Plan(ctx context.Context, cmd ecp.Command) (plan ecp.Plan, err e
 	return plan, nil
 }
 
+// planOf says what a decision means. Only the platform's opinion is not in it.
+func (m *Manager) planOf(rec ecp.ClusterRecord, d decision, cmd ecp.Command) ecp.Plan {
+	info, outdated := m.observed.Info(rec), m.observed.Outdated(rec.ID)
+	plan := ecp.Plan{
+		Command: cmd.Kind(), From: d.from, To: d.to, Nothing: d.nothing,
+		Steps: derive.StepNames(derive.StepsOf(d.kind, rec, d.rec)),
+		Nodes: derive.PlannedNodes(d.kind, rec, d.rec, outdated),
+		Quota: ecp.PlannedQuota{Was: rec.Booked(), Will: d.rec.Booked()},
+	}
+	if inPlace, _ := derive.InPlace(rec, d.rec, info.Nodes); inPlace {
+		plan.Nodes.Resized, plan.Nodes.Replaced = plan.Nodes.Replaced, []int{}
+	}
+	if rec.Mode == ecp.Hosted {
+		clients := map[int]int{}
+		for _, n := range info.Nodes {
+			clients[n.Ordinal] = n.Connections
+		}
+		var takes time.Duration
+		plan.Clients, takes = derive.PlannedClients(m.observed.Timings, rec.Resolved.Image.Version,
+			d.rec.Spec.Hosted.Evacuation, plan.Nodes, clients)
+		plan.Seconds = int(takes.Seconds())
+	}
+	plan.Notes = slices.Concat(d.notes, limitNotes(info, d), volumeNotes(rec, d),
+		versionNotes(rec.Resolved.Image, d.rec.Resolved.Image),
+		notes(m.observed.Timings, info, d, plan.Nodes, len(outdated)), m.surplusNotes(rec, d))
+	plan.Hash = planHash(rec, d, plan, info.Nodes)
+	return plan
+}
+
+// planHash is what a plan is recognised by: what of it a person decides on. What is
+// asked for is in it by the record that it makes.
+func planHash(rec ecp.ClusterRecord, d decision, plan ecp.Plan, nodes []ecp.NodeInfo) string {
+	pods := map[int]string{}
+	for _, n := range nodes {
+		pods[n.Ordinal] = n.PodUID
+	}
+	after := intentOf(d.rec)
+	if h := after.Spec.Hosted; h != nil {
+		after.Spec = after.Spec.Clone()
+		for key, value := range h.Config {
+			if setting.IsSealed(value) { // anew each time: that it is set has to do
+				after.Spec.Hosted.Config[key] = ""
+			}
+		}
+	}
+	text, err := json.Marshal([]any{
+		rec.ID, rec.Revision, rec.Generation, plan.Command, plan.From, plan.To, plan.Nothing, plan.Steps, plan.Nodes,
+		plan.Clients.Cut > 0, plan.Quota, after, d.rec.Force, pods,
+		d.rec.Resolved.Image.Version, d.rec.Resolved.Size, d.rec.Resolved.License,
+	})
+	if err != nil {
+		return "" // it is made of texts, numbers and maps of texts
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:12])
+}
+
+// asPlanned refuses a command whose plan is another than the caller's.
+func asPlanned(ctx context.Context, hash string) error {
+	want := ecp.PlanFrom(ctx)
+	if want == "" || want == hash {
+		return nil
+	}
+	return ecp.NewError(ecp.CodePrecondition, "", "what it would do is not what was planned any more: the cluster, its "+
+		"nodes or what is asked for has changed meanwhile; ask for the plan again and decide anew")
+}
+
 // errPlanned takes back what a plan has tried.
 var errPlanned = errors.New("it was only a plan")
+
+// planOfCreate says what making a cluster means.
+func planOfCreate(rec ecp.ClusterRecord) ecp.Plan {
+	plan := ecp.Plan{Command: ecp.CommandKind(ecp.OpCreate), To: rec.Status.State, Steps: []string{},
+		Nodes: derive.PlannedNodes("", rec, rec, nil), Quota: ecp.PlannedQuota{Will: rec.Booked()}}
+	if rec.Mode == ecp.Hosted {
+		plan.Steps = derive.StepNames(derive.OperationSteps[ecp.OpCreate])
+		plan.Nodes = derive.PlannedNodes(ecp.OpCreate, ecp.ClusterRecord{}, rec, nil)
+		plan.Notes = versionNotes(ecp.Image{}, rec.Resolved.Image)
+	}
+	plan.Hash = planHash(ecp.ClusterRecord{}, decision{rec: rec}, plan, nil)
+	return plan
+}
 
 // PlanCreate says what Create would do, and changes nothing: the same checks in
 // a transaction that is given up.
@@ -89,11 +165,7 @@ func (m *Manager) PlanCreate(ctx context.Context, r CreateRequest) (ecp.Plan, er
 		if err := change.Reserve(tx, actor, rec, m.observed.Now()); err != nil {
 			return err
 		}
-		plan = ecp.Plan{Command: ecp.CommandKind(ecp.OpCreate), To: rec.Status.State, Steps: []string{}}
-		if rec.Mode == ecp.Hosted {
-			plan.Steps = derive.StepNames(derive.OperationSteps[ecp.OpCreate])
-			plan.Notes = versionNotes(ecp.Image{}, rec.Resolved.Image)
-		}
+		plan = planOfCreate(rec)
 		made = rec
 		return errors.Join(ecp.Put(tx, rec, 0), errPlanned)
 	})

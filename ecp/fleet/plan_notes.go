@@ -16,7 +16,7 @@ import (
 
 // notes say what nodes and clients will see of a command: for plans. outdated
 // is how many nodes are of an older pod template than the platform has now.
-func notes(t ecp.Timings, now ecp.Info, d decision, outdated int) []string {
+func notes(t ecp.Timings, now ecp.Info, d decision, nodes ecp.PlannedNodes, outdated int) []string {
 	var out []string
 	rec := now.ClusterRecord
 	if rec.Mode == ecp.Hosted && !d.nothing && d.kind == ecp.OpStop {
@@ -36,36 +36,34 @@ func notes(t ecp.Timings, now ecp.Info, d decision, outdated int) []string {
 	e := d.rec.Spec.Hosted.Evacuation
 	alone := fmt.Sprintf("clients are moved to other nodes before, up to %s for each; %s", derive.DrainDeadline(e),
 		derive.DescribeDrainTime(t, rec.Resolved.Image.Version, e, now.Current.Current, max(has, 1)))
-	v, ok := ecp.ParseVersion(rec.Resolved.Image.Version)
-	if ok && v.Before(ecp.Version{Major: 4, Minor: 4, Patch: 12}) {
+	if derive.MovesNoClients(rec.Resolved.Image.Version) {
 		alone = "clients are cut: EMQX before 4.4.12 moves none"
 	}
 	alone += noRoom(now.Current)
-	if want > has {
-		out = append(out, some(want-has, "is added", "are added"))
+	if added := len(nodes.Added); added > 0 {
+		out = append(out, some(added, "is added", "are added"))
 	}
-	if want < has {
-		out = append(out, some(has-want, "leaves for good with its volume; ",
+	if removed := len(nodes.Removed); removed > 0 {
+		out = append(out, some(removed, "leaves for good with its volume; ",
 			"leave for good with their volumes, one at a time; ")+alone)
 	}
-	n, why := min(has, want), ""
+	why, n := "", len(nodes.Replaced)+len(nodes.Resized)
 	switch {
 	case outdated > 0 && d.rec.Status.KeepOutdated:
 		return append(out, some(outdated, "runs", "run")+" on an older pod template than the platform has now; this "+
 			"replaces none: a restart, or a change of image, size or placement does")
+	case n == 0:
+		return out
 	case !derive.ReplacesNodes(rec, d.rec):
-		if n = min(n, outdated); n == 0 || d.rec.Status.KeepOutdated {
-			return out
-		}
 		why = "an earlier change has not come to its end: "
 	}
-	inPlace, not := derive.InPlace(rec, d.rec, now.Nodes)
-	if inPlace {
+	if len(nodes.Resized) > 0 {
 		return append(out,
 			some(n, "gets its CPU and memory",
 				"get their CPU and memory, one at a time,")+" in place: clients stay; where that is refused, or "+
 				"there is no room for it, the node is replaced, and its clients are moved before")
 	}
+	_, not := derive.InPlace(rec, d.rec, now.Nodes)
 	if not != "" {
 		not = "; not in place: " + not
 	}

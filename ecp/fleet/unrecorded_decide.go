@@ -96,10 +96,9 @@ func (m *Manager) PlanTakeOverUnrecorded(ctx context.Context, r TakeOverRequest)
 			return err
 		}
 		plan = ecp.Plan{
-			Command: ecp.CommandTakeOver,
-			To:      rec.Status.State,
-			Steps:   derive.StepNames(derive.OperationSteps[ecp.OpTakeOver]),
-			Notes:   notes,
+			Command: ecp.CommandTakeOver, To: rec.Status.State, Notes: notes,
+			Steps: derive.StepNames(derive.OperationSteps[ecp.OpTakeOver]),
+			Nodes: derive.PlannedNodes(ecp.OpTakeOver, rec, rec, nil), Quota: ecp.PlannedQuota{Will: rec.Booked()},
 		}
 		return errPlanned
 	})

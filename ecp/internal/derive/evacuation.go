@@ -1,6 +1,7 @@
 package derive
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -62,20 +63,22 @@ func DescribeEvacuation(t ecp.Timings, version, node string, at ecp.EvacuationPr
 	return fmt.Sprintf("%s %s; clients are given until %s", node, words, until.UTC().Format(time.RFC3339))
 }
 
+// MovingTime is how long it takes to move so many clients of a node.
+func MovingTime(e ecp.Evacuation, clients int) time.Duration {
+	rate := cmp.Or(e.Rate, usualRate)
+	return time.Duration((clients+rate-1)/rate) * time.Second
+}
+
 // DescribeDrainTime returns how long the clients of one of several nodes will need at least
 // to leave it, with so many of them on all of them together.
 func DescribeDrainTime(t ecp.Timings, version string, e ecp.Evacuation, clients, nodes int) string {
-	rate := e.Rate
-	if rate == 0 {
-		rate = usualRate
-	}
 	each := (clients + nodes - 1) / nodes
-	moving := time.Duration((each+rate-1)/rate) * time.Second
+	moving := MovingTime(e, each)
 	words := fmt.Sprintf("each takes about %s: %s until load balancers have noticed, %s for clients to come back "+
 		"elsewhere",
 		NoticePeriod(t, version)+t.Takeover+moving, NoticePeriod(t, version), t.Takeover)
 	if each > 0 {
-		words += fmt.Sprintf(", %s to move %d clients, %d a second", moving, each, rate)
+		words += fmt.Sprintf(", %s to move %d clients, %d a second", moving, each, cmp.Or(e.Rate, usualRate))
 	}
 	return words
 }

@@ -134,10 +134,13 @@ func (m *Clusters) Found(id ecp.ID) (ecp.Observation, bool) {
 	return mem.Snapshot.Found, true
 }
 
-// Outdated counts a cluster's outdated nodes as last seen.
-func (m *Clusters) Outdated(id ecp.ID) int {
+// Outdated returns the ordinals of a cluster's outdated nodes, as last seen.
+func (m *Clusters) Outdated(id ecp.ID) (ordinals []int) {
 	snap, _ := m.Last(id)
-	return len(derive.OutdatedOf(snap.Found))
+	for _, n := range derive.OutdatedOf(snap.Found) {
+		ordinals = append(ordinals, n.Ordinal)
+	}
+	return ordinals
 }
 
 // ForeignMembers counts members of EMQX that are no nodes, of all clusters.

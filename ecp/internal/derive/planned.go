@@ -1,0 +1,76 @@
+package derive
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// PlannedNodes returns the nodes that an operation touches, from one record of a hosted
+// cluster to another. outdated are the ordinals of those that the platform would make in
+// another way now.
+func PlannedNodes(kind ecp.OperationKind, before, after ecp.ClusterRecord, outdated []int) ecp.PlannedNodes {
+	out := ecp.PlannedNodes{Replaced: []int{}, Resized: []int{}, Added: []int{}, Removed: []int{}, Stopped: []int{}}
+	if kind == "" || kind == ecp.OpTakeOver || kind == ecp.OpPutBack { // their notes say it, from what is found
+		return out
+	}
+	has, want := 0, WantedNodes(after)
+	if WantedNodes(before) > 0 {
+		has = OrdinalsOf(before)
+	}
+	if want == 0 {
+		out.Stopped = downFrom(has, 0)
+		return out
+	}
+	out.Removed = downFrom(has, want)
+	for i := has; i < want; i++ {
+		out.Added = append(out.Added, i)
+	}
+	stay := min(has, want)
+	switch {
+	case kind == ecp.OpRestart, ReplacesNodes(before, after):
+		out.Replaced = downFrom(stay, 0)
+	case !after.Status.KeepOutdated:
+		out.Replaced = slices.DeleteFunc(downFrom(stay, 0), func(i int) bool { return !slices.Contains(outdated, i) })
+	}
+	return out
+}
+
+// downFrom lists ordinals below from, down to and with to.
+func downFrom(from, to int) []int {
+	out := []int{}
+	for i := from - 1; i >= to; i-- {
+		out = append(out, i)
+	}
+	return out
+}
+
+// PlannedClients returns what becomes of the clients of those nodes, and how long moving
+// them takes at least. clients are those of each node, by ordinal.
+func PlannedClients(t ecp.Timings, version string, e ecp.Evacuation, nodes ecp.PlannedNodes, clients map[int]int) (
+	out ecp.PlannedClients, takes time.Duration,
+) {
+	for _, i := range nodes.Stopped {
+		out.Cut += clients[i]
+	}
+	leave := slices.Concat(nodes.Removed, nodes.Replaced)
+	alone := len(leave) == 1 &&
+		!slices.ContainsFunc(slices.Collect(maps.Keys(clients)), func(i int) bool { return i != leave[0] })
+	for _, i := range leave {
+		if alone || MovesNoClients(version) {
+			out.Cut += clients[i]
+			continue
+		}
+		out.Moved += clients[i]
+		takes += NoticePeriod(t, version) + t.Takeover + MovingTime(e, clients[i])
+	}
+	return out, takes
+}
+
+// MovesNoClients reports whether the EMQX of a version cannot move clients to other nodes.
+func MovesNoClients(version string) bool {
+	v, ok := ecp.ParseVersion(version)
+	return ok && v.Before(ecp.Version{Major: 4, Minor: 4, Patch: 12})
+}
