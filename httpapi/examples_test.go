@@ -82,6 +82,7 @@ var (
 func fixed(t *testing.T, b []byte, begin time.Time, token string) []byte {
 	t.Helper()
 	text := strings.ReplaceAll(string(b), token, strings.Repeat("0123456789abcdef", 2))
+	text = planHash.ReplaceAllString(text, `"hash":"0123456789abcdef01234567"`)
 	text = exampleIDs.ReplaceAllStringFunc(text, func(id string) string {
 		kind, _, _ := strings.Cut(id, "-")
 		if kind == "emqx" {
@@ -103,3 +104,6 @@ func fixed(t *testing.T, b []byte, begin time.Time, token string) []byte {
 	text = regexp.MustCompile(`"uptime":\d+`).ReplaceAllString(text, `"uptime":3600`)
 	return bytes.TrimSpace([]byte(text))
 }
+
+// planHash finds the hash of a plan, which is another for each cluster.
+var planHash = regexp.MustCompile(`"hash":"[0-9a-f]{24}"`)
