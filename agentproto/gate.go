@@ -116,13 +116,6 @@ func (g *gate) removeLocked(at *list.Element) {
 	}
 }
 
-// len returns how many connections wait.
-func (g *gate) len() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.waiting.Len()
-}
-
 // abortAll closes all connections that wait.
 func (g *gate) abortAll() {
 	g.mu.Lock()

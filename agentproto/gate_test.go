@@ -64,3 +64,10 @@ func TestFloodFromManyAddresses(t *testing.T) {
 		assert.Equal(t, most, g.len())
 	})
 }
+
+// len returns how many connections wait.
+func (g *gate) len() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.waiting.Len()
+}

@@ -87,8 +87,8 @@ const (
 	ReasonDeleted        Reason = "Deleted"
 )
 
-// The reasons of adopted clusters, beside NodeDown and Partitioned; see
-// [derive.AdoptedReasons] for their order.
+// The reasons of adopted clusters, beside NodeDown and Partitioned; the
+// table adoptedReasons of internal/derive has their order.
 const (
 	ReasonIdentityConflict   Reason = "IdentityConflict"
 	ReasonClusterMismatch    Reason = "ClusterMismatch"

@@ -201,3 +201,11 @@ func mustJSON(t testing.TB, v any) []byte {
 	require.NoError(t, err)
 	return b
 }
+
+// responseTo is what the document says of a status.
+func responseTo(rt *route, status int) *huma.Response {
+	if r := rt.Responses[strconv.Itoa(status)]; r != nil {
+		return r
+	}
+	return rt.Responses[strconv.Itoa(status/100)+"XX"]
+}

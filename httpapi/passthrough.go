@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -225,12 +224,4 @@ func orBroker(r *huma.Response, whose *huma.Param) *huma.Response {
 		}
 	}
 	return &out
-}
-
-// responseTo is what the document says of a status.
-func responseTo(rt *route, status int) *huma.Response {
-	if r := rt.Responses[strconv.Itoa(status)]; r != nil {
-		return r
-	}
-	return rt.Responses[strconv.Itoa(status/100)+"XX"]
 }

@@ -1,10 +1,6 @@
 package httpapi
 
-import (
-	"strings"
-
-	"github.com/openecp/openecp/ecp"
-)
+import "github.com/openecp/openecp/ecp"
 
 // anyToken stands for routes that any token may use; they show what belongs to the
 // caller.
@@ -71,33 +67,4 @@ func (a *api) describeRights() {
 			rt.Extensions = map[string]any{"x-right": string(right)}
 		}
 	}
-}
-
-// rightOf names in words what a route asks for.
-func rightOf(rt *route) string {
-	switch right := needs[rt.id]; {
-	case rt.open:
-		return "–"
-	case right == anyToken:
-		return "any token"
-	default:
-		return "`" + string(right) + "`"
-	}
-}
-
-// holders names the roles that hold what a route asks for.
-func holders(rt *route) string {
-	if rt.open {
-		return "everybody"
-	}
-	for _, row := range ecp.RoleTable() {
-		if row.Right == needs[rt.id] {
-			words := make([]string, len(row.Roles))
-			for i, r := range row.Roles {
-				words[i] = string(r)
-			}
-			return strings.Join(words, ", ")
-		}
-	}
-	return "every role"
 }

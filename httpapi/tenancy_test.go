@@ -325,3 +325,32 @@ of a running daemon, says the rest.
 	}
 	golden(t, "../docs/routes.md", []byte(b.String()))
 }
+
+// rightOf names in words what a route asks for.
+func rightOf(rt *route) string {
+	switch right := needs[rt.id]; {
+	case rt.open:
+		return "–"
+	case right == anyToken:
+		return "any token"
+	default:
+		return "`" + string(right) + "`"
+	}
+}
+
+// holders names the roles that hold what a route asks for.
+func holders(rt *route) string {
+	if rt.open {
+		return "everybody"
+	}
+	for _, row := range ecp.RoleTable() {
+		if row.Right == needs[rt.id] {
+			words := make([]string, len(row.Roles))
+			for i, r := range row.Roles {
+				words[i] = string(r)
+			}
+			return strings.Join(words, ", ")
+		}
+	}
+	return "every role"
+}

@@ -282,26 +282,6 @@ func noteInto(n ecp.AgentNote, a *ecp.AgentRecord) (changed bool) {
 	return changed
 }
 
-// RemoveAgents takes the keys and registration tokens of a cluster away, so that
-// nobody connects or registers any more.
-func RemoveAgents(tx ecp.Tx, id ecp.ID) error {
-	agents, err := observed.ChildrenIn[ecp.AgentRecord](tx, id)
-	if err != nil {
-		return err
-	}
-	tokens, err := observed.ChildrenIn[ecp.RegistrationToken](tx, id)
-	if err != nil {
-		return err
-	}
-	for _, a := range agents {
-		err = errors.Join(err, tx.Delete(ecp.KindAgent, string(a.ID)))
-	}
-	for _, t := range tokens {
-		err = errors.Join(err, tx.Delete(ecp.KindRegistrationToken, t.Hash))
-	}
-	return err
-}
-
 // sortAgents orders agents by the node and host that people know them by.
 func sortAgents(all []ecp.AgentInfo) {
 	slices.SortFunc(all, func(a, b ecp.AgentInfo) int {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/agents"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
@@ -60,7 +59,7 @@ func (m *Manager) removeRecord(ctx context.Context, id ecp.ID) error {
 		if rec.OwesRelease() {
 			return errOvertaken
 		}
-		if err := agents.RemoveAgents(tx, id); err != nil {
+		if err := removeAgents(tx, id); err != nil {
 			return err
 		}
 		return writeStep(tx, m.removal(now, rec, op, derive.Derived{State: ecp.Gone, Reason: ecp.ReasonDeleted}, nil),
@@ -172,10 +171,30 @@ func (m *Manager) releaseLimit(ctx context.Context, rec ecp.ClusterRecord) error
 				return err
 			}
 		}
-		return errors.Join(agents.RemoveAgents(tx, rec.ID), putLimit(tx, is, next))
+		return errors.Join(removeAgents(tx, rec.ID), putLimit(tx, is, next))
 	})
 	if err == nil {
 		m.observed.DropAgents(rec.ID)
+	}
+	return err
+}
+
+// removeAgents takes the keys and registration tokens of a cluster away, so that
+// nobody connects or registers any more.
+func removeAgents(tx ecp.Tx, id ecp.ID) error {
+	all, err := observed.ChildrenIn[ecp.AgentRecord](tx, id)
+	if err != nil {
+		return err
+	}
+	tokens, err := observed.ChildrenIn[ecp.RegistrationToken](tx, id)
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		err = errors.Join(err, tx.Delete(ecp.KindAgent, string(a.ID)))
+	}
+	for _, t := range tokens {
+		err = errors.Join(err, tx.Delete(ecp.KindRegistrationToken, t.Hash))
 	}
 	return err
 }

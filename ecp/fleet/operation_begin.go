@@ -38,7 +38,7 @@ func (m *Manager) begin(
 		}
 	}
 	if d.rec.Mode == ecp.Adopted && d.rec.Deleting && !d.rec.OwesRelease() {
-		if err := agents.RemoveAgents(w.Tx, d.rec.ID); err != nil {
+		if err := removeAgents(w.Tx, d.rec.ID); err != nil {
 			return ecp.Operation{}, err
 		}
 	}

@@ -8,10 +8,6 @@ import (
 	"github.com/openecp/openecp/internal/agent/home"
 )
 
-// Home returns the agent's directory: the given one if it is not empty, otherwise that of
-// the environment variable EMQXEE_AGENT_HOME, otherwise the product's.
-func Home(given string) home.Dir { return home.Of(given) }
-
 // BrokerSettings are the address of EMQX and the credentials for it.
 type BrokerSettings = broker.Settings
 

@@ -169,7 +169,7 @@ func TestJoin(t *testing.T) {
 func TestJoinIsBounded(t *testing.T) {
 	var j Joiner
 	j.Add("2024-03-20T10:08:39.56898Z [error] x", true)
-	require.True(t, j.Pending())
+	require.True(t, j.pending)
 	for range 10_000 {
 		_, ok := j.Add(" "+strings.Repeat("y", 1000), true)
 		require.False(t, ok)
@@ -178,7 +178,7 @@ func TestJoinIsBounded(t *testing.T) {
 	require.True(t, ok)
 	require.True(t, e.Cut)
 	require.LessOrEqual(t, len(e.Raw), MaxEntry)
-	require.False(t, j.Pending())
+	require.False(t, j.pending)
 }
 
 func TestLines(t *testing.T) {

@@ -37,9 +37,6 @@ func (j *Joiner) Flush() (Entry, bool) {
 	return e, true
 }
 
-// Pending reports whether an entry has begun and not ended.
-func (j *Joiner) Pending() bool { return j.pending }
-
 func (j *Joiner) append(next Entry) {
 	if j.raw.Len() == 0 {
 		j.raw.WriteString(j.entry.Raw)

@@ -40,10 +40,6 @@ var adoptedReasons = []ReasonInfo{
 // twoReports is what has to be seen of a fault that may be a hiccup.
 const twoReports = "when two reports in a row tell of it, at least a second apart; one good report ends it"
 
-// AdoptedReasons lists what can be wrong with adopted clusters, the most severe
-// first.
-func AdoptedReasons() []ReasonInfo { return slices.Clone(adoptedReasons) }
-
 // severity orders reasons: less is more severe.
 func severity(r ecp.Reason) int {
 	i := slices.IndexFunc(adoptedReasons, func(row ReasonInfo) bool { return row.Reason == r })

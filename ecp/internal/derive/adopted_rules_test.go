@@ -318,7 +318,7 @@ func TestAdoptedSeverity(t *testing.T) {
 		},
 		ecp.ReasonReportStale: func(c *scene) { c.another("agt-s").Report.At = t0.Add(-time.Hour) },
 	}
-	rows := AdoptedReasons()
+	rows := adoptedReasons
 	for i, a := range rows {
 		require.NotEmpty(t, a.Meaning)
 		require.NotEmpty(t, a.Counts)

@@ -127,7 +127,7 @@ are wrong the most severe is the reason, and the message tells of all. The state
 		fmt.Fprintf(b, "| %s | %s |\n", r.name, r.follows)
 	}
 	b.WriteString("\n| reason | meaning | counts |\n|---|---|---|\n")
-	for _, r := range AdoptedReasons() {
+	for _, r := range adoptedReasons {
 		fmt.Fprintf(b, "| `%s` | %s | %s |\n", r.Reason, r.Meaning, r.Counts)
 	}
 	fmt.Fprintf(b, `

@@ -1,8 +1,6 @@
 package home
 
 import (
-	"cmp"
-	"os"
 	"path/filepath"
 )
 
@@ -18,12 +16,6 @@ const Variable = "EMQXEE_AGENT_HOME"
 
 // Dir is the agent's directory.
 type Dir string
-
-// Of returns the given directory if it is not empty, otherwise the one in the environment,
-// otherwise [Default].
-func Of(given string) Dir {
-	return Dir(cmp.Or(given, os.Getenv(Variable), Default))
-}
 
 func (d Dir) join(parts ...string) string {
 	return filepath.Join(append([]string{string(d)}, parts...)...)

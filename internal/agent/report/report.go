@@ -2,7 +2,6 @@ package report
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"strings"
@@ -320,9 +319,6 @@ func short(s string, n int) string {
 	}
 	return strings.ToValidUTF8(s[:n], "") + "…"
 }
-
-// String names the reporter in a log.
-func (r *Reporter) String() string { return fmt.Sprintf("reporter of %v", r.access.Settings()) }
 
 // Failed returns the report if no broker was found. It contains what is known of the log
 // files from the settings.
