@@ -31,19 +31,20 @@ var (
 // The codes. Each names who has to act: the caller (Invalid to Unsupported),
 // nobody but time (Unavailable), the maintainers (Internal).
 const (
-	CodeInvalid       Code = "invalid"                // the request contradicts the rules; Fields says where
-	CodeNotFound      Code = "not_found"              // no such thing, or not one the actor may know of
-	CodeExists        Code = "exists"                 // the name is taken
-	CodeConflict      Code = "conflict"               // legal in itself, but not in the present state or revision
-	CodeDenied        Code = "denied"                 // the actor may not do this
-	CodeQuotaExceeded Code = "quota_exceeded"         // the pool does not hold what was asked for
-	CodeUnsupported   Code = "unsupported"            // this cluster, version or build cannot do it, and why
-	CodeUnavailable   Code = "unavailable"            // something outside did not answer; the same call may succeed later
-	CodeGone          Code = "gone"                   // the position asked for is older than what is kept
-	CodePrecondition  Code = "precondition_failed"    // it has changed since the revision the caller named
-	CodeKeyReused     Code = "idempotency_key_reused" // the same key with another request
-	CodeThrottled     Code = "throttled"              // too often in a short time; wait
-	CodeInternal      Code = "internal"               // a fault of ours; the cause is in the log, never in the message
+	CodeInvalid       Code = "invalid"        // the request contradicts the rules; Fields says where
+	CodeNotFound      Code = "not_found"      // no such thing, or not one the actor may know of
+	CodeExists        Code = "exists"         // the name is taken
+	CodeConflict      Code = "conflict"       // legal in itself, but not in the present state or revision
+	CodeDenied        Code = "denied"         // the actor may not do this
+	CodeQuotaExceeded Code = "quota_exceeded" // the pool does not hold what was asked for
+	CodeUnsupported   Code = "unsupported"    // this cluster, version or build cannot do it, and why
+	// something outside did not answer; the same call may succeed later
+	CodeUnavailable  Code = "unavailable"
+	CodeGone         Code = "gone"                   // the position asked for is older than what is kept
+	CodePrecondition Code = "precondition_failed"    // it has changed since the revision the caller named
+	CodeKeyReused    Code = "idempotency_key_reused" // the same key with another request
+	CodeThrottled    Code = "throttled"              // too often in a short time; wait
+	CodeInternal     Code = "internal"               // a fault of ours; the cause is in the log, never in the message
 )
 
 // FieldError is one thing wrong with one field of a request.
@@ -65,7 +66,7 @@ type Error struct {
 	RetryAfter time.Duration
 }
 
-// Error gives operation, message and fields, without the cause.
+// Error returns operation, message and fields, without the cause.
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.Op != "" {
@@ -85,7 +86,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the cause, for errors.As and for the log.
+// Unwrap returns the cause, for errors.As and for the log.
 func (e *Error) Unwrap() error { return e.Cause }
 
 // Is matches a sentinel of the same code.
@@ -94,7 +95,7 @@ func (e *Error) Is(target error) bool {
 	return ok && t.Op == "" && t.Message == "" && t.Cause == nil && t.Code == e.Code
 }
 
-// Retryable says whether the same call may succeed later without a change:
+// Retryable reports whether the same call may succeed later without a change:
 // true for unavailable and throttled only. An edge that knows better implements the same
 // method on its cause, which then decides.
 func (e *Error) Retryable() bool {
@@ -105,7 +106,7 @@ func (e *Error) Retryable() bool {
 	return e.Code == CodeUnavailable || e.Code == CodeThrottled
 }
 
-// CodeOf gives the code of err; [CodeInternal] for an error that is not ours,
+// CodeOf returns the code of err; [CodeInternal] for an error that is not ours,
 // "" for nil.
 func CodeOf(err error) Code {
 	if err == nil {
@@ -118,7 +119,7 @@ func CodeOf(err error) Code {
 	return CodeInternal
 }
 
-// MessageOf gives the text of err that a user may see: for an error that is
+// MessageOf returns the text of err that a user may see: for an error that is
 // not an [Error] a bland sentence, because its text may hold anything.
 func MessageOf(err error) string {
 	var e *Error

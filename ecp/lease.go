@@ -54,7 +54,7 @@ type LeaseHolder struct {
 	Renewed     time.Time `json:"renewed,omitzero"`
 }
 
-// MayWrite says whether this program may write to the platform.
+// MayWrite reports whether this program may write to the platform.
 func (l Lease) MayWrite() bool { return l.Held || l.Unfenced }
 
 // Undecided says that nothing is known yet.

@@ -109,7 +109,7 @@ func (st Status) HasForeignMembers() bool {
 	return ConditionOf(st.Conditions, CondHealthy).Reason == ReasonForeignMember
 }
 
-// ConditionStatus says whether a condition holds.
+// ConditionStatus reports whether a condition holds.
 type ConditionStatus string
 
 // The statuses. Unknown means that it could not be observed, never that it is broken.

@@ -116,7 +116,7 @@ type authorities struct {
 // newAuthorities reads the file.
 func newAuthorities(file string, own *x509.Certificate, log *slog.Logger) (*authorities, error) {
 	a := &authorities{file: file, own: own, log: log}
-	a.seen = a.look()
+	a.seen = a.modified()
 	return a, a.read()
 }
 
@@ -148,7 +148,7 @@ func containsCertificate(all []*x509.Certificate, one *x509.Certificate) bool {
 	return false
 }
 
-func (a *authorities) look() os.FileInfo {
+func (a *authorities) modified() os.FileInfo {
 	info, err := os.Stat(a.file)
 	if err != nil {
 		return nil
@@ -175,7 +175,7 @@ func (a *authorities) renew(ctx context.Context, force bool) error {
 	if a.file == "" {
 		return nil
 	}
-	now := a.look()
+	now := a.modified()
 	if !force && !changed(a.seen, now) {
 		return nil
 	}

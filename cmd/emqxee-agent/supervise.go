@@ -180,7 +180,7 @@ func (s *supervisor) watch(agent *os.Process, stop, ended <-chan struct{}) {
 	}
 }
 
-// tell gives start its one line.
+// tell writes start its one line.
 func (s *supervisor) tell(line string) {
 	if s.starter == nil {
 		return

@@ -42,7 +42,7 @@ func linksOf(info fs.FileInfo) int {
 	return int(s.Nlink)
 }
 
-// becomeUser gives up root's rights for those of a user, in all threads, for the
+// becomeUser replaces root's rights by those of a user, in all threads, for the
 // rest of the process.
 func becomeUser(uid, gid int) error {
 	if err := syscall.Setgroups([]int{gid}); err != nil {

@@ -59,14 +59,15 @@ func (g *Gateway) DashboardWay(ctx context.Context, id ecp.ID, via DashboardVia)
 // people may do at the dashboard is decided by their login to EMQX.
 func (g *Gateway) OpenDashboard(ctx context.Context, id ecp.ID, via DashboardVia) (DashboardWay, error) {
 	var opened DashboardWay
-	_, err := g.Observed.ReachAudited(ctx, ecp.RightRead, id, "open dashboard", &opened, func(ctx context.Context, rec ecp.ClusterRecord, _ string) (e ecp.Endpoint, err error) {
-		way, err := g.dashboardWay(rec, via)
-		if err == nil && way.Via != ViaServiceAddress {
-			e, err = g.dashboard(ctx, rec, "")
-		}
-		opened = way
-		return e, err
-	})
+	_, err := g.Observed.ReachAudited(ctx, ecp.RightRead, id, "open dashboard", &opened,
+		func(ctx context.Context, rec ecp.ClusterRecord, _ string) (e ecp.Endpoint, err error) {
+			way, err := g.dashboardWay(rec, via)
+			if err == nil && way.Via != ViaServiceAddress {
+				e, err = g.dashboard(ctx, rec, "")
+			}
+			opened = way
+			return e, err
+		})
 	if err != nil {
 		return DashboardWay{}, err
 	}
@@ -80,14 +81,15 @@ func (g *Gateway) OpenDashboard(ctx context.Context, id ecp.ID, via DashboardVia
 // stays together, such as an upload and what becomes of it; else, or if prefer is
 // empty, to any. It wants [ecp.RightRead].
 func (g *Gateway) DashboardEndpoint(ctx context.Context, id ecp.ID, prefer string) (ecp.Endpoint, error) {
-	return g.Observed.Reach(ctx, ecp.RightRead, id, "", func(ctx context.Context, rec ecp.ClusterRecord, _ string) (ecp.Endpoint, error) {
-		if prefer != "" && g.mayServe(rec, prefer) {
-			if e, err := g.dashboard(ctx, rec, prefer); err == nil {
-				return e, nil
+	return g.Observed.Reach(ctx, ecp.RightRead, id, "",
+		func(ctx context.Context, rec ecp.ClusterRecord, _ string) (ecp.Endpoint, error) {
+			if prefer != "" && g.mayServe(rec, prefer) {
+				if e, err := g.dashboard(ctx, rec, prefer); err == nil {
+					return e, nil
+				}
 			}
-		}
-		return g.dashboard(ctx, rec, "")
-	})
+			return g.dashboard(ctx, rec, "")
+		})
 }
 
 // mayServe reports whether a node is worth being asked. Of an adopted cluster's
@@ -109,11 +111,19 @@ func (g *Gateway) mayServe(rec ecp.ClusterRecord, node string) bool {
 // nearer to them.
 func (g *Gateway) dashboardWay(rec ecp.ClusterRecord, via DashboardVia) (DashboardWay, error) {
 	if via != "" && !slices.Contains(DashboardVias(), via) {
-		return DashboardWay{}, &ecp.Error{Code: ecp.CodeInvalid, Message: "there is no such way to a dashboard", Fields: []ecp.FieldError{{Field: "via", Message: fmt.Sprintf("is %q; %v are ways, and none lets it be chosen", via, DashboardVias())}}}
+		return DashboardWay{}, &ecp.Error{
+			Code:    ecp.CodeInvalid,
+			Message: "there is no such way to a dashboard",
+			Fields: []ecp.FieldError{{
+				Field:   "via",
+				Message: fmt.Sprintf("is %q; %v are ways, and none lets it be chosen", via, DashboardVias()),
+			}},
+		}
 	}
 	if rec.Mode == ecp.Hosted {
 		if via != "" && via != ViaTarget {
-			return DashboardWay{}, ecp.NewError(ecp.CodeUnsupported, "", fmt.Sprintf("the cluster is hosted: its dashboard is reached by way of its target, not by %s", via))
+			return DashboardWay{}, ecp.NewError(ecp.CodeUnsupported, "",
+				fmt.Sprintf("the cluster is hosted: its dashboard is reached by way of its target, not by %s", via))
 		}
 		return DashboardWay{Via: ViaTarget}, nil
 	}
@@ -130,11 +140,13 @@ func (g *Gateway) adoptedDashboardWay(rec ecp.ClusterRecord, via DashboardVia) (
 	switch via {
 	case ViaAgent:
 		if g.Observed.AgentAddress == "" && !g.agentConnected(rec.ID) {
-			return DashboardWay{}, ecp.NewError(ecp.CodeUnsupported, "", ecp.FeatureDashboard.Why(ecp.Adopted, v, ecp.Capabilities{NoAgentAddress: true}))
+			return DashboardWay{}, ecp.NewError(ecp.CodeUnsupported, "",
+				ecp.FeatureDashboard.Why(ecp.Adopted, v, ecp.Capabilities{NoAgentAddress: true}))
 		}
 		return DashboardWay{Via: ViaAgent}, nil
 	case ViaTarget:
-		return DashboardWay{}, ecp.NewError(ecp.CodeUnsupported, "", "the cluster is adopted: its dashboard has no way by a target; leave via out, or ask for agent")
+		return DashboardWay{}, ecp.NewError(ecp.CodeUnsupported, "",
+			"the cluster is adopted: its dashboard has no way by a target; leave via out, or ask for agent")
 	case ViaServiceAddress:
 		if !direct {
 			return DashboardWay{}, ecp.NewError(ecp.CodeUnsupported, "", whyNotDirect(address, v))
@@ -156,7 +168,8 @@ func whyNotDirect(address string, v ecp.Version) string {
 	case address == "":
 		return "the cluster has no service address; set spec.serviceAddress, or open the dashboard through an agent"
 	case v.Major == 0:
-		return "the dashboard of EMQX 4 is opened through an agent only, and the version is not known yet: no agent has reported"
+		return "the dashboard of EMQX 4 is opened through an agent only, and the version is not known yet: no agent " +
+			"has reported"
 	}
 	return "the dashboard of EMQX 4 is opened through an agent only"
 }
@@ -189,7 +202,8 @@ func (g *Gateway) dashboard(ctx context.Context, rec ecp.ClusterRecord, node str
 		return ecp.Endpoint{}, err
 	}
 	if e.Authenticated { // whoever came would be the broker's administrator
-		return ecp.Endpoint{}, ecp.NewError(ecp.CodeUnsupported, "", "the way to this cluster's broker logs in by itself, so nobody is let through to the dashboard")
+		return ecp.Endpoint{}, ecp.NewError(ecp.CodeUnsupported, "",
+			"the way to this cluster's broker logs in by itself, so nobody is let through to the dashboard")
 	}
 	e.Credentials = ecp.Credentials{}
 	return e, nil

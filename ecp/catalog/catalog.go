@@ -72,5 +72,6 @@ func New(c Config) *Catalog {
 
 // Kinds returns the codec of the records of a catalog.
 func Kinds() ecp.Codec {
-	return ecp.CodecOf(ecp.Image{}, ecp.Size{}, ecp.Pool{}, ecp.Registry{}, ecp.License{}, ecp.LBProfile{}, ecp.Target{}, SealedSecret{})
+	return ecp.CodecOf(ecp.Image{}, ecp.Size{}, ecp.Pool{}, ecp.Registry{}, ecp.License{}, ecp.LBProfile{},
+		ecp.Target{}, SealedSecret{})
 }

@@ -64,13 +64,24 @@ func (o *rig) begin(change func(*Config)) {
 }
 
 var (
-	anImage    = ecp.Image{ID: "emqx-5.8.0", Reference: "emqx/emqx-enterprise:5.8.0", Version: "5.8.0"}
-	aSize      = ecp.Size{Name: "8C16G", CPU: ecp.Resource{Request: "8", Limit: "8"}, Memory: ecp.Resource{Request: "16Gi", Limit: "16Gi"}, Storage: ecp.Storage{Size: "80Gi"}}
+	anImage = ecp.Image{ID: "emqx-5.8.0", Reference: "emqx/emqx-enterprise:5.8.0", Version: "5.8.0"}
+	aSize   = ecp.Size{
+		Name:    "8C16G",
+		CPU:     ecp.Resource{Request: "8", Limit: "8"},
+		Memory:  ecp.Resource{Request: "16Gi", Limit: "16Gi"},
+		Storage: ecp.Storage{Size: "80Gi"},
+	}
 	aRegistry  = ecp.Registry{Name: "ours", Host: "registry.example.com:5000", User: "robot"}
 	aLicense   = ecp.License{Name: "prod", Format: ecp.LicenseV5}
-	aLBProfile = ecp.LBProfile{Name: "small", MaxConnections: 1000, Annotations: map[string]string{"example.com/class": "s"}}
-	aTarget    = ecp.Target{Name: "west"}
-	aKeyText   = ecp.Secret(base64.StdEncoding.EncodeToString([]byte("220111\n0\n10\nEvaluation\ncontact@emqx.io\ndefault\n20230109\n1825\n100\n")) + ".c2ln")
+	aLBProfile = ecp.LBProfile{
+		Name:           "small",
+		MaxConnections: 1000,
+		Annotations:    map[string]string{"example.com/class": "s"},
+	}
+	aTarget  = ecp.Target{Name: "west"}
+	aKeyText = ecp.Secret(base64.StdEncoding.EncodeToString(
+		[]byte("220111\n0\n10\nEvaluation\ncontact@emqx.io\ndefault\n20230109\n1825\n100\n"),
+	) + ".c2ln")
 )
 
 // TestUnverifiedImages: the catalogue marks them itself, and none is ever the default.
@@ -118,7 +129,9 @@ func TestEntries(t *testing.T) {
 }
 
 // requireEntries makes, reads, changes and removes an entry.
-func requireEntries[E ecp.Payload](t *testing.T, of func(*Catalog) *Entries[E], e E, secret ecp.Secret, usersRead bool) {
+func requireEntries[E ecp.Payload](
+	t *testing.T, of func(*Catalog) *Entries[E], e E, secret ecp.Secret, usersRead bool,
+) {
 	t.Helper()
 	o := newRig(t)
 	all, key := of(o.c), of(o.c).key(e)
@@ -220,7 +233,8 @@ func TestSecretOfEarlierLicense(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, o.s.Write(t.Context(), func(tx ecp.Tx) error {
 		for _, name := range []string{"main", "other"} {
-			if err := ecp.Put(tx, SealedSecret{Kind: ecp.KindLicense, Key: name, Field: "content", Sealed: sealed}, 0); err != nil {
+			if err := ecp.Put(tx, SealedSecret{Kind: ecp.KindLicense, Key: name, Field: "content", Sealed: sealed},
+				0); err != nil {
 				return err
 			}
 		}
@@ -300,7 +314,8 @@ func TestRefusedEntries(t *testing.T) {
 	one(profile(func(l *ecp.LBProfile) { l.MinConnections = 1001 }), "maxConnections")
 	one(profile(func(l *ecp.LBProfile) { l.MinConnections = -1 }), "minConnections")
 	one(profile(func(l *ecp.LBProfile) { l.Annotations = nil }), "annotations")
-	one(profile(func(l *ecp.LBProfile) { l.Annotations = map[string]string{"openecp.io/cluster": "x"} }), "annotations[openecp.io/cluster]")
+	one(profile(func(l *ecp.LBProfile) { l.Annotations = map[string]string{"openecp.io/cluster": "x"} }),
+		"annotations[openecp.io/cluster]")
 	_, err = o.c.Targets.Create(ctx, aTarget, "not a kubeconfig")
 	one(err, "kubeconfig")
 	_, err = o.c.Targets.Create(ctx, aTarget, "")
@@ -380,7 +395,12 @@ func TestLBProfilesByRange(t *testing.T) {
 	o.begin(func(c *Config) { c.LBProfiles = 3 })
 	make := func(name string, low, high int) error {
 		o.now = o.now.Add(time.Second)
-		_, err := o.c.LBProfiles.Create(asSystem, ecp.LBProfile{Name: name, MinConnections: low, MaxConnections: high, Annotations: map[string]string{"example.com/x": name}}, "")
+		_, err := o.c.LBProfiles.Create(asSystem, ecp.LBProfile{
+			Name:           name,
+			MinConnections: low,
+			MaxConnections: high,
+			Annotations:    map[string]string{"example.com/x": name},
+		}, "")
 		return err
 	}
 	require.NoError(t, make("z-oldest", 100, 200))
@@ -388,7 +408,15 @@ func TestLBProfilesByRange(t *testing.T) {
 	require.NoError(t, make("m-youngest", 0, 120))
 	require.ErrorIs(t, make("one-too-many", 0, 0), ecp.ErrQuotaExceeded)
 	require.ErrorIs(t, make("a-younger", 0, 0), ecp.ErrExists)
-	for connections, want := range map[int]string{0: "m-youngest", 99: "m-youngest", 100: "z-oldest", 120: "z-oldest", 200: "z-oldest", 201: "a-younger", 1_000_000: "a-younger"} {
+	for connections, want := range map[int]string{
+		0:         "m-youngest",
+		99:        "m-youngest",
+		100:       "z-oldest",
+		120:       "z-oldest",
+		200:       "z-oldest",
+		201:       "a-younger",
+		1_000_000: "a-younger",
+	} {
 		require.NoError(t, o.s.Read(t.Context(), func(tx ecp.Tx) error {
 			l, err := lbProfileFor(tx, connections)
 			require.Equal(t, want, l.Name, "%d", connections)
@@ -408,13 +436,22 @@ func TestWhatLicensesSayOfThemselves(t *testing.T) {
 	l, err := o.c.Licenses.Create(asSystem, aLicense, aKeyText)
 	require.NoError(t, err)
 	require.Equal(t, ecp.License{
-		Name: "prod", Format: ecp.LicenseV5, Default: true, ContentSet: true, Customer: "Evaluation", Type: "evaluation", Limit: 100,
-		ExpiresAt: time.Date(2028, 1, 8, 0, 0, 0, 0, time.UTC), Revision: 1,
+		Name:       "prod",
+		Format:     ecp.LicenseV5,
+		Default:    true,
+		ContentSet: true,
+		Customer:   "Evaluation",
+		Type:       "evaluation",
+		Limit:      100,
+		ExpiresAt:  time.Date(2028, 1, 8, 0, 0, 0, 0, time.UTC),
+		Revision:   1,
 	}, l)
 	other := ecp.Secret("a-key-of-an-unknown-form")
-	l, err = o.c.Licenses.Update(asSystem, ecp.License{Name: "prod", Format: ecp.LicenseV5, Default: true, Customer: "made up"}, &other)
+	l, err = o.c.Licenses.Update(asSystem,
+		ecp.License{Name: "prod", Format: ecp.LicenseV5, Default: true, Customer: "made up"}, &other)
 	require.NoError(t, err)
-	require.Equal(t, ecp.License{Name: "prod", Format: ecp.LicenseV5, Default: true, ContentSet: true, Revision: 2}, l, "what is not known is not said")
+	require.Equal(t, ecp.License{Name: "prod", Format: ecp.LicenseV5, Default: true, ContentSet: true, Revision: 2}, l,
+		"what is not known is not said")
 	_, err = o.c.Licenses.Update(asSystem, ecp.License{Name: "prod", Format: ecp.LicenseV4, Default: true}, nil)
 	require.ErrorIs(t, err, ecp.ErrInvalid)
 }

@@ -71,7 +71,8 @@ func (s *Entries[E]) around(ctx context.Context, verb, key string, e E, secret *
 // Create adds an entry and returns it as it is stored. The secret is stored encrypted and
 // never returned; it is empty for entries that have none.
 func (s *Entries[E]) Create(ctx context.Context, e E, secret ecp.Secret) (made E, err error) {
-	err = s.around(ctx, "create", s.key(e), e, &secret, func() (err error) { made, err = s.create(ctx, e, secret); return err })
+	err = s.around(ctx, "create", s.key(e), e, &secret,
+		func() (err error) { made, err = s.create(ctx, e, secret); return err })
 	return made, err
 }
 
@@ -80,7 +81,8 @@ func (s *Entries[E]) Create(ctx context.Context, e E, secret ecp.Secret) (made E
 // Clusters keep what was copied for them when they were made; those that use a changed
 // secret get it at once, and no node is replaced for it.
 func (s *Entries[E]) Update(ctx context.Context, e E, secret *ecp.Secret) (next E, err error) {
-	err = s.around(ctx, "update", s.key(e), e, secret, func() (err error) { next, err = s.update(ctx, e, secret); return err })
+	err = s.around(ctx, "update", s.key(e), e, secret,
+		func() (err error) { next, err = s.update(ctx, e, secret); return err })
 	return next, err
 }
 
@@ -108,7 +110,11 @@ func (s *Entries[E]) request(verb, key string, asked any) change.Request {
 func (s *Entries[E]) free(tx ecp.Tx, key string) error {
 	_, _, err := ecp.Get[E](tx, key)
 	if err == nil {
-		return &ecp.Error{Code: ecp.CodeExists, Message: "the name is taken", Fields: []ecp.FieldError{{Field: s.id, Message: fmt.Sprintf("there is a %s %q already", s.what, key)}}}
+		return &ecp.Error{
+			Code:    ecp.CodeExists,
+			Message: "the name is taken",
+			Fields:  []ecp.FieldError{{Field: s.id, Message: fmt.Sprintf("there is a %s %q already", s.what, key)}},
+		}
 	}
 	if errors.Is(err, ecp.ErrNotFound) {
 		return nil
@@ -344,7 +350,8 @@ func (s *Entries[E]) settleDefault(w *change.Tx, old, e *E) error {
 		return nil
 	}
 	if !had {
-		return ecp.NewError(ecp.CodeConflict, "", "there has to be a default, and this is it; make another "+s.what+" the default instead")
+		return ecp.NewError(ecp.CodeConflict, "",
+			"there has to be a default, and this is it; make another "+s.what+" the default instead")
 	}
 	if !*s.dflt(e) {
 		return nil
@@ -388,5 +395,6 @@ func (s *Entries[E]) groupOf(tx ecp.Tx, e E) ([]E, error) {
 
 // ClustersThat finds clusters that use something, by their names.
 func ClustersThat(tx ecp.Tx, uses func(ecp.ClusterRecord) bool) (change.Use, error) {
-	return change.UsesOf(tx, "cluster", ecp.Query{}, func(r ecp.ClusterRecord) (string, bool) { return r.Name, uses(r) })
+	return change.UsesOf(tx, "cluster", ecp.Query{},
+		func(r ecp.ClusterRecord) (string, bool) { return r.Name, uses(r) })
 }

@@ -29,8 +29,13 @@ func markImage(i *ecp.Image) {
 func (c *Catalog) images() *Entries[ecp.Image] {
 	return &Entries[ecp.Image]{
 		c:    c,
-		kind: ecp.KindImage, what: "image", id: "id", read: ecp.RightCatalog,
-		key: func(i ecp.Image) string { return i.ID }, rev: func(i *ecp.Image) *int64 { return &i.Revision }, dflt: func(i *ecp.Image) *bool { return &i.Default },
+		kind: ecp.KindImage,
+		what: "image",
+		id:   "id",
+		read: ecp.RightCatalog,
+		key:  func(i ecp.Image) string { return i.ID },
+		rev:  func(i *ecp.Image) *int64 { return &i.Revision },
+		dflt: func(i *ecp.Image) *bool { return &i.Default },
 		check: func(p *fault.Fields, i *ecp.Image) {
 			validateSlug(p, "id", i.ID)
 			if len(i.Reference) > 255 || !referenceForm.MatchString(i.Reference) {
@@ -47,7 +52,8 @@ func (c *Catalog) images() *Entries[ecp.Image] {
 		},
 		noDefault: func(i ecp.Image) bool { return i.Unverified },
 		uses: func(tx ecp.Tx, i ecp.Image) ([]change.Use, error) {
-			u, err := ClustersThat(tx, func(r ecp.ClusterRecord) bool { return r.Spec.Hosted != nil && r.Spec.Hosted.Image == i.ID })
+			u, err := ClustersThat(tx,
+				func(r ecp.ClusterRecord) bool { return r.Spec.Hosted != nil && r.Spec.Hosted.Image == i.ID })
 			return []change.Use{u}, err
 		},
 	}

@@ -66,4 +66,5 @@ func validateArchitectures(p *fault.Fields, all []string) {
 const WrongProcessor = "exec format error"
 
 // OtherProcessors explains [WrongProcessor] to people, with what to do.
-const OtherProcessors = "the image is for machines with other processors than this one has: name its architectures in the catalogue, so that nodes are placed on such machines only, or take an image for these"
+const OtherProcessors = "the image is for machines with other processors than this one has: name its architectures " +
+	"in the catalogue, so that nodes are placed on such machines only, or take an image for these"

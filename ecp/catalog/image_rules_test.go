@@ -20,14 +20,18 @@ func TestImageVersions(t *testing.T) {
 		{"5.8.9", "emqx/emqx-enterprise@sha256:0123456789012345678901234567890123456789012345678901234567890123", true},
 		{"6.0.0", "emqx/emqx-enterprise:6.0.0", true},
 		{"4.4.24", "emqx/emqx-enterprise:5.8.9", false},
-		{"5.8.8", "emqx/emqx-enterprise:5.8.9@sha256:0123456789012345678901234567890123456789012345678901234567890123", false},
+		{
+			"5.8.8",
+			"emqx/emqx-enterprise:5.8.9@sha256:0123456789012345678901234567890123456789012345678901234567890123", false,
+		},
 		{"7.0.0", "emqx/emqx-enterprise:7.0.0", false},
 		{"5.3.0", "emqx/emqx-enterprise:5.3.0", false},
 		{"4.4.5", "emqx/emqx-ee:4.4.5", false},
 		{"4.5.0", "emqx/emqx-ee:4.5.0", false},
 		{"new", "emqx/emqx-ee:new", false},
 	} {
-		require.Equal(t, row.ok, wrongImageVersion(row.version, row.reference) == "", "%s %s", row.version, row.reference)
+		require.Equal(t, row.ok, wrongImageVersion(row.version, row.reference) == "", "%s %s", row.version,
+			row.reference)
 	}
 	for _, i := range ecp.DefaultImages() {
 		require.Empty(t, wrongImageVersion(i.Version, i.Reference))
@@ -44,7 +48,10 @@ func TestArchitectures(t *testing.T) {
 	}{
 		{nil, nil},
 		{[]string{"amd64", "arm64"}, nil},
-		{[]string{"amd64", "linux/arm64", "amd64", ""}, []string{"architectures[1]", "architectures[2]", "architectures[3]"}},
+		{
+			[]string{"amd64", "linux/arm64", "amd64", ""},
+			[]string{"architectures[1]", "architectures[2]", "architectures[3]"},
+		},
 		{make([]string, maxArchitectures+1), []string{"architectures"}},
 	} {
 		var p fault.Fields

@@ -68,7 +68,8 @@ func (c *Catalog) roomForLBProfile(tx ecp.Tx, name string) error {
 	if n < c.lbProfilesMost {
 		return nil
 	}
-	return ecp.NewError(ecp.CodeQuotaExceeded, "", fmt.Sprintf("there are %d load-balancer profiles, which is the limit; delete one first", n))
+	return ecp.NewError(ecp.CodeQuotaExceeded, "",
+		fmt.Sprintf("there are %d load-balancer profiles, which is the limit; delete one first", n))
 }
 
 // lbProfileFor finds the profile of a number of connections: the oldest that

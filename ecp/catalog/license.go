@@ -14,11 +14,17 @@ import (
 
 func (c *Catalog) licenses() *Entries[ecp.License] {
 	return &Entries[ecp.License]{
-		c:    c,
-		kind: ecp.KindLicense, what: "license", id: "name", read: ecp.RightAdmin, secret: "content",
-		key: func(l ecp.License) string { return l.Name }, rev: func(l *ecp.License) *int64 { return &l.Revision },
-		dflt: func(l *ecp.License) *bool { return &l.Default }, group: func(l ecp.License) string { return string(l.Format) },
-		set: func(l *ecp.License, set bool) { l.ContentSet = set },
+		c:      c,
+		kind:   ecp.KindLicense,
+		what:   "license",
+		id:     "name",
+		read:   ecp.RightAdmin,
+		secret: "content",
+		key:    func(l ecp.License) string { return l.Name },
+		rev:    func(l *ecp.License) *int64 { return &l.Revision },
+		dflt:   func(l *ecp.License) *bool { return &l.Default },
+		group:  func(l ecp.License) string { return string(l.Format) },
+		set:    func(l *ecp.License, set bool) { l.ContentSet = set },
 		check: func(p *fault.Fields, l *ecp.License) {
 			validateSlug(p, "name", l.Name)
 			if l.Format != ecp.LicenseV4 && l.Format != ecp.LicenseV5 {
@@ -28,14 +34,23 @@ func (c *Catalog) licenses() *Entries[ecp.License] {
 		prepare: func(_ *change.Tx, old, l *ecp.License) error {
 			if old == nil {
 				if !l.ContentSet {
-					return &ecp.Error{Code: ecp.CodeInvalid, Message: "the request is not valid", Fields: []ecp.FieldError{{Field: "content", Message: "is missing"}}}
+					return &ecp.Error{
+						Code:    ecp.CodeInvalid,
+						Message: "the request is not valid",
+						Fields:  []ecp.FieldError{{Field: "content", Message: "is missing"}},
+					}
 				}
 				return nil
 			}
 			if l.Format != old.Format {
-				return &ecp.Error{Code: ecp.CodeInvalid, Message: "the request is not valid", Fields: []ecp.FieldError{{Field: "format", Message: "is fixed; add another license instead"}}}
+				return &ecp.Error{
+					Code:    ecp.CodeInvalid,
+					Message: "the request is not valid",
+					Fields:  []ecp.FieldError{{Field: "format", Message: "is fixed; add another license instead"}},
+				}
 			}
-			l.ContentSet, l.Customer, l.Type, l.Limit, l.ExpiresAt = old.ContentSet, old.Customer, old.Type, old.Limit, old.ExpiresAt
+			l.ContentSet, l.Customer, l.Type = old.ContentSet, old.Customer, old.Type
+			l.Limit, l.ExpiresAt = old.Limit, old.ExpiresAt
 			return nil
 		},
 		learn: learnLicense,
@@ -78,7 +93,14 @@ func LicenseFor(tx ecp.Tx, i ecp.Image) (string, error) {
 
 // customerTypes are EMQX' numbers for kinds of customers.
 var customerTypes = map[string]string{
-	"0": "small", "1": "medium", "2": "large", "3": "business-critical", "4": "byoc", "5": "education", "10": "evaluation", "11": "developer",
+	"0":  "small",
+	"1":  "medium",
+	"2":  "large",
+	"3":  "business-critical",
+	"4":  "byoc",
+	"5":  "education",
+	"10": "evaluation",
+	"11": "developer",
 }
 
 // CheckLicense returns what is wrong with the content of a license as far as that can be

@@ -33,7 +33,8 @@ func (c *Catalog) UpdatePool(ctx context.Context, p ecp.Pool) (ecp.Pool, error) 
 			return ecp.Pool{}, err
 		}
 		next := old
-		next.Connections, next.LargestCluster, next.Clusters, next.ExpiresAt = p.Connections, p.LargestCluster, p.Clusters, p.ExpiresAt
+		next.Connections, next.LargestCluster = p.Connections, p.LargestCluster
+		next.Clusters, next.ExpiresAt = p.Clusters, p.ExpiresAt
 		if same(old, next) {
 			return old, nil
 		}
@@ -76,7 +77,11 @@ func checkPool(p ecp.Pool, used ecp.Pool, largest int) error {
 	if err := wrong.Err(""); err != nil || len(below) == 0 {
 		return err
 	}
-	return &ecp.Error{Code: ecp.CodeConflict, Message: "a limit cannot go below what is used; make clusters smaller or delete some first", Fields: below}
+	return &ecp.Error{
+		Code:    ecp.CodeConflict,
+		Message: "a limit cannot go below what is used; make clusters smaller or delete some first",
+		Fields:  below,
+	}
 }
 
 // ShownPool returns a pool with its first revision where an earlier build stored it.

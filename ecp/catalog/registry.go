@@ -40,7 +40,10 @@ func (c *Catalog) registries() *Entries[ecp.Registry] {
 					return err
 				}
 				if other.Host == r.Host && other.Name != r.Name {
-					return &ecp.Error{Code: ecp.CodeExists, Message: "the host is taken", Fields: []ecp.FieldError{{Field: "host", Message: fmt.Sprintf("the registry %q is that of this host already", other.Name)}}}
+					return &ecp.Error{Code: ecp.CodeExists, Message: "the host is taken", Fields: []ecp.FieldError{{
+						Field:   "host",
+						Message: fmt.Sprintf("the registry %q is that of this host already", other.Name),
+					}}}
 				}
 			}
 			return nil
@@ -50,7 +53,8 @@ func (c *Catalog) registries() *Entries[ecp.Registry] {
 			if err != nil {
 				return nil, err
 			}
-			of, err := change.UsesOf(tx, "image", ecp.Query{}, func(i ecp.Image) (string, bool) { return i.ID, imageHost(i) == r.Host })
+			of, err := change.UsesOf(tx, "image", ecp.Query{},
+				func(i ecp.Image) (string, bool) { return i.ID, imageHost(i) == r.Host })
 			return []change.Use{of, clusters}, err
 		},
 		changed: func(ctx context.Context, name string, _ *ecp.Secret, err error) {

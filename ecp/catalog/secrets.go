@@ -34,12 +34,12 @@ func (s SealedSecret) open(sealer ecp.Sealer) ([]byte, error) {
 	return nil, err
 }
 
-// Describe gives kind, key and index.
+// Describe returns kind, key and index.
 func (s SealedSecret) Describe() (ecp.Kind, string, ecp.Index) {
 	return ecp.KindSecret, s.Binding(), ecp.Index{}
 }
 
-// Copy gives s itself: it holds no reference.
+// Copy returns s itself: it holds no reference.
 func (s SealedSecret) Copy() ecp.Payload { return s }
 
 // MaxSecret is the size of the largest secret, in bytes.
@@ -48,7 +48,8 @@ const MaxSecret = 256 << 10
 // PutSecret seals and stores a secret of an entry.
 func (c *Catalog) PutSecret(tx ecp.Tx, kind ecp.Kind, key, field string, plain ecp.Secret) error {
 	if c.sealer == nil {
-		return ecp.NewError(ecp.CodeUnsupported, "", "no key was configured to encrypt secrets with, and they are not stored without")
+		return ecp.NewError(ecp.CodeUnsupported, "",
+			"no key was configured to encrypt secrets with, and they are not stored without")
 	}
 	s := SealedSecret{Kind: kind, Key: key, Field: field}
 	var err error
@@ -68,11 +69,17 @@ func (c *Catalog) Secret(tx ecp.Tx, kind ecp.Kind, key, field string) (ecp.Secre
 		return "", err
 	}
 	if c.sealer == nil {
-		return "", ecp.NewError(ecp.CodeUnavailable, "open secret", fmt.Sprintf("the %s of %s %q is encrypted, and no key is configured", field, kind, key))
+		return "", ecp.NewError(ecp.CodeUnavailable, "open secret",
+			fmt.Sprintf("the %s of %s %q is encrypted, and no key is configured", field, kind, key))
 	}
 	b, err := s.open(c.sealer)
 	if err != nil {
-		return "", &ecp.Error{Code: ecp.CodeOf(err), Op: "open secret", Message: fmt.Sprintf("the %s of %s %q cannot be read: %s", field, kind, key, ecp.MessageOf(err)), Cause: err}
+		return "", &ecp.Error{
+			Code:    ecp.CodeOf(err),
+			Op:      "open secret",
+			Message: fmt.Sprintf("the %s of %s %q cannot be read: %s", field, kind, key, ecp.MessageOf(err)),
+			Cause:   err,
+		}
 	}
 	return ecp.Secret(b), nil
 }

@@ -13,8 +13,13 @@ import (
 func (c *Catalog) sizes() *Entries[ecp.Size] {
 	return &Entries[ecp.Size]{
 		c:    c,
-		kind: ecp.KindSize, what: "size", id: "name", read: ecp.RightCatalog,
-		key: func(s ecp.Size) string { return s.Name }, rev: func(s *ecp.Size) *int64 { return &s.Revision }, dflt: func(s *ecp.Size) *bool { return &s.Default },
+		kind: ecp.KindSize,
+		what: "size",
+		id:   "name",
+		read: ecp.RightCatalog,
+		key:  func(s ecp.Size) string { return s.Name },
+		rev:  func(s *ecp.Size) *int64 { return &s.Revision },
+		dflt: func(s *ecp.Size) *bool { return &s.Default },
 		check: func(p *fault.Fields, s *ecp.Size) {
 			if !sizeNameForm.MatchString(s.Name) {
 				p.Add("name", `is not of 1 to 63 letters, digits, "-", "_" and "."`)
@@ -32,7 +37,8 @@ func (c *Catalog) sizes() *Entries[ecp.Size] {
 			}
 		},
 		uses: func(tx ecp.Tx, s ecp.Size) ([]change.Use, error) {
-			u, err := ClustersThat(tx, func(r ecp.ClusterRecord) bool { return r.Spec.Hosted != nil && r.Spec.Hosted.Size == s.Name })
+			u, err := ClustersThat(tx,
+				func(r ecp.ClusterRecord) bool { return r.Spec.Hosted != nil && r.Spec.Hosted.Size == s.Name })
 			return []change.Use{u}, err
 		},
 	}

@@ -46,7 +46,8 @@ func (c *Catalog) targets() *Entries[ecp.Target] {
 			return w.Remove(ecp.KindPlatform, t.Name) // of an earlier target of the name
 		},
 		uses: func(tx ecp.Tx, t ecp.Target) ([]change.Use, error) {
-			u, err := ClustersThat(tx, func(r ecp.ClusterRecord) bool { return r.Spec.Hosted != nil && r.Spec.Hosted.Target == t.Name })
+			u, err := ClustersThat(tx,
+				func(r ecp.ClusterRecord) bool { return r.Spec.Hosted != nil && r.Spec.Hosted.Target == t.Name })
 			return []change.Use{u}, err
 		},
 	}
@@ -54,7 +55,9 @@ func (c *Catalog) targets() *Entries[ecp.Target] {
 
 // mayChangeTarget refuses to change a target that the program was given, and a
 // kubeconfig that no Provisioner can be made of.
-func (c *Catalog) mayChangeTarget(ctx context.Context, verb, name string, t ecp.Target, kubeconfig *ecp.Secret) (undo func(), err error) {
+func (c *Catalog) mayChangeTarget(
+	ctx context.Context, verb, name string, t ecp.Target, kubeconfig *ecp.Secret,
+) (undo func(), err error) {
 	op := verb + " Kubernetes target"
 	if verb != "create" {
 		op += " " + name
@@ -80,21 +83,31 @@ func (c *Catalog) refuseBuiltIn(ctx context.Context, op, name string) error {
 	if _, err := ecp.Authorize(ctx, op, ecp.RightAdmin, ""); err != nil {
 		return err
 	}
-	return ecp.NewError(ecp.CodeUnsupported, op, "the program itself was given this target; it is changed where that is configured")
+	return ecp.NewError(ecp.CodeUnsupported, op,
+		"the program itself was given this target; it is changed where that is configured")
 }
 
 // tryTarget refuses a kubeconfig that no Provisioner can be made of. It is
 // asked before the transaction, and reaches nobody.
 func (c *Catalog) tryTarget(ctx context.Context, op string, t ecp.Target, kubeconfig ecp.Secret) error {
 	a, ok := ecp.ActorFrom(ctx)
-	if !ok || !a.May(ecp.RightAdmin, "") || kubeconfig == "" || len(kubeconfig) > MaxSecret || len(t.Network.Wrong()) > 0 {
+	wellFormed := kubeconfig != "" && len(kubeconfig) <= MaxSecret && len(t.Network.Wrong()) == 0
+	if !ok || !a.May(ecp.RightAdmin, "") || !wellFormed {
 		return nil // refused in the transaction
 	}
 	if c.hooks.TryTarget == nil {
-		return ecp.NewError(ecp.CodeUnsupported, op, "this program cannot add Kubernetes targets: it was given no Config.NewProvisioner")
+		return ecp.NewError(ecp.CodeUnsupported, op,
+			"this program cannot add Kubernetes targets: it was given no Config.NewProvisioner")
 	}
-	if err := c.hooks.TryTarget(ctx, ecp.TargetConfig{Name: t.Name, Kubeconfig: kubeconfig, Network: t.Network}); err != nil {
-		return &ecp.Error{Code: ecp.CodeInvalid, Op: op, Message: "the request is not valid", Fields: []ecp.FieldError{{Field: "kubeconfig", Message: "cannot be used: " + ecp.MessageOf(err)}}, Cause: err}
+	if err := c.hooks.TryTarget(ctx,
+		ecp.TargetConfig{Name: t.Name, Kubeconfig: kubeconfig, Network: t.Network}); err != nil {
+		return &ecp.Error{
+			Code:    ecp.CodeInvalid,
+			Op:      op,
+			Message: "the request is not valid",
+			Fields:  []ecp.FieldError{{Field: "kubeconfig", Message: "cannot be used: " + ecp.MessageOf(err)}},
+			Cause:   err,
+		}
 	}
 	return nil
 }
@@ -111,12 +124,16 @@ func keepsNetwork(tx ecp.Tx, old, t ecp.Target) error {
 	if fields == "" {
 		return nil
 	}
-	clusters, err := ClustersThat(tx, func(r ecp.ClusterRecord) bool { return r.Spec.Hosted != nil && r.Spec.Hosted.Target == t.Name })
+	clusters, err := ClustersThat(tx,
+		func(r ecp.ClusterRecord) bool { return r.Spec.Hosted != nil && r.Spec.Hosted.Target == t.Name })
 	if err != nil || clusters.Count == 0 {
 		return err
 	}
 	return &ecp.Error{
-		Code: ecp.CodeConflict, Message: fmt.Sprintf("%s of the network cannot change while there are clusters on the target: their nodes keep the names and addresses that EMQX has stored; add another target, or delete these clusters first", fields),
+		Code: ecp.CodeConflict,
+		Message: fmt.Sprintf("%s of the network cannot change while there are clusters on the target: their nodes "+
+			"keep the names and addresses that EMQX has stored; add another target, or delete these clusters first",
+			fields),
 	}
 }
 

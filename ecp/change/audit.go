@@ -55,7 +55,11 @@ type AuditChange struct {
 
 // Describe returns kind, key and index.
 func (e AuditEntry) Describe() (ecp.Kind, string, ecp.Index) {
-	return ecp.KindAudit, e.ID, ecp.Index{Project: e.Scope, Parent: string(e.Kind) + "/" + e.Key, State: string(e.Outcome)}
+	return ecp.KindAudit, e.ID, ecp.Index{
+		Project: e.Scope,
+		Parent:  string(e.Kind) + "/" + e.Key,
+		State:   string(e.Outcome),
+	}
 }
 
 // Copy returns a value that shares nothing with e.

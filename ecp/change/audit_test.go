@@ -28,7 +28,8 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	r := &rig{t: t, s: mapstore.New(), now: t0}
 	r.w = New(r.s, slog.New(slog.DiscardHandler), func() time.Time { return r.now })
-	require.NoError(t, r.s.Write(t.Context(), func(tx ecp.Tx) error { return ecp.Put(tx, ecp.Project{Path: "a/p"}, 0) }))
+	require.NoError(t,
+		r.s.Write(t.Context(), func(tx ecp.Tx) error { return ecp.Put(tx, ecp.Project{Path: "a/p"}, 0) }))
 	return r
 }
 
@@ -36,7 +37,8 @@ func system() context.Context { return ecp.WithActor(context.Background(), ecp.S
 
 // user returns the context of somebody who may only read in a/p.
 func user() context.Context {
-	return ecp.WithActor(context.Background(), ecp.Actor{Name: "ann", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "a/p"}}})
+	return ecp.WithActor(context.Background(),
+		ecp.Actor{Name: "ann", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "a/p"}}})
 }
 
 // describe changes the project.

@@ -104,9 +104,9 @@ func MayRebook(tx ecp.Tx, a ecp.Actor, before, after ecp.ClusterRecord, now time
 }
 
 // bookQuotas replaces one booking by another in every quota that either counts in. With
-// book false it only returns the error that this would have. Less is never refused, nor
+// store false it only returns the error that this would have. Less is never refused, nor
 // is a move within an organisation by the quota of the organisation.
-func bookQuotas(tx ecp.Tx, a ecp.Actor, from, to booking, book bool) error {
+func bookQuotas(tx ecp.Tx, a ecp.Actor, from, to booking, store bool) error {
 	field := "spec.connections"
 	if from.project != "" && from.project != to.project {
 		field = "project"
@@ -126,7 +126,7 @@ func bookQuotas(tx ecp.Tx, a ecp.Actor, from, to booking, book bool) error {
 		if err := quotaRefuses(q, tx, a, more, field); err != nil {
 			return err
 		}
-		if q.UsedConnections += more; book {
+		if q.UsedConnections += more; store {
 			if err := ecp.Put(tx, q, version); err != nil {
 				return err
 			}
@@ -157,10 +157,12 @@ func poolRefuses(p ecp.Pool, connections, clusters int) error {
 		return quota("spec.connections", "is %d; one cluster may have at most %d", connections, p.LargestCluster)
 	}
 	if free := p.Connections - p.UsedConnections; p.Connections > 0 && connections > free {
-		return quota("spec.connections", "is %d; %d of %d connections are free", connections, max(free, 0), p.Connections)
+		return quota("spec.connections", "is %d; %d of %d connections are free", connections, max(free, 0),
+			p.Connections)
 	}
 	if p.Clusters > 0 && clusters > p.Clusters-p.UsedClusters {
-		return quota("", "there are %d clusters, no more than %d are allowed; delete one first", p.UsedClusters, p.Clusters)
+		return quota("", "there are %d clusters, no more than %d are allowed; delete one first", p.UsedClusters,
+			p.Clusters)
 	}
 	return nil
 }

@@ -31,7 +31,8 @@ func (w *Tx) Note(key, scope string, before, after any) {
 // NoteAs is [Tx.Note] for a change that comes with the one that was asked for. An empty
 // action or kind means that of the request.
 func (w *Tx) NoteAs(action string, kind ecp.Kind, key, scope string, before, after any) {
-	w.notes = append(w.notes, AuditEntry{Action: action, Kind: kind, Key: key, Scope: scope, Changes: compare(before, after)})
+	w.notes = append(w.notes,
+		AuditEntry{Action: action, Kind: kind, Key: key, Scope: scope, Changes: compare(before, after)})
 }
 
 // NoteSecret adds to the last entry that a secret was set, without the secret.
@@ -73,5 +74,6 @@ func CheckRevision(want, is int64) error {
 		return nil
 	}
 	return ecp.NewError(ecp.CodePrecondition, "",
-		fmt.Sprintf("it is at revision %d, not %d: somebody has changed it meanwhile; read it again and decide anew", is, want))
+		fmt.Sprintf("it is at revision %d, not %d: somebody has changed it meanwhile; read it again and decide anew",
+			is, want))
 }

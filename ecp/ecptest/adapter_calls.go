@@ -175,9 +175,10 @@ var calls = []call{
 		return b.StopListener(ctx, a.listener())
 	}),
 
-	query(asLicense, "License", 0, func(ctx context.Context, _ subject, b ecp.LicenseManager) (ecp.BrokerLicense, error) {
-		return b.License(ctx)
-	}, checkLicense),
+	query(asLicense, "License", 0,
+		func(ctx context.Context, _ subject, b ecp.LicenseManager) (ecp.BrokerLicense, error) {
+			return b.License(ctx)
+		}, checkLicense),
 	query(asLicense, "SetLicense", changes,
 		func(ctx context.Context, a subject, b ecp.LicenseManager) (ecp.BrokerLicense, error) {
 			return b.SetLicense(ctx, ecp.LicenseChange{Key: a.key(), Replace: true})

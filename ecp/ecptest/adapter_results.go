@@ -201,7 +201,10 @@ func checkListeners(t *testing.T, s AdapterSuite, list []ecp.BrokerListener) {
 		for _, n := range l.Nodes {
 			names, sum = append(names, n.Node), sum+n.Connections
 			checkCounts(t, n)
-			if runs := map[bool]ecp.ConditionStatus{true: ecp.True, false: ecp.False}[n.Running]; l.Running != ecp.Unknown &&
+			if runs := map[bool]ecp.ConditionStatus{
+				true:  ecp.True,
+				false: ecp.False,
+			}[n.Running]; l.Running != ecp.Unknown &&
 				l.Running != runs {
 				t.Errorf("%s: running is %s on all nodes, and %s on %s", l.ID, l.Running, runs, n.Node)
 			}

@@ -52,7 +52,7 @@ type Crasher struct {
 	at     int      // length of points at which to crash, 0 = never; guarded by mu
 }
 
-// NewCrasher gives a Crasher that counts and never crashes.
+// NewCrasher returns a Crasher that counts and never crashes.
 func NewCrasher() *Crasher { return &Crasher{crashed: make(chan struct{})} }
 
 // Arm makes the n-th boundary from now, counted from 1, the last one. n <= 0
@@ -69,7 +69,7 @@ func (c *Crasher) Arm(n int) {
 // Crashed is closed when the crash comes.
 func (c *Crasher) Crashed() <-chan struct{} { return c.crashed }
 
-// Points gives the boundaries crossed until now, in order; after a crash the
+// Points returns the boundaries crossed until now, in order; after a crash the
 // last one is where it came.
 func (c *Crasher) Points() []string {
 	c.mu.Lock()
@@ -91,7 +91,7 @@ func (c *Crasher) cross(point string) error {
 	return c.dead(point)
 }
 
-// dead gives an error if the process is dead.
+// dead returns an error if the process is dead.
 func (c *Crasher) dead(doing string) error {
 	select {
 	case <-c.crashed:
@@ -101,7 +101,7 @@ func (c *Crasher) dead(doing string) error {
 	}
 }
 
-// bound gives a context that the crash ends too. The caller calls the function
+// bound returns a context that the crash ends too. The caller calls the function
 // when it is done.
 func (c *Crasher) bound(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)

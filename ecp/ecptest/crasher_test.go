@@ -102,7 +102,8 @@ func TestCrashAtEveryBoundary(t *testing.T) {
 	require.NoError(t, err)
 	points := c.Points()
 	require.Equal(t, []string{
-		ecptest.BeforeWrite, ecptest.AfterWrite, ecptest.BeforeObserve, ecptest.AfterObserve, ecptest.BeforeApply, ecptest.AfterApply,
+		ecptest.BeforeWrite, ecptest.AfterWrite, ecptest.BeforeObserve, ecptest.AfterObserve, ecptest.BeforeApply,
+		ecptest.AfterApply,
 		ecptest.BeforeDelete, ecptest.AfterDelete, ecptest.BeforeWrite, ecptest.AfterWrite,
 	}, points)
 	calls := []string{"write", "observe", "apply", "delete", "write"}
@@ -135,7 +136,7 @@ func TestCrashAtEveryBoundary(t *testing.T) {
 
 func nonNil(s []string) []string { return append([]string{}, s...) }
 
-// really gives everything that was really done, in the order of program.
+// really returns everything that was really done, in the order of program.
 func (w *world) really(t *testing.T) []string {
 	t.Helper()
 	out := []string{}

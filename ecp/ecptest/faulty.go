@@ -9,7 +9,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// NewFaultyStore gives a store that fails for ever when c crashes, and else is
+// NewFaultyStore returns a store that fails for ever when c crashes, and else is
 // the one inside. Each Write crosses [BeforeWrite], inside the transaction,
 // and [AfterWrite].
 func NewFaultyStore(inside ecp.Store, c *Crasher) ecp.Store { return &faultyStore{inside, c} }
@@ -75,7 +75,7 @@ func (s *faultyStore) Changes(ctx context.Context, after int64) iter.Seq2[ecp.Ch
 	}
 }
 
-// NewFaultyProvisioner gives a provisioner that fails for ever when c crashes,
+// NewFaultyProvisioner returns a provisioner that fails for ever when c crashes,
 // and else is the one inside. Each Apply, Delete and Observe crosses the
 // boundaries named after it. It is an [ecp.Rehearser] and an [ecp.Checker] that
 // says unsupported where the one inside is none. The optional interfaces [ecp.Watcher],
@@ -308,7 +308,7 @@ type faultyAccessor struct {
 	c      *Crasher
 }
 
-// Endpoint gives a way that the crash cuts.
+// Endpoint returns a way that the crash cuts.
 func (a *faultyAccessor) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp.Endpoint, error) {
 	if err := a.c.dead("endpoint"); err != nil {
 		return ecp.Endpoint{}, err

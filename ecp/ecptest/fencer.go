@@ -87,7 +87,7 @@ func (d *duel) until(p ecp.Provisioner, what string, is func(ecp.Lease) bool) ec
 	d.Helper()
 	ctx, cancel := context.WithTimeout(d.Context(), d.s.Within)
 	defer cancel()
-	tick := time.NewTicker(lookAgain)
+	tick := time.NewTicker(maxWait)
 	defer tick.Stop()
 	for {
 		l := p.(ecp.Fencer).Lease()

@@ -139,7 +139,8 @@ func firstImage(major int) ecp.Image {
 }
 
 // provisionerCases are all promises.
-var provisionerCases = slices.Concat(lifeCases, changeCases, olderCases, lossCases, accessCases, logCases, refusalCases, checkCases)
+var provisionerCases = slices.Concat(lifeCases, changeCases, olderCases, lossCases, accessCases, logCases, refusalCases,
+	checkCases)
 
 // provisionerCase is one promise.
 type provisionerCase struct {
@@ -214,7 +215,10 @@ func (b *bench) desired(nodes int) ecp.Desired {
 		ID: b.id, Project: "default/default", Name: "suite", Generation: 1,
 		Spec: ecp.HostedSpec{
 			Image: b.image.ID, Nodes: nodes, Size: b.suite.Size.Name, Connections: 100, Power: ecp.PowerOn,
-			Network: ecp.Network{Type: ecp.ClusterIP, Listeners: []ecp.Listener{{Protocol: ecp.MQTT, Port: 1883}, {Protocol: ecp.WS, Port: 8083}}},
+			Network: ecp.Network{
+				Type:      ecp.ClusterIP,
+				Listeners: []ecp.Listener{{Protocol: ecp.MQTT, Port: 1883}, {Protocol: ecp.WS, Port: 8083}},
+			},
 		},
 		Image: b.image, Size: b.suite.Size, Replicas: nodes, Create: true,
 	}

@@ -11,7 +11,12 @@ import (
 var accessCases = []provisionerCase{
 	{name: "Watch wakes", test: watchWakes},
 	{name: "Endpoint leads to every node", test: endpoints},
-	{name: "brokers answer with the credentials given", hook: "Adapters", given: func(s ProvisionerSuite) bool { return len(s.Adapters) > 0 }, test: brokersAnswer},
+	{
+		name:  "brokers answer with the credentials given",
+		hook:  "Adapters",
+		given: func(s ProvisionerSuite) bool { return len(s.Adapters) > 0 },
+		test:  brokersAnswer,
+	},
 }
 
 // watchWakes: each way of a cluster, from nothing to running to gone, is seen
@@ -125,7 +130,9 @@ func brokersAnswer(b *bench) {
 	}
 }
 
-func describeBroker(ctx context.Context, a ecp.Accessor, adapter ecp.Adapter, id ecp.ID, node string) (ecp.Description, error) {
+func describeBroker(
+	ctx context.Context, a ecp.Accessor, adapter ecp.Adapter, id ecp.ID, node string,
+) (ecp.Description, error) {
 	e, err := a.Endpoint(ctx, id, node)
 	if err != nil {
 		return ecp.Description{}, fmt.Errorf("find node: %w", err)

@@ -13,17 +13,35 @@ var changeCases = []provisionerCase{
 	{name: "pods are replaced only when asked", test: func(b *bench) {
 		rolling(b, func(d *ecp.Desired) { d.Size.CPU.Request = "150m" })
 	}},
-	{name: "a restart is a change of all pods", test: func(b *bench) { rolling(b, func(d *ecp.Desired) { d.Restarts++ }) }},
+	{
+		name: "a restart is a change of all pods",
+		test: func(b *bench) { rolling(b, func(d *ecp.Desired) { d.Restarts++ }) },
+	},
 	{name: "a pod that is named is replaced, that very one", test: replacedByName},
 	{name: "a change taken back outdates none", test: takenBack},
 	{name: "what is around pods outdates none", test: aroundPods},
-	{name: "a change by somebody else outdates all and replaces none", hook: "ChangeTemplate", given: func(s ProvisionerSuite) bool { return s.ChangeTemplate != nil }, test: templateChanged},
+	{
+		name:  "a change by somebody else outdates all and replaces none",
+		hook:  "ChangeTemplate",
+		given: func(s ProvisionerSuite) bool { return s.ChangeTemplate != nil },
+		test:  templateChanged,
+	},
 	{name: "claims stay until they are dropped", test: dropping},
 	{name: "claims are dropped while stopped", test: droppingStopped},
 	{name: "claims that are meant to be there stay", test: droppingTooMuch},
 	{name: "a claim in use stays", test: droppingInUse},
-	{name: "what the platform will never take", hook: "Refused", given: func(s ProvisionerSuite) bool { return s.Refused != nil }, test: neverTaken},
-	{name: "a claim lost that was left behind", hook: "DeleteClaim", given: func(s ProvisionerSuite) bool { return s.DeleteClaim != nil }, test: leftoverLost},
+	{
+		name:  "what the platform will never take",
+		hook:  "Refused",
+		given: func(s ProvisionerSuite) bool { return s.Refused != nil },
+		test:  neverTaken,
+	},
+	{
+		name:  "a claim lost that was left behind",
+		hook:  "DeleteClaim",
+		given: func(s ProvisionerSuite) bool { return s.DeleteClaim != nil },
+		test:  leftoverLost,
+	},
 }
 
 // neverTaken: a definite refusal of one object is told as one, in the
@@ -42,7 +60,11 @@ func neverTaken(b *bench) {
 		err := b.fails(d, ecp.ErrInvalid)
 		r := ecp.RefusalOf(err)
 		if r == nil || !r.Rest || r.What == "" || r.Why == "" || !strings.Contains(ecp.MessageOf(err), r.Why) {
-			b.Fatalf("Apply gave %v with the refusal %+v; want what was refused, in the platform's words, and the rest done", err, r)
+			b.Fatalf(
+				"Apply gave %v with the refusal %+v; want what was refused, in the platform's words, and the rest done",
+				err,
+				r,
+			)
 		}
 	}
 	b.seen("one node less all the same", func(o ecp.Observation) string {
@@ -125,7 +147,8 @@ func replaced(before ecp.Observation, i, n int) func(o ecp.Observation) string {
 		}
 		for _, node := range o.Nodes {
 			old, fresh := before.Nodes[node.Ordinal], node.Ordinal >= i
-			if !node.Ready || (node.PodUID != old.PodUID) != fresh || (node.Revision != old.Revision) != fresh || node.Outdated == fresh {
+			if !node.Ready || (node.PodUID != old.PodUID) != fresh || (node.Revision != old.Revision) != fresh ||
+				node.Outdated == fresh {
 				return fmt.Sprintf("node %d is not as it should be", node.Ordinal)
 			}
 		}
@@ -192,7 +215,8 @@ func aroundPods(b *bench) {
 		})
 		b.same(identity(before, true), identity(o, true))
 		if o.Endpoints.Internal.Host != before.Endpoints.Internal.Host {
-			b.Errorf("when it was %s, the address inside was %q; before, %q", s.name, o.Endpoints.Internal.Host, before.Endpoints.Internal.Host)
+			b.Errorf("when it was %s, the address inside was %q; before, %q", s.name, o.Endpoints.Internal.Host,
+				before.Endpoints.Internal.Host)
 		}
 		if ports != nil && s.open && !slices.Equal(ports, o.Endpoints.External) {
 			b.Errorf("when it was %s, the ports outside were %v; before, %v", s.name, o.Endpoints.External, ports)

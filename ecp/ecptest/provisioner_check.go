@@ -13,8 +13,18 @@ import (
 // checkCases: what is known of a change before it is made, and volumes that grow.
 var checkCases = []provisionerCase{
 	{name: "a check changes nothing", test: checking},
-	{name: "a check says what the platform will never take", hook: "Refused", given: func(s ProvisionerSuite) bool { return s.Refused != nil }, test: checkRefused},
-	{name: "volumes grow and never shrink", hook: "LargerVolume", given: func(s ProvisionerSuite) bool { return s.LargerVolume != "" }, test: growing},
+	{
+		name:  "a check says what the platform will never take",
+		hook:  "Refused",
+		given: func(s ProvisionerSuite) bool { return s.Refused != nil },
+		test:  checkRefused,
+	},
+	{
+		name:  "volumes grow and never shrink",
+		hook:  "LargerVolume",
+		given: func(s ProvisionerSuite) bool { return s.LargerVolume != "" },
+		test:  growing,
+	},
 }
 
 func (b *bench) checker() ecp.Checker {
@@ -49,7 +59,8 @@ func checking(b *bench) {
 	d.Create = false
 	writes := b.writes()
 	check("as it is")
-	d.Generation, d.Replicas, d.Spec.Nodes, d.Spec.Connections, d.Size.CPU.Request = 2, d.Replicas+1, d.Spec.Nodes+1, 200, "150m"
+	d.Generation, d.Replicas, d.Spec.Nodes, d.Spec.Connections, d.Size.CPU.Request = 2, d.Replicas+1, d.Spec.Nodes+
+		1, 200, "150m"
 	check("with another spec")
 	if now := b.writes(); now != writes {
 		b.Errorf("a check wrote %d times", now-writes)
@@ -73,7 +84,8 @@ func checkRefused(b *bench) {
 		err := c.Check(b.Context(), wrong)
 		var own *ecp.Error
 		r := ecp.RefusalOf(err)
-		if !errors.Is(err, ecp.ErrInvalid) || r == nil || r.What == "" || r.Why == "" || !errors.As(err, &own) || len(own.Fields) == 0 || !strings.HasPrefix(own.Fields[0].Field, "spec.") {
+		if !errors.Is(err, ecp.ErrInvalid) || r == nil || r.What == "" || r.Why == "" || !errors.As(err,
+			&own) || len(own.Fields) == 0 || !strings.HasPrefix(own.Fields[0].Field, "spec.") {
 			b.Fatalf("Check gave %v with the refusal %+v; want an invalid error with it and the field", err, r)
 		}
 		if !strings.Contains(ecp.MessageOf(err), r.Why) {
@@ -143,8 +155,8 @@ func growing(b *bench) {
 	b.seen("as large as before", larger(n+1))
 }
 
-// checkedWithoutSight: what cannot be asked is not refused.
-func checkedWithoutSight(b *bench, d ecp.Desired) {
+// checkedUnobserved: what cannot be asked is not refused.
+func checkedUnobserved(b *bench, d ecp.Desired) {
 	c, ok := b.p.(ecp.Checker)
 	if !ok {
 		return

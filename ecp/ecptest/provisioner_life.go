@@ -28,7 +28,8 @@ var lifeCases = []provisionerCase{
 
 func absence(b *bench) {
 	o := b.seen("observed", func(ecp.Observation) string { return "" })
-	if o.Exists || o.Terminating || o.ForeignOwner != "" || o.Replicas != -1 || o.Auth != "" || len(o.Nodes)+len(o.Volumes) > 0 {
+	if o.Exists || o.Terminating || o.ForeignOwner != "" || o.Replicas != -1 || o.Auth != "" ||
+		len(o.Nodes)+len(o.Volumes) > 0 {
 		b.Errorf("a cluster that was never made is %s; want nothing, and replicas -1", describe(o))
 	}
 	if err := b.p.Delete(b.Context(), b.id); err != nil {
@@ -47,7 +48,8 @@ func createConverges(b *bench) {
 	names := map[string]bool{}
 	for i, n := range o.Nodes {
 		names[n.Name] = true
-		if n.Ordinal != i || n.PodUID == "" || n.Pod == "" || n.Image != b.image.Reference || n.Since.IsZero() || n.Broken {
+		if n.Ordinal != i || n.PodUID == "" || n.Pod == "" || n.Image != b.image.Reference || n.Since.IsZero() ||
+			n.Broken {
 			b.Errorf("node %d is %+v", i, n)
 		}
 		if !strings.Contains(n.Name, "@") || !strings.Contains(n.Name, n.Pod) {
@@ -75,7 +77,8 @@ func createConverges(b *bench) {
 // bound is what is missing until n claims are bound.
 func bound(n int) func(o ecp.Observation) string {
 	return func(o ecp.Observation) string {
-		if len(o.Volumes) != n || slices.ContainsFunc(o.Volumes, func(v ecp.VolumeObservation) bool { return !v.Bound || v.Terminating }) {
+		if len(o.Volumes) != n || slices.ContainsFunc(o.Volumes,
+			func(v ecp.VolumeObservation) bool { return !v.Bound || v.Terminating }) {
 			return fmt.Sprintf("not %d bound volumes", n)
 		}
 		return ""
@@ -178,7 +181,8 @@ func nodePortsStay(b *bench) {
 	d.Spec.Network.Type = ecp.NodePort
 	b.apply(d)
 	open := func(o ecp.Observation) string {
-		if len(o.Endpoints.External) != 2 || slices.ContainsFunc(o.Endpoints.External, func(e ecp.ExternalEndpoint) bool { return e.Port == 0 }) {
+		if len(o.Endpoints.External) != 2 || slices.ContainsFunc(o.Endpoints.External,
+			func(e ecp.ExternalEndpoint) bool { return e.Port == 0 }) {
 			return fmt.Sprintf("not two ports outside: %v", o.Endpoints.External)
 		}
 		return ""

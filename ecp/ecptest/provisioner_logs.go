@@ -16,10 +16,15 @@ import (
 var logCases = []provisionerCase{
 	{name: "Logs gives what every node wrote", test: logsOfNodes},
 	{name: "Logs follows until its context ends", test: logsFollow},
-	{name: "Logs ends with its node", hook: "DeletePod", given: func(s ProvisionerSuite) bool { return s.DeletePod != nil }, test: logsEnd},
+	{
+		name:  "Logs ends with its node",
+		hook:  "DeletePod",
+		given: func(s ProvisionerSuite) bool { return s.DeletePod != nil },
+		test:  logsEnd,
+	},
 }
 
-// logReader gives the interface, or skips the case.
+// logReader returns the interface, or skips the case.
 func (b *bench) logReader() ecp.LogReader {
 	b.Helper()
 	l, ok := b.p.(ecp.LogReader)
@@ -83,7 +88,8 @@ func logsOfNodes(b *bench) {
 		if last, err := b.readLog(l, n.Name, ecp.LogOptions{Tail: 1}); err != nil || len(last) != 1 {
 			b.Errorf("the last line of %s: %q, %v", n.Name, last, err)
 		}
-		if none, err := b.readLog(l, n.Name, ecp.LogOptions{Since: time.Now().Add(time.Hour)}); err != nil || len(none) > 0 {
+		if none, err := b.readLog(l, n.Name,
+			ecp.LogOptions{Since: time.Now().Add(time.Hour)}); err != nil || len(none) > 0 {
 			b.Errorf("lines of %s that are an hour ahead: %q, %v", n.Name, none, err)
 		}
 	}

@@ -11,17 +11,68 @@ import (
 
 // lossCases: what people and accidents do to a cluster.
 var lossCases = []provisionerCase{
-	{name: "a deleted pod comes back", hook: "DeletePod", given: func(s ProvisionerSuite) bool { return s.DeletePod != nil }, test: podDeleted},
-	{name: "a dead node is seen", hook: "KillNode", given: func(s ProvisionerSuite) bool { return s.KillNode != nil }, test: nodeKilled},
-	{name: "a scaling by hand is seen and undone", hook: "ScaleByHand", given: func(s ProvisionerSuite) bool { return s.ScaleByHand != nil }, test: scaledByHand},
-	{name: "a deleted Service comes back", hook: "DeleteService", given: func(s ProvisionerSuite) bool { return s.DeleteService != nil }, test: serviceDeleted},
-	{name: "a claim lost while stopped", hook: "DeleteClaim", given: func(s ProvisionerSuite) bool { return s.DeleteClaim != nil }, test: claimLostStopped},
-	{name: "a claim lost while running", hook: "DeleteClaim", given: func(s ProvisionerSuite) bool { return s.DeleteClaim != nil }, test: claimLostRunning},
-	{name: "keys lost", hook: "DeleteAuth", given: func(s ProvisionerSuite) bool { return s.DeleteAuth != nil }, test: authLost},
-	{name: "a namespace lost", hook: "DeleteNamespace", given: func(s ProvisionerSuite) bool { return s.DeleteNamespace != nil }, test: namespaceLost},
+	{
+		name:  "a deleted pod comes back",
+		hook:  "DeletePod",
+		given: func(s ProvisionerSuite) bool { return s.DeletePod != nil },
+		test:  podDeleted,
+	},
+	{
+		name:  "a dead node is seen",
+		hook:  "KillNode",
+		given: func(s ProvisionerSuite) bool { return s.KillNode != nil },
+		test:  nodeKilled,
+	},
+	{
+		name:  "a scaling by hand is seen and undone",
+		hook:  "ScaleByHand",
+		given: func(s ProvisionerSuite) bool { return s.ScaleByHand != nil },
+		test:  scaledByHand,
+	},
+	{
+		name:  "a deleted Service comes back",
+		hook:  "DeleteService",
+		given: func(s ProvisionerSuite) bool { return s.DeleteService != nil },
+		test:  serviceDeleted,
+	},
+	{
+		name:  "a claim lost while stopped",
+		hook:  "DeleteClaim",
+		given: func(s ProvisionerSuite) bool { return s.DeleteClaim != nil },
+		test:  claimLostStopped,
+	},
+	{
+		name:  "a claim lost while running",
+		hook:  "DeleteClaim",
+		given: func(s ProvisionerSuite) bool { return s.DeleteClaim != nil },
+		test:  claimLostRunning,
+	},
+	{
+		name:  "keys lost",
+		hook:  "DeleteAuth",
+		given: func(s ProvisionerSuite) bool { return s.DeleteAuth != nil },
+		test:  authLost,
+	},
+	{
+		name:  "a namespace lost",
+		hook:  "DeleteNamespace",
+		given: func(s ProvisionerSuite) bool { return s.DeleteNamespace != nil },
+		test:  namespaceLost,
+	},
 	{name: "nothing is made unasked", test: notUnasked},
-	{name: "what is somebody else's", hook: "MakeForeign", given: func(s ProvisionerSuite) bool { return s.MakeForeign != nil }, test: foreign},
-	{name: "a platform that is away", hook: "SetUnreachable", given: func(s ProvisionerSuite) bool { return s.SetUnreachable != nil }, alone: true, test: unreachable},
+	{
+		name:  "what is somebody else's",
+		hook:  "MakeForeign",
+		given: func(s ProvisionerSuite) bool { return s.MakeForeign != nil },
+		test:  foreign,
+	},
+	{
+		name:  "a platform that is away",
+		hook:  "SetUnreachable",
+		given: func(s ProvisionerSuite) bool { return s.SetUnreachable != nil },
+		alone: true,
+		test:  unreachable,
+	},
 }
 
 func podDeleted(b *bench) {
@@ -91,7 +142,8 @@ func serviceDeleted(b *bench) {
 	})
 	b.apply(d)
 	o := b.seen("healed", running(1))
-	if in := o.Endpoints.Internal; in.Host != before.Endpoints.Internal.Host || !slices.Equal(in.Ports, before.Endpoints.Internal.Ports) {
+	if in := o.Endpoints.Internal; in.Host != before.Endpoints.Internal.Host || !slices.Equal(in.Ports,
+		before.Endpoints.Internal.Ports) {
 		b.Errorf("endpoints were %+v and are %+v", before.Endpoints, o.Endpoints)
 	}
 	b.same(identity(before, true), identity(o, true))
@@ -144,7 +196,8 @@ func claimLostRunning(b *bench) {
 	b.seen("bound", bound(n))
 	b.suite.DeleteClaim(b.T, b.p, b.id, 1)
 	b.seen("losing the claim", func(o ecp.Observation) string {
-		if slices.ContainsFunc(o.Volumes, func(v ecp.VolumeObservation) bool { return v.Ordinal == 1 && !v.Terminating }) {
+		if slices.ContainsFunc(o.Volumes,
+			func(v ecp.VolumeObservation) bool { return v.Ordinal == 1 && !v.Terminating }) {
 			return "the claim stays"
 		}
 		return ""
@@ -230,7 +283,7 @@ func unreachable(b *bench) {
 	if err := b.p.Delete(b.Context(), b.id); !errors.Is(err, ecp.ErrUnavailable) {
 		b.Error(describeErr("Delete", err) + ", want unavailable")
 	}
-	checkedWithoutSight(b, d)
+	checkedUnobserved(b, d)
 	woken := back()
 	b.same(identity(before, false), identity(b.seen("running as before", running(1)), false))
 	if b.wakes == nil || b.wokenBy(woken) {

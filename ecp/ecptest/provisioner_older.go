@@ -30,10 +30,12 @@ func older(b *bench) {
 		change     string
 	}{{2, "second"}, {2, ""}, {3, "another"}} {
 		other := d
-		other.Generation, other.ChangeID, other.Replicas, other.Spec.Nodes, other.Spec.Network.Type = c.generation, c.change, n-1, n-1, ecp.NodePort
+		other.Generation, other.ChangeID = c.generation, c.change
+		other.Replicas, other.Spec.Nodes, other.Spec.Network.Type = n-1, n-1, ecp.NodePort
 		err := b.p.Apply(b.Context(), other)
 		if cause := new(ecp.RecordOlder); !errors.Is(err, ecp.ErrConflict) || !errors.As(err, &cause) {
-			b.Errorf("Apply of generation %d, change %q, over the third gave %v; want a conflict whose cause is a RecordOlder", c.generation, c.change, err)
+			b.Errorf("Apply of generation %d, change %q, over the third gave %v; want a conflict whose cause is a "+
+				"RecordOlder", c.generation, c.change, err)
 		}
 	}
 	if now := b.writes(); now != writes {

@@ -10,7 +10,12 @@ import (
 // refusalCases: a platform that does not take every node.
 var refusalCases = []provisionerCase{
 	{name: "a successor is tried before a node goes", test: rehearsing},
-	{name: "what refuses nodes is named", hook: "RefusePods", given: func(s ProvisionerSuite) bool { return s.RefusePods != nil && s.DeletePod != nil }, test: refusing},
+	{
+		name:  "what refuses nodes is named",
+		hook:  "RefusePods",
+		given: func(s ProvisionerSuite) bool { return s.RefusePods != nil && s.DeletePod != nil },
+		test:  refusing,
+	},
 }
 
 func (b *bench) rehearser() ecp.Rehearser {

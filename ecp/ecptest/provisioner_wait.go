@@ -39,8 +39,8 @@ func (w *wakes) of(id ecp.ID) (int, <-chan struct{}) {
 	return w.count[id], w.some
 }
 
-// lookAgain is the longest time between two looks while something is awaited.
-const lookAgain = 100 * time.Millisecond
+// maxWait is the longest time between two observations while something is awaited.
+const maxWait = 100 * time.Millisecond
 
 // until tries until try says nothing, or fails the test with what it said
 // last. It looks when woken, and now and then.
@@ -56,7 +56,7 @@ func (b *bench) until(what string, try func(ctx context.Context) string) {
 			return
 		}
 		timer := time.NewTimer(wait)
-		wait = min(2*wait, lookAgain)
+		wait = min(2*wait, maxWait)
 		select {
 		case <-woken:
 		case <-timer.C:
@@ -93,10 +93,12 @@ func (b *bench) seenOf(id ecp.ID, what string, missing func(o ecp.Observation) s
 // describe says in a few words what an observation holds.
 func describe(o ecp.Observation) string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "exists %v, terminating %v, foreign %q, replicas %d, converged %v, generation %d, auth there %v, drift %q",
+	fmt.Fprintf(&s,
+		"exists %v, terminating %v, foreign %q, replicas %d, converged %v, generation %d, auth there %v, drift %q",
 		o.Exists, o.Terminating, o.ForeignOwner, o.Replicas, o.Converged, o.Generation, o.Auth != "", o.Drift)
 	for _, n := range o.Nodes {
-		fmt.Fprintf(&s, ", node %d (ready %v, going %v, broken %v %s, %s, outdated %v)", n.Ordinal, n.Ready, n.Terminating, n.Broken, n.Reason, n.Revision, n.Outdated)
+		fmt.Fprintf(&s, ", node %d (ready %v, going %v, broken %v %s, %s, outdated %v)", n.Ordinal, n.Ready,
+			n.Terminating, n.Broken, n.Reason, n.Revision, n.Outdated)
 	}
 	for _, v := range o.Volumes {
 		fmt.Fprintf(&s, ", volume %d (bound %v, going %v)", v.Ordinal, v.Bound, v.Terminating)

@@ -33,7 +33,7 @@ func TestStore(t *testing.T, open func(t *testing.T) ecp.Store) {
 	}
 }
 
-// cluster gives a record with something in every map, slice and pointer, so
+// cluster returns a record with something in every map, slice and pointer, so
 // that whatever is shared or lost shows.
 func cluster(id ecp.ID, name string) ecp.ClusterRecord {
 	at := time.Date(2026, 3, 1, 12, 30, 0, 123456789, time.UTC)
@@ -41,16 +41,28 @@ func cluster(id ecp.ID, name string) ecp.ClusterRecord {
 		ID: id, Name: name, Description: `"quoted", it's 中文 – and <html> & \ %`, Project: "default/default", Mode: ecp.Hosted,
 		Creator: "ann", CreatedAt: at, UpdatedAt: at, Generation: 1, Revision: 1,
 		Spec: ecp.Spec{Hosted: &ecp.HostedSpec{
-			Image: "emqx-ee-5.8.9", Nodes: 3, Size: "1C1G", Connections: 1000, Config: map[string]string{"mqtt.max_packet_size": "1MB"},
-			Network: ecp.Network{Type: ecp.NodePort, Listeners: []ecp.Listener{{Protocol: ecp.MQTT, Port: 1883}}, Annotations: map[string]string{"a": "b"}},
+			Image: "emqx-ee-5.8.9", Nodes: 3, Size: "1C1G", Connections: 1000, Config: map[string]string{
+				"mqtt.max_packet_size": "1MB",
+			},
+			Network: ecp.Network{
+				Type:        ecp.NodePort,
+				Listeners:   []ecp.Listener{{Protocol: ecp.MQTT, Port: 1883}},
+				Annotations: map[string]string{"a": "b"},
+			},
 			Placement: ecp.Placement{
-				NodeSelector: map[string]string{"disk": "ssd"}, Tolerations: []ecp.Toleration{{Key: "k", Operator: "Exists"}},
+				NodeSelector: map[string]string{"disk": "ssd"},
+				Tolerations:  []ecp.Toleration{{Key: "k", Operator: "Exists"}},
 			},
 		}},
 		Resolved: ecp.Resolved{Image: ecp.DefaultImages()[0], Size: ecp.DefaultSizes()[0]},
 		Status: ecp.Status{
-			State: ecp.Running, Reason: ecp.ReasonByRequest, Since: at, Auth: "uid-1", Volumes: map[int]string{0: "v0", 2: "v2"},
-			Conditions: []ecp.Condition{{Type: ecp.CondReady, Status: ecp.True, Reason: ecp.ReasonByRequest, Since: at}},
+			State: ecp.Running, Reason: ecp.ReasonByRequest, Since: at, Auth: "uid-1", Volumes: map[int]string{
+				0: "v0",
+				2: "v2",
+			},
+			Conditions: []ecp.Condition{
+				{Type: ecp.CondReady, Status: ecp.True, Reason: ecp.ReasonByRequest, Since: at},
+			},
 		},
 	}
 }
@@ -67,15 +79,21 @@ func spoil(c ecp.ClusterRecord) {
 	c.Status.Conditions[0].Status = ecp.False
 }
 
-// operation gives an operation of a cluster.
+// operation returns an operation of a cluster.
 func operation(id string, of ecp.ID, project string) ecp.Operation {
 	return ecp.Operation{
-		ID: ecp.OperationID(id), Cluster: of, Project: project, Kind: ecp.OpCreate, Actor: "ann", Phase: ecp.PhaseRunning,
-		Steps: []ecp.Step{{Name: "apply", Done: 1, Total: 3}}, CreatedAt: time.Date(2026, 3, 1, 12, 30, 0, 0, time.UTC),
+		ID:        ecp.OperationID(id),
+		Cluster:   of,
+		Project:   project,
+		Kind:      ecp.OpCreate,
+		Actor:     "ann",
+		Phase:     ecp.PhaseRunning,
+		Steps:     []ecp.Step{{Name: "apply", Done: 1, Total: 3}},
+		CreatedAt: time.Date(2026, 3, 1, 12, 30, 0, 0, time.UTC),
 	}
 }
 
-// onePayloadOfEach gives one payload of every kind.
+// onePayloadOfEach returns one payload of every kind.
 func onePayloadOfEach() []ecp.Payload {
 	at := time.Date(2026, 3, 1, 12, 30, 0, 1, time.UTC)
 	return []ecp.Payload{
@@ -90,7 +108,7 @@ func onePayloadOfEach() []ecp.Payload {
 	}
 }
 
-// image gives a small record to count with.
+// image returns a small record to count with.
 func image(id, version string) ecp.Image { return ecp.Image{ID: id, Version: version} }
 
 // write runs a transaction that must succeed.
@@ -118,7 +136,7 @@ func read(t *testing.T, s ecp.Store, fn func(tx ecp.Tx) error) {
 	require.NoError(t, s.Read(t.Context(), fn))
 }
 
-// get gives a record that must be there.
+// get returns a record that must be there.
 func get(t *testing.T, s ecp.Store, kind ecp.Kind, key string) (r ecp.Record) {
 	t.Helper()
 	read(t, s, func(tx ecp.Tx) (err error) {
@@ -128,7 +146,7 @@ func get(t *testing.T, s ecp.Store, kind ecp.Kind, key string) (r ecp.Record) {
 	return r
 }
 
-// seq gives the number of the last change.
+// seq returns the number of the last change.
 func seq(t *testing.T, s ecp.Store) (n int64) {
 	t.Helper()
 	read(t, s, func(tx ecp.Tx) (err error) {
@@ -138,7 +156,7 @@ func seq(t *testing.T, s ecp.Store) (n int64) {
 	return n
 }
 
-// keys gives the keys a query selects, in order.
+// keys returns the keys a query selects, in order.
 func keys(tx ecp.Tx, q ecp.Query) ([]string, error) {
 	out := []string{}
 	for r, err := range tx.List(q) {
@@ -160,7 +178,7 @@ func requireKeys(t *testing.T, s ecp.Store, q ecp.Query, want ...string) {
 	})
 }
 
-// collect gives the first n changes after a position, and fails when they do
+// collect returns the first n changes after a position, and fails when they do
 // not come.
 func collect(t *testing.T, s ecp.Store, after int64, n int) []ecp.Change {
 	t.Helper()
@@ -205,7 +223,7 @@ func asJSON(t *testing.T, p ecp.Payload) string {
 	return string(b)
 }
 
-// soon gives a context that ends when a wait has taken too long.
+// soon returns a context that ends when a wait has taken too long.
 func soon(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -52,7 +52,8 @@ var changesCases = []storeCase{
 				break
 			}
 			require.NoError(t, s.Read(ctx, func(tx ecp.Tx) error { _, err := tx.Get(c.Kind, c.Key); return err }))
-			require.NoError(t, s.Write(ctx, func(tx ecp.Tx) error { return ecp.Put(tx, image("a", "1"), ecp.AnyVersion) }))
+			require.NoError(t,
+				s.Write(ctx, func(tx ecp.Tx) error { return ecp.Put(tx, image("a", "1"), ecp.AnyVersion) }))
 		}
 	}},
 	{"Changes: none before the transaction they belong to is done", func(t *testing.T, s ecp.Store) {
@@ -125,7 +126,8 @@ func testChangesWake(t *testing.T, s ecp.Store) {
 	const rounds = 200
 	ctx := soon(t)
 	write := func(n int) {
-		require.NoError(t, s.Write(ctx, func(tx ecp.Tx) error { return ecp.Put(tx, ecp.Pool{Connections: n}, ecp.AnyVersion) }))
+		require.NoError(t,
+			s.Write(ctx, func(tx ecp.Tx) error { return ecp.Put(tx, ecp.Pool{Connections: n}, ecp.AnyVersion) }))
 	}
 	changes := s.Changes(ctx, -1)
 	n, began := 0, time.Now()

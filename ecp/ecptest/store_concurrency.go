@@ -133,7 +133,7 @@ func testLedger(t *testing.T, s ecp.Store) {
 	put(t, s, ecp.Pool{})
 	put(t, s, ecp.Quota{Of: quotaOf})
 	ctx := soon(t)
-	book := func(tx ecp.Tx, c ecp.ClusterRecord, n int) error {
+	reserve := func(tx ecp.Tx, c ecp.ClusterRecord, n int) error {
 		p, version, err := ecp.Get[ecp.Pool](tx, "pool")
 		if err != nil {
 			return err
@@ -164,7 +164,7 @@ func testLedger(t *testing.T, s ecp.Store) {
 		for n := range each {
 			id := ecp.ID(fmt.Sprintf("emqx-%04d%04d", i, n))
 			err := s.Write(ctx, func(tx ecp.Tx) error {
-				if err := book(tx, cluster(id, string(id)), i+n); err != nil {
+				if err := reserve(tx, cluster(id, string(id)), i+n); err != nil {
 					return err
 				}
 				if n%3 == 0 {
@@ -210,7 +210,8 @@ func ledgerAgrees(ctx context.Context, s ecp.Store) error {
 			return fmt.Errorf("the quota has %d connections booked, there are %d", q.UsedConnections, connections)
 		}
 		if connections != p.UsedConnections || clusters != p.UsedClusters {
-			return fmt.Errorf("the pool has %d clusters with %d connections booked, there are %d with %d", p.UsedClusters, p.UsedConnections, clusters, connections)
+			return fmt.Errorf("the pool has %d clusters with %d connections booked, there are %d with %d",
+				p.UsedClusters, p.UsedConnections, clusters, connections)
 		}
 		return nil
 	})
@@ -226,7 +227,8 @@ func testWatchers(t *testing.T, s ecp.Store) {
 	written := func(i, n int) error {
 		key := fmt.Sprintf("image-%d-%d", i, n)
 		err := s.Write(ctx, func(tx ecp.Tx) error {
-			if err := errors.Join(ecp.Put(tx, image(key, "1"), 0), ecp.Put(tx, image(key, "2"), ecp.AnyVersion)); err != nil {
+			if err := errors.Join(ecp.Put(tx, image(key, "1"), 0),
+				ecp.Put(tx, image(key, "2"), ecp.AnyVersion)); err != nil {
 				return err
 			}
 			if n%4 == 0 {
@@ -263,7 +265,8 @@ func testWatchers(t *testing.T, s ecp.Store) {
 	for i := 1; i < len(all); i++ {
 		require.Greater(t, all[i].Seq, all[i-1].Seq, brief(all[:i+1]))
 		if i%2 == 1 {
-			require.Equal(t, all[i-1].Key, all[i].Key, "the changes of a transaction are together: %s", brief(all[:i+1]))
+			require.Equal(t, all[i-1].Key, all[i].Key, "the changes of a transaction are together: %s",
+				brief(all[:i+1]))
 		}
 	}
 }

@@ -13,7 +13,8 @@ var listCases = []storeCase{
 		for _, key := range []string{"b", "ä", "a", "B", "中", "a b", "a'; DROP TABLE records; --", "a%", "10", "9"} {
 			put(t, s, image(key, "1"))
 		}
-		requireKeys(t, s, ecp.Query{Kind: ecp.KindImage}, "10", "9", "B", "a", "a b", "a%", "a'; DROP TABLE records; --", "b", "ä", "中")
+		requireKeys(t, s, ecp.Query{Kind: ecp.KindImage}, "10", "9", "B", "a", "a b", "a%",
+			"a'; DROP TABLE records; --", "b", "ä", "中")
 	}},
 	{"List: by project, parent, position and number", testQueries},
 	{"List: everything, however many there are", testLongList},
@@ -27,7 +28,10 @@ var listCases = []storeCase{
 		}
 		requireKeys(t, s, ecp.Query{Kind: ecp.KindImage, After: "296", Match: odd}, "297", "299")
 		requireKeys(t, s, ecp.Query{Kind: ecp.KindImage, Limit: 2, Match: odd}, "001", "003")
-		requireKeys(t, s, ecp.Query{Kind: ecp.KindImage, Match: func(key string, _ ecp.Index) bool { return key == "150" || key == "290" }}, "150", "290")
+		requireKeys(t, s, ecp.Query{
+			Kind:  ecp.KindImage,
+			Match: func(key string, _ ecp.Index) bool { return key == "150" || key == "290" },
+		}, "150", "290")
 	}},
 	{"List: the consumer may stop, and write afterwards", func(t *testing.T, s ecp.Store) {
 		put(t, s, image("a", "1"), image("b", "1"), image("c", "1"))

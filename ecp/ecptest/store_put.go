@@ -104,7 +104,8 @@ func testUniqueName(t *testing.T, s ecp.Store) {
 	} {
 		require.ErrorIs(t, tryPut(t, s, c.rec, ecp.AnyVersion), c.want, c.what)
 	}
-	put(t, s, operation("op-0000000000000001", "emqx-00000001", "a/b"), operation("op-0000000000000002", "emqx-00000001", "a/b"))
+	put(t, s, operation("op-0000000000000001", "emqx-00000001", "a/b"),
+		operation("op-0000000000000002", "emqx-00000001", "a/b"))
 	requireKeys(t, s, ecp.Query{Kind: ecp.KindCluster, Project: "a/b"}, "emqx-00000001", "emqx-00000002",
 		"emqx-00000005", "emqx-00000006", "emqx-00000007", "emqx-00000009", "emqx-0000000a")
 }
@@ -112,7 +113,9 @@ func testUniqueName(t *testing.T, s ecp.Store) {
 func testNameFreed(t *testing.T, s ecp.Store) {
 	put(t, s, cluster("emqx-00000001", "one"), cluster("emqx-00000002", "two"))
 	write(t, s, func(tx ecp.Tx) error { // the two swap names
-		for _, c := range []ecp.ClusterRecord{cluster("emqx-00000001", "three"), cluster("emqx-00000002", "one"), cluster("emqx-00000001", "two")} {
+		for _, c := range []ecp.ClusterRecord{
+			cluster("emqx-00000001", "three"), cluster("emqx-00000002", "one"), cluster("emqx-00000001", "two"),
+		} {
 			if err := ecp.Put(tx, c, ecp.AnyVersion); err != nil {
 				return err
 			}

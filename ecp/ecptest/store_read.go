@@ -30,7 +30,9 @@ var readCases = []storeCase{
 			for _, at := range []struct {
 				kind ecp.Kind
 				key  string
-			}{{ecp.KindImage, "b"}, {ecp.KindImage, "A"}, {ecp.KindImage, ""}, {ecp.KindSize, "a"}, {"unheard-of", "a"}} {
+			}{{
+				ecp.KindImage, "b",
+			}, {ecp.KindImage, "A"}, {ecp.KindImage, ""}, {ecp.KindSize, "a"}, {"unheard-of", "a"}} {
 				_, err := tx.Get(at.kind, at.key)
 				require.ErrorIs(t, err, ecp.ErrNotFound, "%s %q", at.kind, at.key)
 			}
@@ -50,7 +52,8 @@ func testSnapshot(t *testing.T, s ecp.Store) {
 		require.NoError(t, err)
 		go func() {
 			written <- s.Write(context.WithoutCancel(t.Context()), func(tx ecp.Tx) error {
-				return errors.Join(ecp.Put(tx, image("a", "new"), ecp.AnyVersion), ecp.Put(tx, image("b", "new"), 0), tx.Delete(ecp.KindImage, "c"))
+				return errors.Join(ecp.Put(tx, image("a", "new"), ecp.AnyVersion), ecp.Put(tx, image("b", "new"), 0),
+					tx.Delete(ecp.KindImage, "c"))
 			})
 		}()
 		select { // a store may let the writer go on, or make it wait for us
@@ -163,5 +166,6 @@ func testSeq(t *testing.T, s ecp.Store) {
 	require.Equal(t, []string{"a", "b", "c", "d"}, listed)
 	changes := collect(t, s, 0, 4)
 	require.Equal(t, changes[3].Seq, seq(t, s), "Seq is the number of the last change")
-	require.True(t, slices.IsSortedFunc(changes, func(a, b ecp.Change) int { return int(a.Seq - b.Seq) }), brief(changes))
+	require.True(t, slices.IsSortedFunc(changes, func(a, b ecp.Change) int { return int(a.Seq - b.Seq) }),
+		brief(changes))
 }

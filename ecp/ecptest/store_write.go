@@ -13,7 +13,8 @@ var writeCases = []storeCase{
 	{"Write: a panic of fn writes nothing and leaves the store usable", testPanic},
 	{"Write: fn's error comes back unwrapped", func(t *testing.T, s ecp.Store) {
 		err := s.Write(t.Context(), func(ecp.Tx) error { return errMine })
-		require.True(t, err == errMine, "got %v, of type %T", err, err) //nolint:errorlint // that it is not wrapped is the point
+		//nolint:errorlint // that it is not wrapped is the point
+		require.True(t, err == errMine, "got %v, of type %T", err, err)
 	}},
 	{"Write: a transaction reads what it wrote", testReadsOwnWrites},
 	{"Write: a transaction that writes nothing is no change", func(t *testing.T, s ecp.Store) {
@@ -28,7 +29,8 @@ var writeCases = []storeCase{
 	{"Write: a context that has ended is an error, and nothing is written", func(t *testing.T, s ecp.Store) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		require.ErrorIs(t, s.Write(ctx, func(tx ecp.Tx) error { return ecp.Put(tx, image("a", "1"), 0) }), context.Canceled)
+		require.ErrorIs(t, s.Write(ctx, func(tx ecp.Tx) error { return ecp.Put(tx, image("a", "1"), 0) }),
+			context.Canceled)
 		requireKeys(t, s, ecp.Query{Kind: ecp.KindImage})
 	}},
 	{"Write: what it returns is what happened, also when ctx ends meanwhile", func(t *testing.T, s ecp.Store) {
@@ -70,7 +72,8 @@ func testAllOrNothing(t *testing.T, s ecp.Store) {
 
 	// Names are as free, and as taken, as before.
 	put(t, s, cluster("emqx-00000003", "two"))
-	require.ErrorIs(t, s.Write(t.Context(), func(tx ecp.Tx) error { return ecp.Put(tx, cluster("emqx-00000004", "one"), 0) }), ecp.ErrExists)
+	require.ErrorIs(t, s.Write(t.Context(),
+		func(tx ecp.Tx) error { return ecp.Put(tx, cluster("emqx-00000004", "one"), 0) }), ecp.ErrExists)
 	changes := collect(t, s, from, 1)
 	require.Equal(t, "emqx-00000003", changes[0].Key, brief(changes))
 }

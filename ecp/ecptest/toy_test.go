@@ -46,12 +46,25 @@ func newToy() *toy {
 	}
 	return &toy{
 		described: ecp.Description{Version: "7.1.0", Edition: ecp.EditionEnterprise, Connections: 3, Limit: 100,
-			Nodes: []ecp.BrokerNode{node("toy@a", ecp.NodeRunning), node("toy@b", ecp.NodeRunning), node("toy@c", ecp.NodeStopped)}},
+			Nodes: []ecp.BrokerNode{
+				node("toy@a", ecp.NodeRunning), node("toy@b", ecp.NodeRunning), node("toy@c", ecp.NodeStopped),
+			}},
 		limit: ecp.ConnectionLimit{Settable: true, Set: 50, InForce: 50}, most: 100,
 		evacuating: map[string]ecp.EvacuationProgress{}, stranger: "toy@d",
 		listeners: []ecp.BrokerListener{
-			{ID: "tcp:default", Protocol: ecp.MQTT, Bind: "0.0.0.0:1883", Enabled: true, Running: ecp.True, Connections: 3, Limit: 7,
-				Nodes: []ecp.ListenerNode{{Node: "toy@a", Running: true, Connections: 1, Limit: 7}, {Node: "toy@b", Running: true, Connections: 2, Limit: 7}}},
+			{
+				ID:          "tcp:default",
+				Protocol:    ecp.MQTT,
+				Bind:        "0.0.0.0:1883",
+				Enabled:     true,
+				Running:     ecp.True,
+				Connections: 3,
+				Limit:       7,
+				Nodes: []ecp.ListenerNode{
+					{Node: "toy@a", Running: true, Connections: 1, Limit: 7},
+					{Node: "toy@b", Running: true, Connections: 2, Limit: 7},
+				},
+			},
 		},
 		license:  ecp.BrokerLicense{Customer: "toys", Type: "trial", CustomerType: 10, Limit: 100, BuiltIn: true},
 		settings: ecp.LicenseSettings{HighWatermark: 0.8, LowWatermark: 0.75},
@@ -68,18 +81,48 @@ func (b *toy) endpoint(t *testing.T) ecp.Endpoint {
 const toyMetrics = "# TYPE toy_connections gauge\ntoy_connections{node=\"toy@a\"} 3\n"
 
 var (
-	toyTraffic = ecp.Traffic{Connections: 3, Sessions: 4, Topics: 2, Rates: &ecp.Rates{Received: 1.5}, Totals: ecp.MessageTotals{Received: 9},
-		Nodes: []ecp.NodeTraffic{{Node: "toy@a", Connections: 1}, {Node: "toy@b", Connections: 2}, {Node: "toy@c", Error: "it is stopped"}}}
+	toyTraffic = ecp.Traffic{
+		Connections: 3,
+		Sessions:    4,
+		Topics:      2,
+		Rates:       &ecp.Rates{Received: 1.5},
+		Totals:      ecp.MessageTotals{Received: 9},
+		Nodes: []ecp.NodeTraffic{{
+			Node:        "toy@a",
+			Connections: 1,
+		}, {Node: "toy@b", Connections: 2}, {Node: "toy@c", Error: "it is stopped"}},
+	}
 	toyActive = []ecp.Alarm{
-		{Name: "conn_congestion", Message: "slow", Details: json.RawMessage(`{"n":1}`), Nodes: []string{"toy@a", "toy@b"}, Since: toyTime},
+		{
+			Name:    "conn_congestion",
+			Message: "slow",
+			Details: json.RawMessage(`{"n":1}`),
+			Nodes:   []string{"toy@a", "toy@b"},
+			Since:   toyTime,
+		},
 		{Name: "license_quota", Message: "80%", Nodes: []string{"toy@a"}, Since: toyTime.Add(-time.Hour)},
 	}
-	toyHistory = []ecp.Alarm{{Name: "high_cpu", Nodes: []string{"toy@gone"}, Since: toyTime.Add(-2 * time.Hour), Until: toyTime}}
-	toyRules   = []ecp.Rule{{ID: "r1", SQL: "SELECT * FROM \"t\"", Topics: []string{"t"}, Running: true, Created: toyTime}, {ID: "r2"}}
+	toyHistory = []ecp.Alarm{
+		{Name: "high_cpu", Nodes: []string{"toy@gone"}, Since: toyTime.Add(-2 * time.Hour), Until: toyTime},
+	}
+	toyRules = []ecp.Rule{
+		{ID: "r1", SQL: "SELECT * FROM \"t\"", Topics: []string{"t"}, Running: true, Created: toyTime}, {ID: "r2"},
+	}
 	toyLeading = []ecp.Integration{
-		{Kind: ecp.ActionIntegration, ID: "http:a", Type: "http", Name: "a", Enabled: true, Status: ecp.IntegrationDisconnected, Reason: "refused", Connector: "http:c"},
-		{Kind: ecp.ConnectorIntegration, ID: "http:c", Status: ecp.IntegrationInconsistent, Nodes: []ecp.IntegrationNode{
-			{Node: "toy@a", Status: ecp.IntegrationConnected}, {Node: "toy@b", Status: ecp.IntegrationConnecting, Reason: "soon"}}},
+		{
+			Kind:      ecp.ActionIntegration,
+			ID:        "http:a",
+			Type:      "http",
+			Name:      "a",
+			Enabled:   true,
+			Status:    ecp.IntegrationDisconnected,
+			Reason:    "refused",
+			Connector: "http:c",
+		},
+		{Kind: ecp.ConnectorIntegration, ID: "http:c", Status: ecp.IntegrationInconsistent,
+			Nodes: []ecp.IntegrationNode{
+				{Node: "toy@a", Status: ecp.IntegrationConnected},
+				{Node: "toy@b", Status: ecp.IntegrationConnecting, Reason: "soon"}}},
 	}
 	toyHealth = ecp.Health{Node: "toy@a", Version: "7.1.0", Running: true, Available: ecp.True}
 )
@@ -95,7 +138,8 @@ func toySeries(last time.Duration) (out []ecp.TrafficSample) {
 func (b *toy) handler() http.Handler {
 	mux := http.NewServeMux()
 	give := func(what string, get func(r *http.Request) any) {
-		mux.HandleFunc(what, b.authorised(func(w http.ResponseWriter, r *http.Request) { say(w, http.StatusOK, get(r)) }))
+		mux.HandleFunc(what,
+			b.authorised(func(w http.ResponseWriter, r *http.Request) { say(w, http.StatusOK, get(r)) }))
 	}
 	fixed := func(v any) func(*http.Request) any { return func(*http.Request) any { return v } }
 	give("GET /nodes", func(*http.Request) any { return b.described })

@@ -146,7 +146,7 @@ var toyCodes = map[int]ecp.Code{
 
 const toyMost = 16 << 20
 
-// bound gives the call's own patience; ended says who gave up.
+// bound returns the call's own patience; ended says who gave up.
 func (b *toyBroker) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	patience := b.patience
 	if b.breaks == "patience" || b.breaks == "reads for ever" {
@@ -249,7 +249,7 @@ func (b *toyBroker) do(ctx context.Context, method, path string, in any, already
 	return err
 }
 
-// invalid gives an error where an argument is wrong.
+// invalid returns an error where an argument is wrong.
 func (b *toyBroker) invalid(wrong bool) error {
 	if wrong && b.breaks != "takes any argument" {
 		return &ecp.Error{Code: ecp.CodeInvalid, Op: "ask the toy", Message: "an argument is wrong"}

@@ -51,7 +51,10 @@ var spoils = map[string]any{
 	"leading unknown":   func(v []ecp.Integration) []ecp.Integration { v[0].Status = "Connected"; return v },
 	"connected because": func(v []ecp.Integration) []ecp.Integration { v[1].Nodes[0].Reason = "?"; return v },
 	"phase unknown":     func(p ecp.EvacuationProgress) ecp.EvacuationProgress { p.Phase = "evacuating"; return p },
-	"phase always none": func(p ecp.EvacuationProgress) ecp.EvacuationProgress { p.Phase = ecp.EvacuationNone; return p },
+	"phase always none": func(p ecp.EvacuationProgress) ecp.EvacuationProgress {
+		p.Phase = ecp.EvacuationNone
+		return p
+	},
 	"listener inconsistent": func(v []ecp.BrokerListener) []ecp.BrokerListener {
 		v[0].Running = ecp.True
 		v[0].Nodes[0].Running = false

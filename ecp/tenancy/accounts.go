@@ -42,6 +42,7 @@ type AccountsConfig struct {
 func NewAccounts(c AccountsConfig) *Accounts {
 	return &Accounts{
 		changes: c.Changes, store: c.Changes.Store, now: c.Changes.Now, log: c.Changes.Log,
-		hasher: c.Hasher, sessionLife: cmp.Or(c.SessionLife, time.Hour), logins: newLoginRefusals(), nobodyTurn: make(chan struct{}, 1),
+		hasher: c.Hasher, sessionLife: cmp.Or(c.SessionLife,
+			time.Hour), logins: newLoginRefusals(), nobodyTurn: make(chan struct{}, 1),
 	}
 }

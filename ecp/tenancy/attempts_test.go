@@ -38,9 +38,11 @@ func TestOthersLockNobodyOut(t *testing.T) {
 	require.NoError(t, o.loginFrom("2001:db8:0:1::7", "root", goodPassword))
 	o.guessFrom("root", 100)
 
-	require.ErrorIs(t, o.loginFrom("198.51.100.1", "root", goodPassword), ecp.ErrThrottled, "many origins guess no faster than a few")
+	require.ErrorIs(t, o.loginFrom("198.51.100.1", "root", goodPassword), ecp.ErrThrottled,
+		"many origins guess no faster than a few")
 	require.NoError(t, o.loginFrom("192.0.2.7", "root", goodPassword))
-	require.NoError(t, o.loginFrom("2001:db8:0:1:ffff::9", "root", goodPassword), "a host picks its addresses from a /64")
+	require.NoError(t, o.loginFrom("2001:db8:0:1:ffff::9", "root", goodPassword),
+		"a host picks its addresses from a /64")
 	require.ErrorIs(t, o.loginFrom("2001:db8:0:2::7", "root", goodPassword), ecp.ErrThrottled)
 	require.NoError(t, o.loginFrom("198.51.100.1", "a-boss", goodPassword), "it is about one name")
 
@@ -72,7 +74,8 @@ func TestOriginsAreStored(t *testing.T) {
 	require.NoError(t, o.loginFrom("192.0.2.54", "root", goodPassword))
 	require.NoError(t, o.loginFrom("192.0.2.5", "root", goodPassword))
 	require.ErrorIs(t, o.loginFrom("192.0.2.0", "root", goodPassword), ecp.ErrThrottled, "the oldest are forgotten")
-	_, err := o.accounts.CreateUser(o.system(), UserRequest{Name: "second", Password: goodPassword, Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
+	_, err := o.accounts.CreateUser(o.system(),
+		UserRequest{Name: "second", Password: goodPassword, Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
 	require.NoError(t, err)
 	require.NoError(t, o.accounts.DeleteUser(o.system(), "root", 0))
 	require.Empty(t, o.s.Records[ecp.KindLoginOrigins], "what is known of a user goes with the user")
@@ -82,7 +85,14 @@ func TestUnlock(t *testing.T) {
 	o := newOffice(t)
 	o.guessFrom("ap-user", 100)
 	require.ErrorIs(t, o.loginFrom("192.0.2.7", "ap-user", goodPassword), ecp.ErrThrottled)
-	for name, want := range map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": "", "ap-user": ecp.CodeDenied, "aq-lead": ecp.CodeNotFound, "b-boss": ecp.CodeNotFound} {
+	for name, want := range map[string]ecp.Code{
+		"root":    "",
+		"a-boss":  "",
+		"ap-lead": "",
+		"ap-user": ecp.CodeDenied,
+		"aq-lead": ecp.CodeNotFound,
+		"b-boss":  ecp.CodeNotFound,
+	} {
 		require.Equal(t, want, ecp.CodeOf(o.accounts.UnlockUser(o.as(name), "ap-user", "")), name)
 	}
 	require.NoError(t, o.loginFrom("192.0.2.7", "ap-user", goodPassword))
@@ -95,7 +105,8 @@ func TestUnlock(t *testing.T) {
 	require.NoError(t, o.accounts.UnlockUser(o.as("ap-lead"), "ap-user", "192.0.2.8"))
 	o.guessFrom("ap-user", 100) // it goes on
 	require.NoError(t, o.loginFrom("192.0.2.8", "ap-user", goodPassword), "named by an administrator")
-	got := o.audit(o.as("ap-lead"), change.AuditOptions{Kind: ecp.KindUser, Key: "ap-user", Outcome: change.OutcomeDone})
+	got := o.audit(o.as("ap-lead"),
+		change.AuditOptions{Kind: ecp.KindUser, Key: "ap-user", Outcome: change.OutcomeDone})
 	require.Equal(t, "unlock", got[0].Action)
 	require.Equal(t, []change.AuditChange{{Path: "/origin", After: `"192.0.2.8"`}}, got[0].Changes)
 }
@@ -117,8 +128,17 @@ func TestGuessingThePresentPassword(t *testing.T) {
 
 func TestOriginGroups(t *testing.T) {
 	for address, want := range map[string]string{
-		"192.0.2.7": "192.0.2.7", "::ffff:192.0.2.7": "192.0.2.7", "2001:db8::1": "2001:db8::/64", "2001:db8:0:0:9::": "2001:db8::/64",
-		"2001:db8:0:1::": "2001:db8:0:1::/64", "fe80::1%eth0": "fe80::/64", "::1": "::/64", "": "", "unknown": "", "192.0.2.7:80": "", "host.example": "",
+		"192.0.2.7":        "192.0.2.7",
+		"::ffff:192.0.2.7": "192.0.2.7",
+		"2001:db8::1":      "2001:db8::/64",
+		"2001:db8:0:0:9::": "2001:db8::/64",
+		"2001:db8:0:1::":   "2001:db8:0:1::/64",
+		"fe80::1%eth0":     "fe80::/64",
+		"::1":              "::/64",
+		"":                 "",
+		"unknown":          "",
+		"192.0.2.7:80":     "",
+		"host.example":     "",
 	} {
 		require.Equal(t, want, originGroup(address), address)
 	}
@@ -174,7 +194,10 @@ func TestKnownOriginsKeepTheirOwnCount(t *testing.T) {
 				}
 				continue
 			}
-			other := guesser{rapid.SampledFrom([]string{"ann", "ben"}).Draw(t, "name"), rapid.SampledFrom([]string{"away", "far", "home2"}).Draw(t, "origin")}
+			other := guesser{
+				rapid.SampledFrom([]string{"ann", "ben"}).Draw(t, "name"),
+				rapid.SampledFrom([]string{"away", "far", "home2"}).Draw(t, "origin"),
+			}
 			a.begin(other, rapid.Bool().Draw(t, "known"), now)
 		}
 	})

@@ -19,7 +19,8 @@ const MinTokenLength = 16
 func (ac *Accounts) Bootstrap(ctx context.Context, secret string) (bool, error) {
 	const op = "store the bootstrap token"
 	if len(secret) < MinTokenLength {
-		return false, ecp.NewError(ecp.CodeInvalid, op, fmt.Sprintf("it is too short; give at least %d characters", MinTokenLength))
+		return false, ecp.NewError(ecp.CodeInvalid, op,
+			fmt.Sprintf("it is too short; give at least %d characters", MinTokenLength))
 	}
 	stored := false
 	q := change.Request{Op: op, Action: "create", Kind: ecp.KindToken}
@@ -29,7 +30,14 @@ func (ac *Accounts) Bootstrap(ctx context.Context, secret string) (bool, error) 
 			return err
 		}
 		stored = true
-		t := ecp.Token{ID: "bootstrap", Hash: random.Hash(secret), Name: "admin", Role: ecp.RoleSystem, CreatedAt: w.Now, CreatedBy: ecp.System.Name}
+		t := ecp.Token{
+			ID:        "bootstrap",
+			Hash:      random.Hash(secret),
+			Name:      "admin",
+			Role:      ecp.RoleSystem,
+			CreatedAt: w.Now,
+			CreatedBy: ecp.System.Name,
+		}
 		w.Note(t.ID, "", nil, tokenInfo(t))
 		return ecp.Put(w.Tx, t, 0)
 	})

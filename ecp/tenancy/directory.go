@@ -36,5 +36,6 @@ func NewDirectory(c DirectoryConfig) *Directory {
 // Kinds returns the codec of the records that this package stores. A Store needs it
 // when it is opened.
 func Kinds() ecp.Codec {
-	return ecp.CodecOf(ecp.Org{}, ecp.Project{}, ecp.Quota{}, ecp.User{}, ecp.Token{}, passwordHash{}, StoredSession{}, loginOrigins{})
+	return ecp.CodecOf(ecp.Org{}, ecp.Project{}, ecp.Quota{}, ecp.User{}, ecp.Token{}, passwordHash{}, StoredSession{},
+		loginOrigins{})
 }

@@ -15,11 +15,13 @@ import (
 const opWatch = "watch changes"
 
 // ErrExpired means that a token or session has expired.
-var ErrExpired = ecp.NewError(ecp.CodeDenied, opWatch, "the token or session has expired; log in again, or use another token")
+var ErrExpired = ecp.NewError(ecp.CodeDenied, opWatch,
+	"the token or session has expired; log in again, or use another token")
 
 // ErrRightsChanged means that the rights of a user have changed. A watch that began with
 // the former ones ends; the user may begin another.
-var ErrRightsChanged = ecp.NewError(ecp.CodeUnavailable, opWatch, "your rights have changed; begin again from what you have seen last")
+var ErrRightsChanged = ecp.NewError(ecp.CodeUnavailable, opWatch,
+	"your rights have changed; begin again from what you have seen last")
 
 // goodUntil returns when the credential of an actor expires, or a zero time. The error is
 // that it is not valid now, or that the rights have changed. An actor of an embedder,

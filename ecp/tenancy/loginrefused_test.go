@@ -60,7 +60,8 @@ func TestRefusedLoginsAreAllTold(t *testing.T) {
 		require.Equal(t, change.OutcomeDenied, e.Outcome)
 		require.NotContains(t, fmt.Sprint(e), "guess", "what was typed there may be a password")
 	}
-	require.Len(t, o.audit(o.as("ap-lead"), change.AuditOptions{Outcome: change.OutcomeDenied}), loginEntries.Burst+1, "the user's own administrator sees it")
+	require.Len(t, o.audit(o.as("ap-lead"), change.AuditOptions{Outcome: change.OutcomeDenied}), loginEntries.Burst+1,
+		"the user's own administrator sees it")
 	require.Empty(t, o.audit(o.as("b-boss"), change.AuditOptions{Outcome: change.OutcomeDenied}))
 }
 

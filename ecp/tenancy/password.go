@@ -52,7 +52,8 @@ func (ac *Accounts) hashPassword(ctx context.Context, wrong *fault.Fields, op, p
 		return "", nil // it will be refused: nobody gets our time for that
 	}
 	if ac.hasher == nil {
-		return "", ecp.NewError(ecp.CodeUnsupported, op, "this program keeps no passwords: it was given no PasswordHasher")
+		return "", ecp.NewError(ecp.CodeUnsupported, op,
+			"this program keeps no passwords: it was given no PasswordHasher")
 	}
 	hash, err := ac.hasher.Hash(ctx, password)
 	if err != nil {
@@ -88,8 +89,15 @@ func (ac *Accounts) ChangePassword(ctx context.Context, old, password string) er
 		return ecp.NewError(ecp.CodeUnsupported, op, "only a user who has logged in has a password to change")
 	}
 	q := change.Request{Op: op, Action: "update", Kind: ecp.KindUser, Key: name, Secret: password}
-	if _, err := ac.checkPassword(ctx, op, guess{name: name, password: old, session: true}); errors.Is(err, ecp.ErrDenied) {
-		err = &ecp.Error{Code: ecp.CodeDenied, Op: op, Message: "the present password is another one", Fields: []ecp.FieldError{{Field: "currentPassword", Message: "is not the present password"}}, Cause: ecp.ErrNoRight}
+	if _, err := ac.checkPassword(ctx, op,
+		guess{name: name, password: old, session: true}); errors.Is(err, ecp.ErrDenied) {
+		err = &ecp.Error{
+			Code:    ecp.CodeDenied,
+			Op:      op,
+			Message: "the present password is another one",
+			Fields:  []ecp.FieldError{{Field: "currentPassword", Message: "is not the present password"}},
+			Cause:   ecp.ErrNoRight,
+		}
 		ac.changes.AuditRefusal(ctx, a, q, err)
 		return err
 	} else if err != nil {

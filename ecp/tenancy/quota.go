@@ -48,14 +48,22 @@ func visibleQuota(tx ecp.Tx, a ecp.Actor, of string) (ecp.Quota, error) {
 
 // Quotas lists the quotas with a limit that the actor may see, by whose they are.
 func (d *Directory) Quotas(ctx context.Context) ([]ecp.Quota, error) {
-	return listVisible(ctx, d.store, "list quotas", ecp.Query{}, func(a ecp.Actor, q ecp.Quota) bool { return q.Connections > 0 && q.SeenBy(a) })
+	return listVisible(ctx, d.store, "list quotas", ecp.Query{},
+		func(a ecp.Actor, q ecp.Quota) bool { return q.Connections > 0 && q.SeenBy(a) })
 }
 
 // UpdateQuota changes the limit of a quota, which cannot be less than what is used. A
 // revision other than 0 must be the present one. The quota of an organisation needs
 // [ecp.RightAdmin], that of a project [ecp.RightProjects] in its organisation.
 func (d *Directory) UpdateQuota(ctx context.Context, q ecp.Quota) (ecp.Quota, error) {
-	r := change.Request{Op: "change quota of " + q.Of, Action: "update", Kind: ecp.KindQuota, Key: q.Of, Scope: q.Of, Asked: q}
+	r := change.Request{
+		Op:     "change quota of " + q.Of,
+		Action: "update",
+		Kind:   ecp.KindQuota,
+		Key:    q.Of,
+		Scope:  q.Of,
+		Asked:  q,
+	}
 	return change.Submit(ctx, d.changes, r, func(w *change.Tx) (ecp.Quota, error) {
 		old, err := visibleQuota(w.Tx, w.Actor, q.Of)
 		if err != nil {
@@ -90,7 +98,11 @@ func checkQuota(q ecp.Quota, old ecp.Quota) error {
 		return wrong.Err("")
 	case q.Connections > 0 && q.Connections < old.UsedConnections:
 		wrong.Add("connections", "is %d; %d connections are booked", q.Connections, old.UsedConnections)
-		return &ecp.Error{Code: ecp.CodeConflict, Message: "a limit cannot go below what is used; make clusters smaller or delete some first", Fields: wrong}
+		return &ecp.Error{
+			Code:    ecp.CodeConflict,
+			Message: "a limit cannot go below what is used; make clusters smaller or delete some first",
+			Fields:  wrong,
+		}
 	}
 	return nil
 }

@@ -35,7 +35,8 @@ func (ac *Accounts) Reauthenticate(ctx context.Context, a ecp.Actor) (ecp.Actor,
 		return err
 	})
 	if errors.Is(err, ecp.ErrNotFound) {
-		return ecp.Actor{}, ecp.NewError(ecp.CodeDenied, op, "the token or session it began with has ended; log in again")
+		return ecp.Actor{}, ecp.NewError(ecp.CodeDenied, op,
+			"the token or session it began with has ended; log in again")
 	}
 	if err != nil {
 		return ecp.Actor{}, fault.Wrap(op, err)

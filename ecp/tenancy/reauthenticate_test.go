@@ -24,7 +24,11 @@ func TestReauthenticate(t *testing.T) {
 	require.Equal(t, own, got, "who comes without a credential is vouched for")
 	ended(ecp.Actor{Name: "x", Credential: "badge/1"})
 
-	made, err := o.accounts.CreateToken(o.system(), TokenRequest{Name: "robot", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}, ExpiresAt: o.now.Add(time.Hour)})
+	made, err := o.accounts.CreateToken(o.system(), TokenRequest{
+		Name:      "robot",
+		Grant:     ecp.Grant{Role: ecp.RoleUser, Project: "a/p"},
+		ExpiresAt: o.now.Add(time.Hour),
+	})
 	require.NoError(t, err)
 	robot, err := o.accounts.Authenticate(t.Context(), made.Secret)
 	require.NoError(t, err)

@@ -49,7 +49,12 @@ func (s StoredSession) Copy() ecp.Payload { return s }
 // wrongLogin is all that anybody learns who cannot log in: whether there is
 // such a user is nobody's business.
 func wrongLogin(op string) error {
-	return &ecp.Error{Code: ecp.CodeDenied, Op: op, Message: "the user name or the password is wrong, or the user is disabled", Cause: ecp.ErrNoRight}
+	return &ecp.Error{
+		Code:    ecp.CodeDenied,
+		Op:      op,
+		Message: "the user name or the password is wrong, or the user is disabled",
+		Cause:   ecp.ErrNoRight,
+	}
 }
 
 // Login creates a session for a user whose password matches. It needs no actor.
@@ -80,7 +85,13 @@ func (ac *Accounts) Login(ctx context.Context, user, password string) (Session, 
 			return err
 		}
 		out.ExpiresAt = w.Now.Add(ac.sessionLife)
-		s := StoredSession{ID: out.ID, Hash: random.Hash(out.Secret), User: user, CreatedAt: w.Now, ExpiresAt: out.ExpiresAt}
+		s := StoredSession{
+			ID:        out.ID,
+			Hash:      random.Hash(out.Secret),
+			User:      user,
+			CreatedAt: w.Now,
+			ExpiresAt: out.ExpiresAt,
+		}
 		return ecp.Put(w.Tx, s, 0)
 	})
 	if err != nil {
@@ -150,7 +161,8 @@ func accountOf(tx ecp.Tx, name string) (who account, err error) {
 // any case.
 func (ac *Accounts) checkPassword(ctx context.Context, op string, g guess) (who account, _ error) {
 	if ac.hasher == nil {
-		return who, ecp.NewError(ecp.CodeUnsupported, op, "this program keeps no passwords: it was given no PasswordHasher; use an API token")
+		return who, ecp.NewError(ecp.CodeUnsupported, op,
+			"this program keeps no passwords: it was given no PasswordHasher; use an API token")
 	}
 	if ValidateUserName(g.name) != "" || len(g.password) > MaxPassword {
 		g.name, g.password = "", ""
@@ -169,7 +181,12 @@ func (ac *Accounts) checkPassword(ctx context.Context, op string, g guess) (who 
 	}
 	if wait := ac.attempts.begin(by, known, now); wait > 0 {
 		wait = (wait + time.Second - 1).Truncate(time.Second)
-		return who, &ecp.Error{Code: ecp.CodeThrottled, Op: op, Message: fmt.Sprintf("there were too many attempts with a wrong password; wait %s", wait), RetryAfter: wait}
+		return who, &ecp.Error{
+			Code:       ecp.CodeThrottled,
+			Op:         op,
+			Message:    fmt.Sprintf("there were too many attempts with a wrong password; wait %s", wait),
+			RetryAfter: wait,
+		}
 	}
 	nobody, err := ac.nobody(ctx)
 	if err != nil {
@@ -227,7 +244,8 @@ func (ac *Accounts) strengthen(ctx context.Context, old passwordHash, password s
 		})
 	}
 	if err != nil && ctx.Err() == nil {
-		ac.log.WarnContext(ctx, "a password's hash could not be made stronger; the next login tries again", "user", old.User, "error", err)
+		ac.log.WarnContext(ctx, "a password's hash could not be made stronger; the next login tries again",
+			"user", old.User, "error", err)
 	}
 }
 
@@ -242,23 +260,24 @@ func (ac *Accounts) Logout(ctx context.Context) error {
 		return ecp.NewError(ecp.CodeUnsupported, op, "only a session ends with a logout; an API token is deleted")
 	}
 	id := a.Credential[len(ecp.SessionCredential):]
-	return change.Do(ctx, ac.changes, change.Request{Op: op, Action: "logout", Kind: ecp.KindSession, Key: id}, func(w *change.Tx) error {
-		all, err := sessionsOf(w.Tx, a.Name)
-		if err != nil {
-			return err
-		}
-		for _, s := range all {
-			if s.ID == id {
-				u, _, err := ecp.Get[ecp.User](w.Tx, a.Name)
-				if err != nil && !errors.Is(err, ecp.ErrNotFound) {
-					return err
-				}
-				w.Note(id, userScope(u), nil, nil)
-				return w.Delete(ecp.KindSession, s.Hash)
+	return change.Do(ctx, ac.changes, change.Request{Op: op, Action: "logout", Kind: ecp.KindSession, Key: id},
+		func(w *change.Tx) error {
+			all, err := sessionsOf(w.Tx, a.Name)
+			if err != nil {
+				return err
 			}
-		}
-		return nil
-	})
+			for _, s := range all {
+				if s.ID == id {
+					u, _, err := ecp.Get[ecp.User](w.Tx, a.Name)
+					if err != nil && !errors.Is(err, ecp.ErrNotFound) {
+						return err
+					}
+					w.Note(id, userScope(u), nil, nil)
+					return w.Delete(ecp.KindSession, s.Hash)
+				}
+			}
+			return nil
+		})
 }
 
 // sessionsOf lists a user's sessions, oldest first.

@@ -17,7 +17,11 @@ func TestLoginAndLogout(t *testing.T) {
 	require.Equal(t, dayOne.Add(time.Hour), s.ExpiresAt)
 	a, err := o.accounts.Authenticate(context.Background(), s.Secret)
 	require.NoError(t, err)
-	require.Equal(t, ecp.Actor{Name: "a-boss", Grants: []ecp.Grant{{Role: ecp.RoleOrgAdmin, Org: "a"}}, Credential: "session/" + s.ID}, a)
+	require.Equal(t, ecp.Actor{
+		Name:       "a-boss",
+		Grants:     []ecp.Grant{{Role: ecp.RoleOrgAdmin, Org: "a"}},
+		Credential: "session/" + s.ID,
+	}, a)
 	require.True(t, a.May(ecp.RightWrite, "a/p"))
 
 	other := o.login("a-boss")
@@ -42,8 +46,12 @@ func TestSessionsFollowTheUser(t *testing.T) {
 			_, err := o.accounts.UpdateUser(o.as("root"), "ap-lead", UserChange{Password: &word})
 			return err
 		},
-		"own password": func(o *office, ctx context.Context) error { return o.accounts.ChangePassword(ctx, goodPassword, word) },
-		"deleted":      func(o *office, _ context.Context) error { return o.accounts.DeleteUser(o.as("a-boss"), "ap-lead", 0) },
+		"own password": func(o *office, ctx context.Context) error {
+			return o.accounts.ChangePassword(ctx, goodPassword, word)
+		},
+		"deleted": func(o *office, _ context.Context) error {
+			return o.accounts.DeleteUser(o.as("a-boss"), "ap-lead", 0)
+		},
 	} {
 		o := newOffice(t)
 		s := o.login("ap-lead")
@@ -83,7 +91,11 @@ func (h slowHasher) Verify(ctx context.Context, hash, password string) (ok, outd
 // under way, too.
 func TestNothingBeginsWithAnOldPassword(t *testing.T) {
 	yes, word := true, "another password"
-	for name, change := range map[string]UserChange{"disabled": {Disabled: &yes}, "new password": {Password: &word}, "new grants": {Grants: &[]ecp.Grant{{Role: ecp.RoleUser, Project: "a/q"}}}} {
+	for name, change := range map[string]UserChange{
+		"disabled":     {Disabled: &yes},
+		"new password": {Password: &word},
+		"new grants":   {Grants: &[]ecp.Grant{{Role: ecp.RoleUser, Project: "a/q"}}},
+	} {
 		o := newOffice(t)
 		o.accounts.hasher = slowHasher{o.hasher, func() {
 			o.now = o.now.Add(time.Millisecond)
@@ -106,12 +118,14 @@ func TestFailedLoginsLookAlike(t *testing.T) {
 	yes := true
 	_, err := o.accounts.UpdateUser(o.system(), "b-boss", UserChange{Disabled: &yes})
 	require.NoError(t, err)
-	_, err = o.accounts.CreateUser(o.system(), UserRequest{Name: "no-password", Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
+	_, err = o.accounts.CreateUser(o.system(),
+		UserRequest{Name: "no-password", Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
 	require.NoError(t, err)
 	o.login("root")
 	const want = "log in: the user name or the password is wrong, or the user is disabled"
 	for _, c := range []struct{ user, password string }{
-		{"root", "wrong password"}, {"nobody", goodPassword}, {"b-boss", goodPassword}, {"no-password", ""}, {"no-password", goodPassword},
+		{"root", "wrong password"}, {"nobody", goodPassword}, {"b-boss", goodPassword}, {"no-password", ""},
+		{"no-password", goodPassword},
 		{"", ""}, {"NOT A NAME", goodPassword}, {"root", ""}, {"root", string(make([]byte, 10_000))},
 	} {
 		o.now = o.now.Add(time.Hour)
@@ -174,7 +188,8 @@ func TestABusyHasher(t *testing.T) {
 	o.hasher.err = errors.New("no turn in time")
 	_, err := o.accounts.Login(context.Background(), "root", goodPassword)
 	require.ErrorIs(t, err, ecp.ErrUnavailable)
-	_, err = o.accounts.CreateUser(o.system(), UserRequest{Name: "fresh", Password: goodPassword, Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
+	_, err = o.accounts.CreateUser(o.system(),
+		UserRequest{Name: "fresh", Password: goodPassword, Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
 	require.ErrorIs(t, err, ecp.ErrUnavailable)
 	o.accounts.hasher = nil
 	_, err = o.accounts.Login(context.Background(), "root", goodPassword)

@@ -13,18 +13,25 @@ import (
 
 // Orgs lists the organisations the actor has a grant in.
 func (d *Directory) Orgs(ctx context.Context) ([]ecp.Org, error) {
-	return listVisible(ctx, d.store, "list organisations", ecp.Query{}, func(a ecp.Actor, o ecp.Org) bool { return a.Sees(o.Name) })
+	return listVisible(ctx, d.store, "list organisations", ecp.Query{},
+		func(a ecp.Actor, o ecp.Org) bool { return a.Sees(o.Name) })
 }
 
 // Org returns an organisation.
 func (d *Directory) Org(ctx context.Context, name string) (ecp.Org, error) {
-	return readVisible(ctx, d.store, "read organisation "+name, "organisation", name, func(a ecp.Actor, o ecp.Org) bool { return a.Sees(o.Name) })
+	return readVisible(ctx, d.store, "read organisation "+name, "organisation", name,
+		func(a ecp.Actor, o ecp.Org) bool { return a.Sees(o.Name) })
 }
 
 // CreateOrg creates an organisation. It needs [ecp.RightAdmin].
 func (d *Directory) CreateOrg(ctx context.Context, name, description string) (ecp.Org, error) {
-	q := change.Request{Op: "create organisation", Action: "create", Kind: ecp.KindOrg, Asked: []string{name, description},
-		Taken: ecp.FieldError{Field: "name", Message: fmt.Sprintf("there is an organisation %q already", name)}}
+	q := change.Request{
+		Op:     "create organisation",
+		Action: "create",
+		Kind:   ecp.KindOrg,
+		Asked:  []string{name, description},
+		Taken:  ecp.FieldError{Field: "name", Message: fmt.Sprintf("there is an organisation %q already", name)},
+	}
 	return change.Submit(ctx, d.changes, q, func(w *change.Tx) (ecp.Org, error) {
 		o := ecp.Org{Name: name, Description: description, CreatedAt: w.Now, Revision: 1}
 		if err := w.Permit(ecp.RightAdmin, ""); err != nil {
@@ -46,7 +53,14 @@ func (d *Directory) CreateOrg(ctx context.Context, name, description string) (ec
 // UpdateOrg changes the description of an organisation. An ifRevision other than 0 must
 // be the present revision.
 func (d *Directory) UpdateOrg(ctx context.Context, name, description string, ifRevision int64) (ecp.Org, error) {
-	q := change.Request{Op: "change organisation " + name, Action: "update", Kind: ecp.KindOrg, Key: name, Scope: name, Asked: []any{description, ifRevision}}
+	q := change.Request{
+		Op:     "change organisation " + name,
+		Action: "update",
+		Kind:   ecp.KindOrg,
+		Key:    name,
+		Scope:  name,
+		Asked:  []any{description, ifRevision},
+	}
 	return change.Submit(ctx, d.changes, q, func(w *change.Tx) (ecp.Org, error) {
 		o, err := orgForChange(w, name, ecp.RightProjects)
 		if err != nil {
@@ -69,7 +83,14 @@ func (d *Directory) UpdateOrg(ctx context.Context, name, description string, ifR
 
 // DeleteOrg deletes an organisation that has no projects, users and tokens.
 func (d *Directory) DeleteOrg(ctx context.Context, name string, ifRevision int64) error {
-	q := change.Request{Op: "delete organisation " + name, Action: "delete", Kind: ecp.KindOrg, Key: name, Scope: name, Asked: ifRevision}
+	q := change.Request{
+		Op:     "delete organisation " + name,
+		Action: "delete",
+		Kind:   ecp.KindOrg,
+		Key:    name,
+		Scope:  name,
+		Asked:  ifRevision,
+	}
 	return change.Do(ctx, d.changes, q, func(w *change.Tx) error {
 		o, err := orgForChange(w, name, ecp.RightAdmin)
 		if err != nil {
@@ -78,7 +99,8 @@ func (d *Directory) DeleteOrg(ctx context.Context, name string, ifRevision int64
 		if err := change.CheckRevision(ifRevision, o.Revision); err != nil {
 			return err
 		}
-		projects, err := change.UsesOf(w.Tx, "project", ecp.Query{Parent: name}, func(p ecp.Project) (string, bool) { return p.Path, true })
+		projects, err := change.UsesOf(w.Tx, "project", ecp.Query{Parent: name},
+			func(p ecp.Project) (string, bool) { return p.Path, true })
 		if err != nil {
 			return err
 		}
@@ -120,13 +142,20 @@ func (d *Directory) Projects(ctx context.Context, org string) ([]ecp.Project, er
 
 // Project returns a project by its path, "org/project".
 func (d *Directory) Project(ctx context.Context, path string) (ecp.Project, error) {
-	return readVisible(ctx, d.store, "read project "+path, "project", path, func(a ecp.Actor, p ecp.Project) bool { return a.May(ecp.RightRead, p.Path) })
+	return readVisible(ctx, d.store, "read project "+path, "project", path,
+		func(a ecp.Actor, p ecp.Project) bool { return a.May(ecp.RightRead, p.Path) })
 }
 
 // CreateProject creates a project in an organisation that exists.
 func (d *Directory) CreateProject(ctx context.Context, path, description string) (ecp.Project, error) {
-	q := change.Request{Op: "create project", Action: "create", Kind: ecp.KindProject, Scope: ecp.Project{Path: path}.Org(), Asked: []string{path, description},
-		Taken: ecp.FieldError{Field: "path", Message: fmt.Sprintf("there is a project %q already", path)}}
+	q := change.Request{
+		Op:     "create project",
+		Action: "create",
+		Kind:   ecp.KindProject,
+		Scope:  ecp.Project{Path: path}.Org(),
+		Asked:  []string{path, description},
+		Taken:  ecp.FieldError{Field: "path", Message: fmt.Sprintf("there is a project %q already", path)},
+	}
 	return change.Submit(ctx, d.changes, q, func(w *change.Tx) (ecp.Project, error) {
 		p := ecp.Project{Path: path, Description: description, CreatedAt: w.Now, Revision: 1}
 		var wrong fault.Fields
@@ -166,7 +195,10 @@ func (d *Directory) roomForProject(tx ecp.Tx, p ecp.Project) error {
 		}
 	}
 	quota := func(format string, args ...any) error {
-		return &ecp.Error{Code: ecp.CodeQuotaExceeded, Message: fmt.Sprintf(format, args...) + "; delete one first, or have the limit raised"}
+		return &ecp.Error{
+			Code:    ecp.CodeQuotaExceeded,
+			Message: fmt.Sprintf(format, args...) + "; delete one first, or have the limit raised",
+		}
 	}
 	switch {
 	case inOrg >= d.projectsPerOrg:
@@ -179,8 +211,17 @@ func (d *Directory) roomForProject(tx ecp.Tx, p ecp.Project) error {
 
 // UpdateProject changes the description of a project. An ifRevision other than 0 must be
 // the present revision.
-func (d *Directory) UpdateProject(ctx context.Context, path, description string, ifRevision int64) (ecp.Project, error) {
-	q := change.Request{Op: "change project " + path, Action: "update", Kind: ecp.KindProject, Key: path, Scope: path, Asked: []any{description, ifRevision}}
+func (d *Directory) UpdateProject(
+	ctx context.Context, path, description string, ifRevision int64,
+) (ecp.Project, error) {
+	q := change.Request{
+		Op:     "change project " + path,
+		Action: "update",
+		Kind:   ecp.KindProject,
+		Key:    path,
+		Scope:  path,
+		Asked:  []any{description, ifRevision},
+	}
 	return change.Submit(ctx, d.changes, q, func(w *change.Tx) (ecp.Project, error) {
 		p, err := projectForChange(w, path)
 		if err != nil {
@@ -203,7 +244,14 @@ func (d *Directory) UpdateProject(ctx context.Context, path, description string,
 
 // DeleteProject deletes a project that has no clusters, and in which nobody has a grant.
 func (d *Directory) DeleteProject(ctx context.Context, path string, ifRevision int64) error {
-	q := change.Request{Op: "delete project " + path, Action: "delete", Kind: ecp.KindProject, Key: path, Scope: path, Asked: ifRevision}
+	q := change.Request{
+		Op:     "delete project " + path,
+		Action: "delete",
+		Kind:   ecp.KindProject,
+		Key:    path,
+		Scope:  path,
+		Asked:  ifRevision,
+	}
 	return change.Do(ctx, d.changes, q, func(w *change.Tx) error {
 		p, err := projectForChange(w, path)
 		if err != nil {
@@ -212,7 +260,8 @@ func (d *Directory) DeleteProject(ctx context.Context, path string, ifRevision i
 		if err := change.CheckRevision(ifRevision, p.Revision); err != nil {
 			return err
 		}
-		clusters, err := change.UsesOf(w.Tx, "cluster", ecp.Query{Project: path}, func(r ecp.ClusterRecord) (string, bool) { return r.Name, true })
+		clusters, err := change.UsesOf(w.Tx, "cluster", ecp.Query{Project: path},
+			func(r ecp.ClusterRecord) (string, bool) { return r.Name, true })
 		if err != nil {
 			return err
 		}

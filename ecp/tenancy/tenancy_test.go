@@ -55,8 +55,13 @@ type office struct {
 
 // grants of people in the office, by name.
 var officeGrants = map[string]ecp.Grant{
-	"root": {Role: ecp.RoleSystem}, "a-boss": {Role: ecp.RoleOrgAdmin, Org: "a"}, "b-boss": {Role: ecp.RoleOrgAdmin, Org: "b"},
-	"ap-lead": {Role: ecp.RoleProjectAdmin, Project: "a/p"}, "aq-lead": {Role: ecp.RoleProjectAdmin, Project: "a/q"}, "ap-user": {Role: ecp.RoleUser, Project: "a/p"},
+	"root": {
+		Role: ecp.RoleSystem,
+	}, "a-boss": {Role: ecp.RoleOrgAdmin, Org: "a"}, "b-boss": {Role: ecp.RoleOrgAdmin, Org: "b"},
+	"ap-lead": {
+		Role:    ecp.RoleProjectAdmin,
+		Project: "a/p",
+	}, "aq-lead": {Role: ecp.RoleProjectAdmin, Project: "a/q"}, "ap-user": {Role: ecp.RoleUser, Project: "a/p"},
 }
 
 const goodPassword = "a good password"
@@ -68,13 +73,16 @@ func newOffice(t *testing.T) *office {
 	o.directory = NewDirectory(DirectoryConfig{Changes: o.changes, ProjectsPerOrg: 4, Projects: 6})
 	o.accounts = NewAccounts(AccountsConfig{Changes: o.changes, Hasher: o.hasher})
 	for _, org := range []string{"a", "b"} {
-		require.NoError(t, o.s.Write(t.Context(), func(tx ecp.Tx) error { return ecp.Put(tx, ecp.Org{Name: org, CreatedAt: dayOne, Revision: 1}, 0) }))
+		require.NoError(t, o.s.Write(t.Context(),
+			func(tx ecp.Tx) error { return ecp.Put(tx, ecp.Org{Name: org, CreatedAt: dayOne, Revision: 1}, 0) }))
 	}
 	for _, path := range []string{"a/p", "a/q", "b/p"} {
-		require.NoError(t, o.s.Write(t.Context(), func(tx ecp.Tx) error { return ecp.Put(tx, ecp.Project{Path: path, CreatedAt: dayOne, Revision: 1}, 0) }))
+		require.NoError(t, o.s.Write(t.Context(),
+			func(tx ecp.Tx) error { return ecp.Put(tx, ecp.Project{Path: path, CreatedAt: dayOne, Revision: 1}, 0) }))
 	}
 	for _, name := range slices.Sorted(maps.Keys(officeGrants)) {
-		_, err := o.accounts.CreateUser(o.system(), UserRequest{Name: name, Password: goodPassword, Grants: []ecp.Grant{officeGrants[name]}})
+		_, err := o.accounts.CreateUser(o.system(),
+			UserRequest{Name: name, Password: goodPassword, Grants: []ecp.Grant{officeGrants[name]}})
 		require.NoError(t, err)
 	}
 	return o
@@ -125,7 +133,8 @@ func TestOrgsAndProjects(t *testing.T) {
 	require.EqualValues(t, 2, again.Revision)
 	require.ErrorIs(t, o.directory.DeleteProject(o.as("root"), "c/x", 1), ecp.ErrPrecondition)
 
-	require.EqualError(t, o.directory.DeleteOrg(o.as("root"), "c", 0), "delete organisation c: it is in use by project c/x; change or remove what uses it first")
+	require.EqualError(t, o.directory.DeleteOrg(o.as("root"), "c", 0),
+		"delete organisation c: it is in use by project c/x; change or remove what uses it first")
 	require.NoError(t, o.directory.DeleteProject(o.as("root"), "c/x", 2))
 	require.NoError(t, o.directory.DeleteOrg(o.as("root"), "c", 2))
 	_, err = o.directory.Org(o.as("root"), "c")
@@ -135,14 +144,16 @@ func TestOrgsAndProjects(t *testing.T) {
 func TestWhatIsInUseIsNotDeleted(t *testing.T) {
 	o := newOffice(t)
 	err := o.directory.DeleteProject(o.system(), "a/p", 0)
-	require.EqualError(t, err, "delete project a/p: it is in use by 2 users (ap-lead, ap-user); change or remove what uses it first")
+	require.EqualError(t, err,
+		"delete project a/p: it is in use by 2 users (ap-lead, ap-user); change or remove what uses it first")
 	for i := range 7 {
 		name := fmt.Sprint("n", i)
 		require.NoError(t, o.s.Write(t.Context(), func(tx ecp.Tx) error {
 			return ecp.Put(tx, ecp.ClusterRecord{ID: ecp.ID(name), Mode: ecp.Adopted, Project: "a/p", Name: name}, 0)
 		}))
 	}
-	_, err = o.accounts.CreateToken(o.system(), TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}})
+	_, err = o.accounts.CreateToken(o.system(),
+		TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}})
 	require.NoError(t, err)
 	err = o.directory.DeleteProject(o.system(), "a/p", 0)
 	require.ErrorIs(t, err, ecp.ErrConflict)
@@ -184,34 +195,75 @@ var officeCalls = []officeCall{
 		_, err := o.directory.UpdateOrg(ctx, "a", "x", 0)
 		return err
 	},
-		map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": ecp.CodeDenied, "aq-lead": ecp.CodeDenied, "ap-user": ecp.CodeDenied}},
+		map[string]ecp.Code{
+			"root":    "",
+			"a-boss":  "",
+			"ap-lead": ecp.CodeDenied,
+			"aq-lead": ecp.CodeDenied,
+			"ap-user": ecp.CodeDenied,
+		}},
 	{"create org", func(o *office, ctx context.Context) error {
 		_, err := o.directory.CreateOrg(ctx, "fresh", "")
 		return err
 	},
-		map[string]ecp.Code{"root": "", "a-boss": ecp.CodeDenied, "b-boss": ecp.CodeDenied, "ap-lead": ecp.CodeDenied, "aq-lead": ecp.CodeDenied, "ap-user": ecp.CodeDenied}},
+		map[string]ecp.Code{
+			"root":    "",
+			"a-boss":  ecp.CodeDenied,
+			"b-boss":  ecp.CodeDenied,
+			"ap-lead": ecp.CodeDenied,
+			"aq-lead": ecp.CodeDenied,
+			"ap-user": ecp.CodeDenied,
+		}},
 	{"delete org", func(o *office, ctx context.Context) error { return o.directory.DeleteOrg(ctx, "a", 0) },
-		map[string]ecp.Code{"root": ecp.CodeConflict, "a-boss": ecp.CodeDenied, "ap-lead": ecp.CodeDenied, "aq-lead": ecp.CodeDenied, "ap-user": ecp.CodeDenied}},
-	{"read project", func(o *office, ctx context.Context) error { _, err := o.directory.Project(ctx, "a/p"); return err },
-		map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": "", "ap-user": ""}},
+		map[string]ecp.Code{
+			"root":    ecp.CodeConflict,
+			"a-boss":  ecp.CodeDenied,
+			"ap-lead": ecp.CodeDenied,
+			"aq-lead": ecp.CodeDenied,
+			"ap-user": ecp.CodeDenied,
+		}},
+	{
+		"read project",
+		func(o *office, ctx context.Context) error { _, err := o.directory.Project(ctx, "a/p"); return err },
+		map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": "", "ap-user": ""},
+	},
 	{"create project", func(o *office, ctx context.Context) error {
 		_, err := o.directory.CreateProject(ctx, "a/new", "")
 		return err
 	},
-		map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": ecp.CodeDenied, "aq-lead": ecp.CodeDenied, "ap-user": ecp.CodeDenied}},
+		map[string]ecp.Code{
+			"root":    "",
+			"a-boss":  "",
+			"ap-lead": ecp.CodeDenied,
+			"aq-lead": ecp.CodeDenied,
+			"ap-user": ecp.CodeDenied,
+		}},
 	{"update project", func(o *office, ctx context.Context) error {
 		_, err := o.directory.UpdateProject(ctx, "a/p", "x", 0)
 		return err
 	},
 		map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": ecp.CodeDenied, "ap-user": ecp.CodeDenied}},
 	{"delete project", func(o *office, ctx context.Context) error { return o.directory.DeleteProject(ctx, "a/p", 0) },
-		map[string]ecp.Code{"root": ecp.CodeConflict, "a-boss": ecp.CodeConflict, "ap-lead": ecp.CodeDenied, "ap-user": ecp.CodeDenied}},
+		map[string]ecp.Code{
+			"root":    ecp.CodeConflict,
+			"a-boss":  ecp.CodeConflict,
+			"ap-lead": ecp.CodeDenied,
+			"ap-user": ecp.CodeDenied,
+		}},
 	{"read user", func(o *office, ctx context.Context) error { _, err := o.accounts.User(ctx, "ap-user"); return err },
 		map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": "", "ap-user": ""}},
 	{"create user", func(o *office, ctx context.Context) error {
-		_, err := o.accounts.CreateUser(ctx, UserRequest{Name: "fresh", Grants: []ecp.Grant{{Role: ecp.RoleProjectAdmin, Project: "a/p"}}})
+		_, err := o.accounts.CreateUser(ctx,
+			UserRequest{Name: "fresh", Grants: []ecp.Grant{{Role: ecp.RoleProjectAdmin, Project: "a/p"}}})
 		return err
-	}, map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": "", "ap-user": ecp.CodeDenied, "aq-lead": ecp.CodeDenied, "b-boss": ecp.CodeDenied}},
+	}, map[string]ecp.Code{
+		"root":    "",
+		"a-boss":  "",
+		"ap-lead": "",
+		"ap-user": ecp.CodeDenied,
+		"aq-lead": ecp.CodeDenied,
+		"b-boss":  ecp.CodeDenied,
+	}},
 	{"update user", func(o *office, ctx context.Context) error {
 		yes := true
 		_, err := o.accounts.UpdateUser(ctx, "ap-user", UserChange{Disabled: &yes})
@@ -220,9 +272,17 @@ var officeCalls = []officeCall{
 	{"delete user", func(o *office, ctx context.Context) error { return o.accounts.DeleteUser(ctx, "ap-user", 0) },
 		map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": "", "ap-user": ecp.CodeDenied}},
 	{"create token", func(o *office, ctx context.Context) error {
-		_, err := o.accounts.CreateToken(ctx, TokenRequest{Name: "t", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}})
+		_, err := o.accounts.CreateToken(ctx,
+			TokenRequest{Name: "t", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}})
 		return err
-	}, map[string]ecp.Code{"root": "", "a-boss": "", "ap-lead": "", "ap-user": ecp.CodeDenied, "aq-lead": ecp.CodeDenied, "b-boss": ecp.CodeDenied}},
+	}, map[string]ecp.Code{
+		"root":    "",
+		"a-boss":  "",
+		"ap-lead": "",
+		"ap-user": ecp.CodeDenied,
+		"aq-lead": ecp.CodeDenied,
+		"b-boss":  ecp.CodeDenied,
+	}},
 	{"read token", func(o *office, ctx context.Context) error {
 		_, err := o.accounts.Token(ctx, o.token("a/p"))
 		return err
@@ -235,7 +295,8 @@ var officeCalls = []officeCall{
 // token gives the id of a token for a user of a project.
 func (o *office) token(project string) string {
 	o.t.Helper()
-	n, err := o.accounts.CreateToken(o.system(), TokenRequest{Name: "t", Grant: ecp.Grant{Role: ecp.RoleUser, Project: project}})
+	n, err := o.accounts.CreateToken(o.system(),
+		TokenRequest{Name: "t", Grant: ecp.Grant{Role: ecp.RoleUser, Project: project}})
 	require.NoError(o.t, err)
 	return n.ID
 }
@@ -297,7 +358,9 @@ func TestUserOfTwoOrgs(t *testing.T) {
 	u, err = o.accounts.User(o.as("root"), "two")
 	require.NoError(t, err)
 	require.Equal(t, []ecp.Grant{both[1], more[0]}, u.Grants, "what the other organisation gave stays")
-	for _, g := range []ecp.Grant{{Role: ecp.RoleSystem}, {Role: ecp.RoleOrgAdmin, Org: "b"}, {Role: ecp.RoleUser, Project: "b/p"}} {
+	for _, g := range []ecp.Grant{{
+		Role: ecp.RoleSystem,
+	}, {Role: ecp.RoleOrgAdmin, Org: "b"}, {Role: ecp.RoleUser, Project: "b/p"}} {
 		up := []ecp.Grant{g}
 		_, err = o.accounts.UpdateUser(o.as("a-boss"), "ap-user", UserChange{Grants: &up})
 		require.ErrorIs(t, err, ecp.ErrDenied, "%v", g)
@@ -354,7 +417,8 @@ func TestTheLastSystemAdminStays(t *testing.T) {
 	require.NoError(t, err)
 	last()
 	require.NoError(t, o.accounts.DeleteUser(o.system(), "idle", 0), "who cannot log in keeps nobody from anything")
-	_, err = o.accounts.CreateUser(o.system(), UserRequest{Name: "second", Password: "a password of some length", Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
+	_, err = o.accounts.CreateUser(o.system(),
+		UserRequest{Name: "second", Password: "a password of some length", Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
 	require.NoError(t, err)
 	_, err = o.accounts.UpdateUser(o.system(), "second", UserChange{Disabled: &yes})
 	require.NoError(t, err)
@@ -368,7 +432,11 @@ func TestTheLastSystemAdminStays(t *testing.T) {
 func TestRefusedUsers(t *testing.T) {
 	o := newOffice(t)
 	ok := func() UserRequest {
-		return UserRequest{Name: "fresh", Password: goodPassword, Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "a/p"}}}
+		return UserRequest{
+			Name:     "fresh",
+			Password: goodPassword,
+			Grants:   []ecp.Grant{{Role: ecp.RoleUser, Project: "a/p"}},
+		}
 	}
 	for field, spoil := range map[string]func(*UserRequest){
 		"name":               func(r *UserRequest) { r.Name = "Upper Case" },
@@ -405,7 +473,8 @@ func TestRefusedUsers(t *testing.T) {
 func TestSecretsAreStoredAsHashesOnly(t *testing.T) {
 	o := newOffice(t)
 	o.accounts.hasher = opaqueHasher{}
-	_, err := o.accounts.CreateUser(o.system(), UserRequest{Name: "fresh", Password: "the-password", Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
+	_, err := o.accounts.CreateUser(o.system(),
+		UserRequest{Name: "fresh", Password: "the-password", Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
 	require.NoError(t, err)
 	ctx := ecp.WithIdempotencyKey(o.system(), "k")
 	n, err := o.accounts.CreateToken(ctx, TokenRequest{Name: "t", Grant: ecp.Grant{Role: ecp.RoleSystem}})
@@ -438,7 +507,11 @@ func (opaqueHasher) Verify(_ context.Context, h, p string) (bool, bool, error) {
 
 func TestTokenLife(t *testing.T) {
 	o := newOffice(t)
-	n, err := o.accounts.CreateToken(o.as("a-boss"), TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}, ExpiresAt: dayOne.Add(time.Hour)})
+	n, err := o.accounts.CreateToken(o.as("a-boss"), TokenRequest{
+		Name:      "ci",
+		Grant:     ecp.Grant{Role: ecp.RoleUser, Project: "a/p"},
+		ExpiresAt: dayOne.Add(time.Hour),
+	})
 	require.NoError(t, err)
 	require.Equal(t, "a-boss", n.CreatedBy)
 	lastUsed := func() time.Time {
@@ -457,33 +530,45 @@ func TestTokenLife(t *testing.T) {
 	o.now = dayOne.Truncate(time.Minute).Add(time.Minute + time.Second)
 	require.NoError(t, use())
 	require.Equal(t, writes+2, o.s.Writes)
-	require.Equal(t, dayOne.Truncate(time.Minute).Add(time.Minute), lastUsed(), "the minute it was, though less than one has passed")
+	require.Equal(t, dayOne.Truncate(time.Minute).Add(time.Minute), lastUsed(),
+		"the minute it was, though less than one has passed")
 	a, err := o.accounts.Authenticate(context.Background(), n.Secret)
 	require.NoError(t, err)
-	require.Equal(t, ecp.Actor{Name: "token:ci", Grants: []ecp.Grant{{Role: ecp.RoleUser, Project: "a/p"}}, Credential: "token/" + n.ID}, a)
+	require.Equal(t, ecp.Actor{
+		Name:       "token:ci",
+		Grants:     []ecp.Grant{{Role: ecp.RoleUser, Project: "a/p"}},
+		Credential: "token/" + n.ID,
+	}, a)
 	o.now = dayOne.Add(time.Hour)
 	require.ErrorIs(t, use(), ecp.ErrDenied, "it has expired")
 
-	n, err = o.accounts.CreateToken(o.as("a-boss"), TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}})
+	n, err = o.accounts.CreateToken(o.as("a-boss"),
+		TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}})
 	require.NoError(t, err)
 	require.NoError(t, use())
 	require.NoError(t, o.accounts.DeleteToken(o.as("ap-lead"), n.ID))
 	require.ErrorIs(t, use(), ecp.ErrDenied)
-	_, err = o.accounts.CreateToken(o.as("a-boss"), TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}, ExpiresAt: dayOne})
+	_, err = o.accounts.CreateToken(o.as("a-boss"),
+		TokenRequest{Name: "ci", Grant: ecp.Grant{Role: ecp.RoleUser, Project: "a/p"}, ExpiresAt: dayOne})
 	require.ErrorIs(t, err, ecp.ErrInvalid)
 }
 
 func TestTheLastWayInStays(t *testing.T) {
 	s := mapstore.New()
-	m := NewAccounts(AccountsConfig{Changes: change.New(s, slog.New(slog.DiscardHandler), time.Now), Hasher: &plainHasher{}})
+	m := NewAccounts(AccountsConfig{
+		Changes: change.New(s, slog.New(slog.DiscardHandler), time.Now),
+		Hasher:  &plainHasher{},
+	})
 	_, err := m.Bootstrap(t.Context(), "sixteen letters!")
 	require.NoError(t, err)
 	ctx := ecp.WithActor(t.Context(), ecp.System)
 	require.ErrorIs(t, m.DeleteToken(ctx, "bootstrap"), ecp.ErrConflict)
-	_, err = m.CreateToken(ctx, TokenRequest{Name: "short", Grant: ecp.Grant{Role: ecp.RoleSystem}, ExpiresAt: time.Now().Add(time.Hour)})
+	_, err = m.CreateToken(ctx,
+		TokenRequest{Name: "short", Grant: ecp.Grant{Role: ecp.RoleSystem}, ExpiresAt: time.Now().Add(time.Hour)})
 	require.NoError(t, err)
 	require.ErrorIs(t, m.DeleteToken(ctx, "bootstrap"), ecp.ErrConflict, "one that expires is no way in tomorrow")
-	_, err = m.CreateUser(ctx, UserRequest{Name: "root", Password: goodPassword, Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
+	_, err = m.CreateUser(ctx,
+		UserRequest{Name: "root", Password: goodPassword, Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
 	require.NoError(t, err)
 	require.NoError(t, m.DeleteToken(ctx, "bootstrap"))
 }

@@ -30,7 +30,15 @@ type TokenInfo struct {
 }
 
 func tokenInfo(t ecp.Token) TokenInfo {
-	return TokenInfo{ID: t.ID, Name: t.Name, Grant: t.Grant(), CreatedAt: t.CreatedAt, CreatedBy: t.CreatedBy, ExpiresAt: t.ExpiresAt, LastUsed: t.LastUsed}
+	return TokenInfo{
+		ID:        t.ID,
+		Name:      t.Name,
+		Grant:     t.Grant(),
+		CreatedAt: t.CreatedAt,
+		CreatedBy: t.CreatedBy,
+		ExpiresAt: t.ExpiresAt,
+		LastUsed:  t.LastUsed,
+	}
 }
 
 // TokenRequest asks for a token.
@@ -103,7 +111,11 @@ func tokenActor(t ecp.Token, now time.Time) (ecp.Actor, error) {
 	if !t.ExpiresAt.IsZero() && !t.ExpiresAt.After(now) {
 		return ecp.Actor{}, ecp.NewError(ecp.CodeDenied, "", "the token has expired")
 	}
-	return ecp.Actor{Name: ecp.TokenPrefix + t.Name, Grants: []ecp.Grant{{Role: t.Role, Org: t.Org, Project: t.Project}}, Credential: ecp.TokenCredential + t.ID}, nil
+	return ecp.Actor{
+		Name:       ecp.TokenPrefix + t.Name,
+		Grants:     []ecp.Grant{{Role: t.Role, Org: t.Org, Project: t.Project}},
+		Credential: ecp.TokenCredential + t.ID,
+	}, nil
 }
 
 // noteUse writes in which minute a token was last used. Where that fails the
@@ -128,7 +140,8 @@ func (ac *Accounts) noteUse(ctx context.Context, t ecp.Token, now time.Time) {
 
 // Tokens lists the API tokens whose grant lies within the actor's reach, by name.
 func (ac *Accounts) Tokens(ctx context.Context) ([]TokenInfo, error) {
-	all, err := listVisible(ctx, ac.store, "list tokens", ecp.Query{}, func(a ecp.Actor, t ecp.Token) bool { return a.Holds(t.Grant()) })
+	all, err := listVisible(ctx, ac.store, "list tokens", ecp.Query{},
+		func(a ecp.Actor, t ecp.Token) bool { return a.Holds(t.Grant()) })
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +156,8 @@ func (ac *Accounts) Tokens(ctx context.Context) ([]TokenInfo, error) {
 // Token returns an API token by its id.
 func (ac *Accounts) Token(ctx context.Context, id string) (TokenInfo, error) {
 	op := "read token " + id
-	found, err := listVisible(ctx, ac.store, op, ecp.Query{Parent: id}, func(a ecp.Actor, t ecp.Token) bool { return a.Holds(t.Grant()) })
+	found, err := listVisible(ctx, ac.store, op, ecp.Query{Parent: id},
+		func(a ecp.Actor, t ecp.Token) bool { return a.Holds(t.Grant()) })
 	if err != nil {
 		return TokenInfo{}, err
 	}
@@ -179,8 +193,15 @@ func (ac *Accounts) CreateToken(ctx context.Context, r TokenRequest) (NewToken, 
 		}
 		secret := ecp.TokenSecretPrefix + random.Hex(32)
 		t := ecp.Token{
-			ID: "tok-" + random.Hex(8), Hash: random.Hash(secret), Name: r.Name, Role: r.Grant.Role, Org: r.Grant.Org, Project: r.Grant.Project,
-			CreatedAt: w.Now, CreatedBy: w.Actor.Name, ExpiresAt: r.ExpiresAt.UTC(),
+			ID:        "tok-" + random.Hex(8),
+			Hash:      random.Hash(secret),
+			Name:      r.Name,
+			Role:      r.Grant.Role,
+			Org:       r.Grant.Org,
+			Project:   r.Grant.Project,
+			CreatedAt: w.Now,
+			CreatedBy: w.Actor.Name,
+			ExpiresAt: r.ExpiresAt.UTC(),
 		}
 		if r.ExpiresAt.IsZero() {
 			t.ExpiresAt = time.Time{}
@@ -253,5 +274,6 @@ func wayInStays(w *change.Tx, t ecp.Token) error {
 	if err != nil || users.Count > 0 {
 		return err
 	}
-	return ecp.NewError(ecp.CodeConflict, "", "it is the last way in with the role system; make another token of that role without expiry, or a user with a password, first")
+	return ecp.NewError(ecp.CodeConflict, "", "it is the last way in with the role system; make another token of "+
+		"that role without expiry, or a user with a password, first")
 }

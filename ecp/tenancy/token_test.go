@@ -14,7 +14,8 @@ import (
 func TestIdempotencyOfSecrets(t *testing.T) {
 	o := newOffice(t)
 	create := func(password string) error {
-		_, err := o.accounts.CreateUser(ecp.WithIdempotencyKey(o.system(), "the key itself"), UserRequest{Name: "fresh", Password: password, Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
+		_, err := o.accounts.CreateUser(ecp.WithIdempotencyKey(o.system(), "the key itself"),
+			UserRequest{Name: "fresh", Password: password, Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
 		return err
 	}
 	require.NoError(t, create(goodPassword))
@@ -30,7 +31,8 @@ func TestIdempotencyOfSecrets(t *testing.T) {
 // The names of tokens are nobody else's.
 func TestTokenPrefixIsRefused(t *testing.T) {
 	o := newOffice(t)
-	_, err := o.accounts.CreateUser(o.system(), UserRequest{Name: "token:ci", Password: goodPassword, Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
+	_, err := o.accounts.CreateUser(o.system(),
+		UserRequest{Name: "token:ci", Password: goodPassword, Grants: []ecp.Grant{{Role: ecp.RoleSystem}}})
 	require.ErrorIs(t, err, ecp.ErrInvalid)
 	require.ErrorContains(t, err, `name: begins with "token:", which is for API tokens`)
 	_, err = o.accounts.CreateToken(o.system(), TokenRequest{Name: "token:ci", Grant: ecp.Grant{Role: ecp.RoleSystem}})
@@ -45,6 +47,8 @@ func TestRecordOfAnUnmarkedToken(t *testing.T) {
 	a, err := tokenActor(p.(ecp.Token), dayOne)
 	require.NoError(t, err)
 	require.Equal(t, ecp.Actor{
-		Name: "token:alice", Grants: []ecp.Grant{{Role: ecp.RoleProjectAdmin, Project: "a/p"}}, Credential: "token/tok-1",
+		Name:       "token:alice",
+		Grants:     []ecp.Grant{{Role: ecp.RoleProjectAdmin, Project: "a/p"}},
+		Credential: "token/tok-1",
 	}, a)
 }

@@ -97,7 +97,8 @@ func shownTo(a ecp.Actor, u ecp.User) (ecp.User, bool) {
 
 // Users lists the users with a grant within the actor's reach.
 func (ac *Accounts) Users(ctx context.Context) ([]ecp.User, error) {
-	users, err := listVisible(ctx, ac.store, "list users", ecp.Query{}, func(a ecp.Actor, u ecp.User) bool { _, ok := shownTo(a, u); return ok })
+	users, err := listVisible(ctx, ac.store, "list users", ecp.Query{},
+		func(a ecp.Actor, u ecp.User) bool { _, ok := shownTo(a, u); return ok })
 	a, _ := ecp.ActorFrom(ctx)
 	for i, u := range users {
 		users[i], _ = shownTo(a, u)
@@ -107,7 +108,8 @@ func (ac *Accounts) Users(ctx context.Context) ([]ecp.User, error) {
 
 // User returns a user by name. Users may read themselves.
 func (ac *Accounts) User(ctx context.Context, name string) (ecp.User, error) {
-	u, err := readVisible(ctx, ac.store, "read user "+name, "user", name, func(a ecp.Actor, u ecp.User) bool { _, ok := shownTo(a, u); return ok })
+	u, err := readVisible(ctx, ac.store, "read user "+name, "user", name,
+		func(a ecp.Actor, u ecp.User) bool { _, ok := shownTo(a, u); return ok })
 	if err != nil {
 		return ecp.User{}, err
 	}
@@ -118,9 +120,22 @@ func (ac *Accounts) User(ctx context.Context, name string) (ecp.User, error) {
 
 // CreateUser creates a user with grants that the actor holds itself.
 func (ac *Accounts) CreateUser(ctx context.Context, r UserRequest) (ecp.User, error) {
-	u := ecp.User{Name: r.Name, DisplayName: r.DisplayName, Grants: slices.Clone(r.Grants), PasswordSet: r.Password != "", Revision: 1}
-	q := change.Request{Op: "create user", Action: "create", Kind: ecp.KindUser, Scope: userScope(u), Asked: u, Secret: r.Password,
-		Taken: ecp.FieldError{Field: "name", Message: fmt.Sprintf("there is a user %q already", r.Name)}}
+	u := ecp.User{
+		Name:        r.Name,
+		DisplayName: r.DisplayName,
+		Grants:      slices.Clone(r.Grants),
+		PasswordSet: r.Password != "",
+		Revision:    1,
+	}
+	q := change.Request{
+		Op:     "create user",
+		Action: "create",
+		Kind:   ecp.KindUser,
+		Scope:  userScope(u),
+		Asked:  u,
+		Secret: r.Password,
+		Taken:  ecp.FieldError{Field: "name", Message: fmt.Sprintf("there is a user %q already", r.Name)},
+	}
 	var wrong fault.Fields
 	if why := ValidateUserName(r.Name); why != "" {
 		wrong.Add("name", "%s", why)
@@ -290,7 +305,8 @@ func userForChange(w *change.Tx, name string) (ecp.User, error) {
 // governs returns why an actor may not change all of a user; nil if it may.
 func governs(w *change.Tx, u ecp.User) error {
 	if anyGrant(u.Grants, func(g ecp.Grant) bool { return !w.Actor.Holds(g) }) {
-		return &ecp.Error{Code: ecp.CodeDenied, Message: "the user has rights outside your reach, too; ask an administrator of these, or change the rights within yours", Cause: ecp.ErrNoRight}
+		return &ecp.Error{Code: ecp.CodeDenied, Message: "the user has rights outside your reach, too; ask an " +
+			"administrator of these, or change the rights within yours", Cause: ecp.ErrNoRight}
 	}
 	return nil
 }
@@ -301,7 +317,11 @@ func mayGrant(w *change.Tx, grants []ecp.Grant) error {
 	var wrong fault.Fields
 	for i, g := range grants {
 		if !w.Actor.Holds(g) {
-			return &ecp.Error{Code: ecp.CodeDenied, Message: "nobody gives more than they hold: " + describeGrant(g) + " is outside your reach", Cause: ecp.ErrNoRight}
+			return &ecp.Error{
+				Code:    ecp.CodeDenied,
+				Message: "nobody gives more than they hold: " + describeGrant(g) + " is outside your reach",
+				Cause:   ecp.ErrNoRight,
+			}
 		}
 		var err error
 		field := fmt.Sprintf("grants[%d]", i)
@@ -336,11 +356,13 @@ func systemAdminStays(w *change.Tx, before, after ecp.User) error {
 	if !admin(before) || admin(after) {
 		return nil
 	}
-	others, err := change.UsesOf(w.Tx, "user", ecp.Query{}, func(u ecp.User) (string, bool) { return u.Name, u.Name != before.Name && admin(u) })
+	others, err := change.UsesOf(w.Tx, "user", ecp.Query{},
+		func(u ecp.User) (string, bool) { return u.Name, u.Name != before.Name && admin(u) })
 	if err != nil || others.Count > 0 {
 		return err
 	}
-	return ecp.NewError(ecp.CodeConflict, "", "it is the last user with the role system who can log in; give that role to another user first")
+	return ecp.NewError(ecp.CodeConflict, "",
+		"it is the last user with the role system who can log in; give that role to another user first")
 }
 
 func validateDisplayName(p *fault.Fields, name string) {

@@ -9,9 +9,9 @@ import (
 	"github.com/openecp/openecp/emqxsim"
 )
 
-// lookEvery is the time between two looks at the files. A host with many
+// checkEvery is the time between two checks of the files. A host with many
 // clusters would be told of changes instead.
-const lookEvery = 200 * time.Millisecond
+const checkEvery = 200 * time.Millisecond
 
 // view is what Watch saw of a cluster.
 type view struct {
@@ -24,7 +24,7 @@ type view struct {
 // so do the nodes. See ecp.Watcher.
 func (h *host) Watch(ctx context.Context, wake func(ecp.ID)) error {
 	defer h.stopAll()
-	tick := time.NewTicker(lookEvery)
+	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
 	seen := map[ecp.ID]view{}
 	for {

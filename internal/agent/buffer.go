@@ -98,7 +98,7 @@ func (b *buffer) set(s BufferSettings) {
 
 // take records an observation of the broker. It returns the position of the newest record
 // that the server should read.
-func (b *buffer) take(ctx context.Context, log *slog.Logger, l record.Look) agentproto.Position {
+func (b *buffer) take(ctx context.Context, log *slog.Logger, l record.Observation) agentproto.Position {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.now()
@@ -121,7 +121,7 @@ func (b *buffer) take(ctx context.Context, log *slog.Logger, l record.Look) agen
 	return b.ring.Newest()
 }
 
-func (b *buffer) recordLocked(now time.Time, l record.Look) error {
+func (b *buffer) recordLocked(now time.Time, l record.Observation) error {
 	if b.ring == nil {
 		r, state, err := ring.Open(ring.Config{Dir: b.dir, Age: b.settings.Age, Size: b.settings.Size, Now: b.now,
 			Fold: record.Fold})

@@ -27,8 +27,8 @@ type logSource struct {
 // sayCollect tells a person how to enable logs.
 const sayCollect = "it was not told to: run `emqxee-agent register --emqx-log-collection-enabled` there"
 
-// lookAtSettings is how long a log goes on after a person has disabled it.
-const lookAtSettings = time.Second
+// checkSettingsEvery is how long a log goes on after a person has disabled it.
+const checkSettingsEvery = time.Second
 
 // errEnough ends reading when the caller wants no more.
 var errEnough = errors.New("no more is wanted")
@@ -55,7 +55,7 @@ func (s *logSource) ReadLogs(ctx context.Context, q agentproto.LogQuery) (iter.S
 	return func(yield func(agentproto.LogLine, error) bool) {
 		looked := time.Now()
 		err := dir.Read(ctx, query, func(l logs.Line) error {
-			if time.Since(looked) > lookAtSettings {
+			if time.Since(looked) > checkSettingsEvery {
 				if looked = time.Now(); !s.agent.brokerSettings().LogCollection {
 					return &agentproto.LogError{Code: agentproto.LogDisabled, Message: sayCollect}
 				}

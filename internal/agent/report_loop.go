@@ -12,9 +12,9 @@ import (
 	"github.com/openecp/openecp/internal/agent/report"
 )
 
-// lookAgain is the time after which guessed credentials are tried again if EMQX has refused
+// guessAgain is the time after which guessed credentials are tried again if EMQX has refused
 // all of them: brokers lock users.
-const lookAgain = 5 * time.Minute
+const guessAgain = 5 * time.Minute
 
 // runBroker queries the broker and makes reports. It starts again after each change of the
 // broker's settings. Before a registration it sends nothing to the broker.
@@ -50,7 +50,7 @@ func (a *Agent) reportUntilChanged(ctx context.Context) {
 	for {
 		began := time.Now()
 		now := r.Collect(ctx)
-		fault := a.take(ctx, record.Look{Report: now, Traffic: r.Traffic(), Alarms: r.Alarms(), Alarmed: r.Alarmed()})
+		fault := a.take(ctx, record.Observation{Report: now, Traffic: r.Traffic(), Alarms: r.Alarms(), Alarmed: r.Alarmed()})
 		if !a.waitForNext(ctx, began, fault) {
 			return
 		}
@@ -59,7 +59,7 @@ func (a *Agent) reportUntilChanged(ctx context.Context) {
 
 // take keeps an observation of the broker with its report, and logs the changes since the
 // last one. It reports whether there is a new fault.
-func (a *Agent) take(ctx context.Context, l record.Look) (fault bool) {
+func (a *Agent) take(ctx context.Context, l record.Observation) (fault bool) {
 	if ctx.Err() != nil { // a report that was cut short is worthless
 		return false
 	}
@@ -97,8 +97,8 @@ func running(r agentproto.Report) (n int) {
 	return n
 }
 
-// looksAgain is the time between a report with a new fault and the next report.
-const looksAgain = 2 * time.Second
+// faultPause is the time between a report with a new fault and the next report.
+const faultPause = 2 * time.Second
 
 // news returns the errors of a report if they are not those of the report before.
 func news(before, now agentproto.Report) string {
@@ -124,7 +124,7 @@ func news(before, now agentproto.Report) string {
 func (a *Agent) waitForNext(ctx context.Context, began time.Time, fault bool) bool {
 	pause := a.state.getSettings().Monitoring
 	if fault {
-		pause = min(pause, looksAgain)
+		pause = min(pause, faultPause)
 	}
 	timer := time.NewTimer(max(pause-time.Since(began), shortestInterval/10))
 	defer timer.Stop()
@@ -166,11 +166,11 @@ func (a *Agent) reportFailure(ctx context.Context, err error) {
 	}
 	until := time.Now()
 	if errors.Is(err, ecp.ErrDenied) {
-		until = until.Add(lookAgain)
+		until = until.Add(guessAgain)
 	}
 	for {
 		began := time.Now()
-		fault := a.take(ctx, record.Look{Report: report.Failed(err, a.brokerSettings(), a.now())})
+		fault := a.take(ctx, record.Observation{Report: report.Failed(err, a.brokerSettings(), a.now())})
 		if !a.waitForNext(ctx, began, fault) || !time.Now().Before(until) {
 			return
 		}

@@ -7,8 +7,8 @@ import (
 	"github.com/openecp/openecp/internal/agent/home"
 )
 
-// lookEvery is how often files are checked: a registration is noticed within a second.
-const lookEvery = 500 * time.Millisecond
+// checkEvery is how often files are checked: a registration is noticed within a second.
+const checkEvery = 500 * time.Millisecond
 
 // wakeup wakes a goroutine. Several wakeups before that count as one.
 type wakeup chan struct{}
@@ -39,7 +39,7 @@ func (a *Agent) watch(ctx context.Context) {
 	for _, f := range files {
 		f.last, _ = home.StampOf(f.path) // its reader reports what is wrong
 	}
-	tick := time.NewTicker(lookEvery)
+	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
 	for {
 		forced := false

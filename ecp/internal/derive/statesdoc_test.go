@@ -117,7 +117,7 @@ func writeArrows(b *strings.Builder, m ecp.StateMachine, from ecp.State) {
 // of the code's own table.
 func writeAdoptedReasons(b *strings.Builder) {
 	b.WriteString(`
-What can be wrong with an adopted cluster, the most severe first. Each agent is judged by itself. Of several things that
+What can be wrong with an adopted cluster, the most severe first. Each agent is checked by itself. Of several things that
 are wrong the most severe is the reason, and the message tells of all. The state follows from the first rule that holds:
 
 | rule | what follows |

@@ -51,7 +51,12 @@ func Wrap(op string, err error) error {
 			Message: "it was given up before it was done: the caller went away or its time was over",
 		}
 	}
-	return &ecp.Error{Code: ecp.CodeInternal, Op: op, Message: "it could not be stored; the cause is logged", Cause: err}
+	return &ecp.Error{
+		Code:    ecp.CodeInternal,
+		Op:      op,
+		Message: "it could not be stored; the cause is logged",
+		Cause:   err,
+	}
 }
 
 // WrapTaken is Wrap where a store's exists means that a name is taken: the error

@@ -28,25 +28,35 @@ const SealedPrefix = "sealed:"
 var harmlessSettings = []string{
 	// EMQX 5
 	"mqtt.**", "zones.*.mqtt.**", "zones.*.force_shutdown.**", "zones.*.force_gc.**", "zones.*.flapping_detect.**",
-	"retainer.**", "delayed.**", "flapping_detect.**", "force_gc.**", "force_shutdown.**", "durable_sessions.**", "durable_storage.**",
-	"sysmon.**", "alarm.**", "stats.**", "sys_topics.**", "limiter.**", "overload_protection.**", "log.**", "telemetry.enable",
+	"retainer.**", "delayed.**", "flapping_detect.**", "force_gc.**", "force_shutdown.**", "durable_sessions.**",
+	"durable_storage.**",
+	"sysmon.**", "alarm.**", "stats.**", "sys_topics.**", "limiter.**", "overload_protection.**", "log.**",
+	"telemetry.enable",
 	"authorization.no_match", "authorization.deny_action", "authorization.cache.**",
-	"listeners.*.*.acceptors", "listeners.*.*.enable", "listeners.*.*.enable_authn", "listeners.*.*.max_connections", "listeners.*.*.max_conn_rate",
-	"listeners.*.*.messages_rate", "listeners.*.*.bytes_rate", "listeners.*.*.mountpoint", "listeners.*.*.proxy_protocol",
-	"listeners.*.*.proxy_protocol_timeout", "listeners.*.*.tcp_options.**", "listeners.*.*.websocket.**", "listeners.*.*.zone",
-	"listeners.*.*.ssl_options.verify", "listeners.*.*.ssl_options.fail_if_no_peer_cert", "listeners.*.*.ssl_options.versions",
+	"listeners.*.*.acceptors", "listeners.*.*.enable", "listeners.*.*.enable_authn", "listeners.*.*.max_connections",
+	"listeners.*.*.max_conn_rate",
+	"listeners.*.*.messages_rate", "listeners.*.*.bytes_rate", "listeners.*.*.mountpoint",
+	"listeners.*.*.proxy_protocol",
+	"listeners.*.*.proxy_protocol_timeout", "listeners.*.*.tcp_options.**", "listeners.*.*.websocket.**",
+	"listeners.*.*.zone",
+	"listeners.*.*.ssl_options.verify", "listeners.*.*.ssl_options.fail_if_no_peer_cert",
+	"listeners.*.*.ssl_options.versions",
 	// EMQX 4.4
-	"broker.**", "zone.**", "allow_anonymous", "acl_nomatch", "acl_deny_action", "acl_cache_max_size", "acl_cache_ttl", "enable_acl_cache",
+	"broker.**", "zone.**", "allow_anonymous", "acl_nomatch", "acl_deny_action", "acl_cache_max_size", "acl_cache_ttl",
+	"enable_acl_cache",
 	"flapping_detect_policy", "retained.**", "vm_mon.**", "os_mon.**",
-	"listener.*.*.acceptors", "listener.*.*.max_connections", "listener.*.*.max_conn_rate", "listener.*.*.active_n", "listener.*.*.zone",
-	"listener.*.*.proxy_protocol", "listener.*.*.proxy_protocol_timeout", "listener.*.*.backlog", "listener.*.*.mqtt_path",
+	"listener.*.*.acceptors", "listener.*.*.max_connections", "listener.*.*.max_conn_rate", "listener.*.*.active_n",
+	"listener.*.*.zone",
+	"listener.*.*.proxy_protocol", "listener.*.*.proxy_protocol_timeout", "listener.*.*.backlog",
+	"listener.*.*.mqtt_path",
 }
 
 // Harmless reports whether the value of a setting may be stored and shown as it
 // is. A name that speaks of secrets and a value that may be an address with
 // credentials never are.
 func Harmless(key, value string) bool {
-	return !NamesSecret(key) && !strings.Contains(value, "@") && !IsSealed(value) && slices.ContainsFunc(harmlessSettings, func(row string) bool {
+	return !NamesSecret(key) && !strings.Contains(value,
+		"@") && !IsSealed(value) && slices.ContainsFunc(harmlessSettings, func(row string) bool {
 		return matchesSetting(strings.Split(row, "."), strings.Split(key, "."))
 	})
 }
@@ -63,7 +73,7 @@ func matchesSetting(row, key []string) bool {
 	return len(row) == len(key)
 }
 
-// IsSealed says whether the value of a setting is kept encrypted, see [SealedPrefix].
+// IsSealed reports whether the value of a setting is kept encrypted, see [SealedPrefix].
 func IsSealed(value string) bool { return strings.HasPrefix(value, SealedPrefix) }
 
 // Redacted stands for a secret wherever values are shown.
@@ -73,7 +83,7 @@ const Redacted = "[redacted]"
 // passwords into settings of their brokers.
 var secretWords = []string{"password", "secret", "token", "private", "credential", "apikey", "api_key"}
 
-// NamesSecret says whether a path, such as that of an EMQX setting, sounds as if its
+// NamesSecret reports whether a path, such as that of an EMQX setting, sounds as if its
 // value were secret.
 func NamesSecret(path string) bool {
 	path = strings.ToLower(path)

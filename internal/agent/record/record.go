@@ -19,8 +19,8 @@ type State struct {
 	Server string `json:"server,omitempty"` // lost, or empty
 }
 
-// Look is one observation of the broker, and of the connection to the server.
-type Look struct {
+// Observation is what was observed at one time of the broker, and of the connection to the server.
+type Observation struct {
 	Report  agentproto.Report
 	Traffic *ecp.Traffic // nil means it was not told
 	Alarms  []ecp.Alarm  // the active ones
@@ -71,7 +71,7 @@ func (r *Recorder) State() json.RawMessage {
 
 // Next returns the records of an observation. The caller calls took when they are written;
 // if it does not, the next call returns the changes again. now has a monotonic reading.
-func (r *Recorder) Next(now time.Time, l Look) (records []agentproto.HistoryRecord, took func()) {
+func (r *Recorder) Next(now time.Time, l Observation) (records []agentproto.HistoryRecord, took func()) {
 	next := *r
 	next.at = now
 	next.clock(&records, r.at)
@@ -204,7 +204,7 @@ func firstOf(nodes []string) []string { return nodes[:min(len(nodes), mostNodes)
 
 // sample records the figures of an observation, if messages can be counted since the last
 // one.
-func (r *Recorder) sample(records *[]agentproto.HistoryRecord, before *Recorder, l Look) {
+func (r *Recorder) sample(records *[]agentproto.HistoryRecord, before *Recorder, l Observation) {
 	r.counts = nil
 	if l.Traffic == nil {
 		return

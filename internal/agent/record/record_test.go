@@ -14,8 +14,8 @@ import (
 )
 
 // look is one with members in words: "a" runs, "-a" does not.
-func look(received int64, members ...string) record.Look {
-	l := record.Look{Connected: true, Alarmed: true, Traffic: &ecp.Traffic{Connections: 5,
+func look(received int64, members ...string) record.Observation {
+	l := record.Observation{Connected: true, Alarmed: true, Traffic: &ecp.Traffic{Connections: 5,
 		Nodes: []ecp.NodeTraffic{{Node: "a", Totals: ecp.MessageTotals{Received: received}}}}}
 	for _, m := range members {
 		status := agentproto.MemberRunning
@@ -27,13 +27,13 @@ func look(received int64, members ...string) record.Look {
 	return l
 }
 
-func failed(code agentproto.ErrorCode) record.Look {
-	return record.Look{Connected: true,
+func failed(code agentproto.ErrorCode) record.Observation {
+	return record.Observation{Connected: true,
 		Report: agentproto.Report{Errors: []agentproto.ReportError{{Stage: agentproto.StageNodeConnect, Code: code,
 			Message: "refused"}}}}
 }
 
-func with(l record.Look, f func(*record.Look)) record.Look {
+func with(l record.Observation, f func(*record.Observation)) record.Observation {
 	f(&l)
 	return l
 }
@@ -56,19 +56,19 @@ func words(records []agentproto.HistoryRecord) (out []string) {
 // TestRecorder: what is recorded of looks ten seconds apart, and that a process that is
 // started anew goes on from what it kept.
 func TestRecorder(t *testing.T) {
-	alarm := func(names ...string) func(*record.Look) {
-		return func(l *record.Look) {
+	alarm := func(names ...string) func(*record.Observation) {
+		return func(l *record.Observation) {
 			for _, n := range names {
 				l.Alarms = append(l.Alarms, ecp.Alarm{Name: n, Since: time.Unix(100, 0)})
 			}
 		}
 	}
-	away := func(l *record.Look) { l.Connected = false }
+	away := func(l *record.Observation) { l.Connected = false }
 	now := time.Now()
 	r := record.Restore(nil)
 	var since []agentproto.HistoryRecord
 	for i, step := range []struct {
-		look  record.Look
+		look  record.Observation
 		after time.Duration // 0 means ten seconds
 		want  []string
 	}{
@@ -79,7 +79,7 @@ func TestRecorder(t *testing.T) {
 		{look: with(look(150, "a", "-b"), alarm("cpu")), want: []string{"0 in 10s, 1/2"}},
 		{look: with(look(7, "a"), alarm("mem")), want: []string{"memberb stopped>", "mem true", "cpu false",
 			"7 in 10s, 1/1"}},
-		{look: with(look(8, "a", "c"), func(l *record.Look) { l.Alarmed = false }),
+		{look: with(look(8, "a", "c"), func(l *record.Observation) { l.Alarmed = false }),
 			want: []string{"memberc >running", "1 in 10s, 2/2"}},
 		{look: failed(agentproto.CodeUnreachable), want: []string{"broker ok>unreachable"}},
 		{look: failed(agentproto.CodeUnreachable)},
