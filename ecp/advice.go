@@ -13,39 +13,46 @@ func (r Reason) Advice(m Mode) string {
 
 // advice is what to do for each reason; those that are missing need nobody.
 var advice = map[Reason]string{
-	ReasonNodeDown: "see which node it is, and why, in the list of nodes and their pods' events; Kubernetes starts it " +
-		"again by itself; repair replaces a pod that cannot start",
-	ReasonMemberMissing: "wait a minute: nodes that start join by themselves; after that read the node's log, and see " +
-		"whether network policies let nodes reach each other; a restart makes it join anew",
-	ReasonNothingServes: "see why no pod is ready in the list of nodes: image, license, memory, volume; put that right " +
-		"with a change, or repair",
+	ReasonNodeDown: "see which node it is, and why, in the list of nodes and their pods' events; Kubernetes starts " +
+		"it again by itself; repair replaces a pod that cannot start",
+	ReasonMemberMissing: "wait a minute: nodes that start join by themselves; after that read the node's log, and " +
+		"see whether network policies let nodes reach each other; a restart makes it join anew",
+	ReasonNothingServes: "see why no pod is ready in the list of nodes: image, license, memory, volume; put that " +
+		"right with a change, or repair",
 	ReasonPartitioned: "see that the network between nodes is whole; EMQX heals by itself when it is, within two " +
 		"minutes; if it does not, restart the pods of the smaller side",
 	ReasonForeignOwner: "the namespace of the cluster's id belongs to somebody else: give it back, or delete the " +
 		"cluster's record",
-	ReasonDataLost: "put the volume back if it was moved; else repair accepts the loss and makes the node anew, which " +
-		"gets its data from the others",
-	ReasonSecretLost: "put the Secret back from a backup; else repair makes new cookies and keys, and replaces all nodes",
-	ReasonRecordOlder: "an older database was put back, or a copy of it runs elsewhere: end that; then ask for the plans " +
-		"of take-over and put-back, and choose one",
-	ReasonCreateFailed:   "see what it waited for in the operation's error; put that right with a change, repair, or delete it",
-	ReasonStartFailed:    "see what it waited for in the operation's error; put that right, then start it again",
-	ReasonUpdateFailed:   "see what it waited for in the operation's error; send a change that can work, or the former values",
-	ReasonSyncFailed:     "see what EMQX says otherwise in the message: members, version, settings; a restart or repair tries again",
-	ReasonStopFailed:     "it is tried for ever; see which pod does not end, and whether its machine answers",
-	ReasonDeleteFailed:   "it is tried for ever; see what is left in the namespace, and remove what keeps it (finalizers)",
-	ReasonNotDispatched:  "repair creates it now; delete removes the record",
-	ReasonScaledByHand:   "nodes of a stopped cluster were started by hand and are taken away; start it instead",
-	ReasonUnseen:         "see whether Kubernetes answers, and the health of the target; nothing is done until it does",
-	ReasonNoAnswer:       "see whether the nodes' management API (port 18083) answers and takes the cluster's own credentials",
-	ReasonRendererNewer:  "objects were written by a newer build: run that again, or restart the cluster with this one",
+	ReasonDataLost: "put the volume back if it was moved; else repair accepts the loss and makes the node anew, " +
+		"which gets its data from the others",
+	ReasonSecretLost: "put the Secret back from a backup; else repair makes new cookies and keys, and replaces all " +
+		"nodes",
+	ReasonRecordOlder: "an older database was put back, or a copy of it runs elsewhere: end that; then ask for the " +
+		"plans of take-over and put-back, and choose one",
+	ReasonCreateFailed: "see what it waited for in the operation's error; put that right with a change, repair, or " +
+		"delete it",
+	ReasonStartFailed: "see what it waited for in the operation's error; put that right, then start it again",
+	ReasonUpdateFailed: "see what it waited for in the operation's error; send a change that can work, or the " +
+		"former values",
+	ReasonSyncFailed: "see what EMQX says otherwise in the message: members, version, settings; a restart or " +
+		"repair tries again",
+	ReasonStopFailed: "it is tried for ever; see which pod does not end, and whether its machine answers",
+	ReasonDeleteFailed: "it is tried for ever; see what is left in the namespace, and remove what keeps it " +
+		"(finalizers)",
+	ReasonNotDispatched: "repair creates it now; delete removes the record",
+	ReasonScaledByHand:  "nodes of a stopped cluster were started by hand and are taken away; start it instead",
+	ReasonUnseen:        "see whether Kubernetes answers, and the health of the target; nothing is done until it does",
+	ReasonNoAnswer: "see whether the nodes' management API (port 18083) answers and takes the cluster's own " +
+		"credentials",
+	ReasonRendererNewer: "objects were written by a newer build: run that again, or restart the cluster with this " +
+		"one",
 	ReasonAddressPending: "see the events of the Service: the platform gives its load balancer no address",
 	ReasonVolumePending:  "see the events of the volume claim; the message says which, and what it waits for",
 	ReasonContested:      "somebody else changes the object back: find out who (managedFields), and let one of both go",
-	ReasonTemplateChanged: "nothing has to be done; a restart brings the nodes to the newest template when their clients " +
-		"may move",
-	ReasonMQTTUnanswered: "see the log of the nodes: none takes an MQTT client, though all are ready; a restart, if " +
-		"nothing else helps",
+	ReasonTemplateChanged: "nothing has to be done; a restart brings the nodes to the newest template when their " +
+		"clients may move",
+	ReasonMQTTUnanswered: "see the log of the nodes: none takes an MQTT client, though all are ready; a restart, " +
+		"if nothing else helps",
 	ReasonSettingsDiffer: "put the value into the cluster's config if it is meant, or set it back in the dashboard",
 	ReasonSettingsLinger: "set it back in the dashboard if it is not meant any more: EMQX keeps it itself",
 	ReasonForeignMember:  "repair removes members that have stopped; one that runs is let go by hand, at the broker",
@@ -54,15 +61,19 @@ var advice = map[Reason]string{
 
 // adoptedAdvice is for reasons that mean another thing where there is an agent.
 var adoptedAdvice = map[Reason]string{
-	ReasonNodeDown:           "start EMQX on that host; a member that has left for good is forgotten by EMQX: cluster leave, or force-leave",
-	ReasonIdentityConflict:   "two agents run with one key, or two beside one node: stop the copy, and register it anew",
+	ReasonNodeDown: "start EMQX on that host; a member that has left for good is forgotten by EMQX: cluster leave, " +
+		"or force-leave",
+	ReasonIdentityConflict: "two agents run with one key, or two beside one node: stop the copy, and register it " +
+		"anew",
 	ReasonClusterMismatch:    "the agent is beside a broker of another cluster: register it there",
 	ReasonUnsupportedVersion: "upgrade EMQX, or remove the agent",
 	ReasonAgentDisconnected:  "on its host, `emqxee-agent status` says why it is not connected",
-	ReasonEMQXAuthFailed:     "give the agent credentials that EMQX takes: `emqxee-agent register` again, or its configuration",
-	ReasonEMQXUnreachable:    "see whether EMQX runs on the agent's host and its management API answers there",
-	ReasonReportStale:        "on the agent's host, `emqxee-agent status` says what it waits for; restart the agent",
-	ReasonQuotaReleaseFailed: "bring its agent back, so that EMQX gets its own limit again; delete with force goes without",
-	ReasonNoAgentAddress:     "set `cluster.agent` in the daemon's configuration to the address that agents can dial",
-	ReasonLimitDiffers:       "send the limit again, if it is meant; somebody has set another one at the broker",
+	ReasonEMQXAuthFailed: "give the agent credentials that EMQX takes: `emqxee-agent register` again, or its " +
+		"configuration",
+	ReasonEMQXUnreachable: "see whether EMQX runs on the agent's host and its management API answers there",
+	ReasonReportStale:     "on the agent's host, `emqxee-agent status` says what it waits for; restart the agent",
+	ReasonQuotaReleaseFailed: "bring its agent back, so that EMQX gets its own limit again; delete with force goes " +
+		"without",
+	ReasonNoAgentAddress: "set `cluster.agent` in the daemon's configuration to the address that agents can dial",
+	ReasonLimitDiffers:   "send the limit again, if it is meant; somebody has set another one at the broker",
 }

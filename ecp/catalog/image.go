@@ -47,7 +47,8 @@ func (c *Catalog) images() *Entries[ecp.Image] {
 			validateArchitectures(p, i.Architectures)
 			markImage(i)
 			if i.Unverified && i.Default {
-				p.Add("default", "is for images that OpenECP was run on: EMQX %s is unverified, name this image where it is wanted", i.Version)
+				p.Add("default", "is for images that OpenECP was run on: EMQX %s is unverified, name this image where "+
+					"it is wanted", i.Version)
 			}
 		},
 		noDefault: func(i ecp.Image) bool { return i.Unverified },

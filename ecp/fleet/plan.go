@@ -120,8 +120,8 @@ func asPlanned(ctx context.Context, hash string) error {
 	if want == "" || want == hash {
 		return nil
 	}
-	return ecp.NewError(ecp.CodePrecondition, "", "what it would do is not what was planned any more: the cluster, its "+
-		"nodes or what is asked for has changed meanwhile; ask for the plan again and decide anew")
+	return ecp.NewError(ecp.CodePrecondition, "", "what it would do is not what was planned any more: the cluster, "+
+		"its nodes or what is asked for has changed meanwhile; ask for the plan again and decide anew")
 }
 
 // errPlanned takes back what a plan has tried.

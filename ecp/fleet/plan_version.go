@@ -18,8 +18,8 @@ func versionNotes(was, is ecp.Image) (out []string) {
 		out = append(out, fmt.Sprintf("EMQX %s is unverified: OpenECP was not run on a real one yet", is.Version))
 	}
 	if from.Major == 5 && to.Major == 6 {
-		out = append(out, "EMQX 6 does not read durable sessions of EMQX 5: those that there are begin anew; "+
-			"and there is no way back to EMQX 5")
+		out = append(out, "EMQX 6 does not read durable sessions of EMQX 5: those that there are begin anew; and "+
+			"there is no way back to EMQX 5")
 	}
 	return out
 }

@@ -40,8 +40,8 @@ func (m *Manager) seed(ctx context.Context, d Defaults) error {
 			v, _ := ecp.ParseVersion(i.Version)
 			i.Revision, i.Unverified = 1, v.Unverified()
 			if i.Default && i.Unverified {
-				return fmt.Errorf("the default image %s: EMQX %s is unverified and cannot be the default", i.ID,
-					i.Version)
+				return fmt.Errorf("the default image %s: EMQX %s is unverified and cannot be the default",
+					i.ID, i.Version)
 			}
 			payloads = append(payloads, i)
 		}

@@ -50,7 +50,9 @@ func (a *Agent) reportUntilChanged(ctx context.Context) {
 	for {
 		began := time.Now()
 		now := r.Collect(ctx)
-		fault := a.take(ctx, record.Observation{Report: now, Traffic: r.Traffic(), Alarms: r.Alarms(), Alarmed: r.Alarmed()})
+		fault := a.take(ctx, record.Observation{
+			Report: now, Traffic: r.Traffic(), Alarms: r.Alarms(), Alarmed: r.Alarmed(),
+		})
 		if !a.waitForNext(ctx, began, fault) {
 			return
 		}

@@ -48,7 +48,8 @@ Some product documents call a new hosted cluster 更新中 in one place and 创�
 A stopped cluster in which nodes appear by hand goes back to ` + "`stopping`" + ` until they are gone again.
 
 The last event of a cluster tells that its record was deleted, and says ` + "`" + string(ecp.Gone) +
-		"` " + ecp.HostedStates.Label(ecp.Gone).ZH + `, which no cluster has that can still be read.
+		"` " + ecp.HostedStates.Label(ecp.Gone).ZH + `,
+which no cluster has that can still be read.
 
 A cluster whose record is older than what is found is ` + "`abnormal`" + ` with the reason ` + "`RecordOlder`" + `,
 whatever state it was in: an older database was put back, or another program works with a copy of it. Nothing is written
@@ -117,8 +118,9 @@ func writeArrows(b *strings.Builder, m ecp.StateMachine, from ecp.State) {
 // of the code's own table.
 func writeAdoptedReasons(b *strings.Builder) {
 	b.WriteString(`
-What can be wrong with an adopted cluster, the most severe first. Each agent is checked by itself. Of several things that
-are wrong the most severe is the reason, and the message tells of all. The state follows from the first rule that holds:
+What can be wrong with an adopted cluster, the most severe first. Each agent is checked by itself. Of several things
+that are wrong the most severe is the reason, and the message tells of all. The state follows from the first rule that
+holds:
 
 | rule | what follows |
 |---|---|
@@ -134,7 +136,8 @@ are wrong the most severe is the reason, and the message tells of all. The state
 A cluster that is registering has %s for its first complete report, longer while no agent can be heard. After a
 start of the program silence says nothing of an agent for %s: the cluster keeps its state and
 is shown as unseen, and after %s of that it is marked stale.
-Supported is %s; EMQX 6 is taken as 5 is, and the condition `+"`Accepted`"+` says that it was not verified.
+Supported is %s;
+EMQX 6 is taken as 5 is, and the condition `+"`Accepted`"+` says that it was not verified.
 `, inWords(ecp.Timings{}.WithDefaults().Register), inWords(ecp.Timings{}.WithDefaults().AgentReturn),
 		inWords(unheardAfter(ecp.Timings{}.WithDefaults())), supportedBrokers)
 }
