@@ -14,8 +14,10 @@ import (
 
 func testMajor(t *testing.T, s AdapterSuite) {
 	v, ok := ecp.ParseVersion(s.Want.Version)
-	// EMQX 6 has the management API of EMQX 5.
-	if !ok || min(v.Major, 5) != s.Adapter.Major() {
+	if v.Major == 6 { // it has the management API of EMQX 5
+		v.Major = 5
+	}
+	if !ok || v.Major != s.Adapter.Major() {
 		t.Errorf("Major() = %d, but it describes a cluster of version %q", s.Adapter.Major(), s.Want.Version)
 	}
 }
