@@ -55,8 +55,8 @@ var advice = map[Reason]string{
 		"if nothing else helps",
 	ReasonSettingsDiffer: "put the value into the cluster's config if it is meant, or set it back in the dashboard",
 	ReasonSettingsLinger: "set it back in the dashboard if it is not meant any more: EMQX keeps it itself",
-	ReasonLimitDiffers: "EMQX does not take the booked connections, in the words of the message: change the number, or " +
-		"the license; it is tried again every minute",
+	ReasonLimitDiffers: "EMQX does not take the booked connections, in the words of the message: change the number, " +
+		"or the license; it is tried again every minute",
 	ReasonForeignMember: "repair removes members that have stopped; one that runs is let go by hand, at the broker",
 	ReasonRefused:       "Kubernetes takes the object in no case: change what it names in the message",
 }

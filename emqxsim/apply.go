@@ -65,16 +65,18 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 	if refused == nil {
 		s.Service = svc
 	}
-	foreign := ""
-	if s.Workload != nil {
-		foreign = s.Workload.ForeignOwner
+	foreign, was := "", s.Workload
+	if was != nil {
+		foreign = was.ForeignOwner
 	}
 	s.Workload = &workload{
 		Generation: d.Generation, ChangeID: d.ChangeID, Manifest: d.Manifest, Render: d.RenderVersion,
 		Rendered: d.Replicas, Own: revision(d), Image: d.Image, Limit: d.ListenerLimit,
 	}
 	s.Workload.setForeign(foreign)
-	s.Workload.setRest(d)
+	if was == nil || was.Rest != "" || was.Own != s.Workload.Own { // else it is as an earlier build stored it
+		s.Workload.setRest(d)
+	}
 	s.scale(d.Replicas, now, t)
 	s.Known = max(s.Known, d.Replicas)
 	s.grow(d, now, t)

@@ -34,8 +34,8 @@ func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, 
 		ChangeID:   f.annotation(annotationChange), Manifest: f.annotation(annotationManifest),
 		Volumes: p.volumes(f), Endpoints: endpoints(f, p.network(f).ClusterDomain),
 	}
-	current := false
-	o.Nodes, current = p.nodes(ctx, f)
+	nodes, current := p.nodes(ctx, f)
+	o.Nodes = nodes
 	if o.Terminating {
 		o.Obstacles = terminationObstacles(f.namespace)
 		p.observeMachines(ctx, f, &o, time.Now())

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/memstore"
@@ -12,21 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 )
-
-// waitFor asks again until the answer is yes.
-func waitFor(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	timeout := time.After(20 * time.Second)
-	for !is() {
-		select {
-		case <-tick.C:
-		case <-timeout:
-			t.Fatal("not after 20 s: " + what)
-		}
-	}
-}
 
 func TestStreamsAreCounted(t *testing.T) {
 	m := newMetrics()

@@ -12,8 +12,8 @@ func TestBackoffDoublesUpToItsBound(t *testing.T) {
 	now := time.Now()
 	var b Backoff
 	require.Zero(t, b.Left(now, 0), "nothing has failed yet")
-	for _, wait := range []time.Duration{500, 1000, 2000, 4000, 8000, 16000, 30000, 30000} {
-		wait *= time.Millisecond
+	for _, ms := range []int{500, 1000, 2000, 4000, 8000, 16000, 30000, 30000} {
+		wait := time.Duration(ms) * time.Millisecond
 		pause := b.Fail(now, 7, 500*time.Millisecond, 30*time.Second)
 		require.GreaterOrEqual(t, pause, wait/2)
 		require.LessOrEqual(t, pause, wait)
