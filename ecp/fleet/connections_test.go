@@ -66,7 +66,7 @@ func (r *rig) limits(c ecp.Cluster) string {
 	require.GreaterOrEqual(r.t, i, 0, "no node is ready")
 	e, err := r.sim.Endpoint(context.Background(), c.ID(), f.Nodes[i].Name)
 	require.NoError(r.t, err)
-	var adapter ecp.Adapter = emqxv5.New(emqxv5.Config{})
+	adapter := emqxv5.New(emqxv5.Config{})
 	if strings.HasPrefix(r.get(c).Resolved.Image.Version, "4") {
 		adapter = emqxv4.New(emqxv4.Config{})
 	}
