@@ -88,3 +88,30 @@ func (m *Manager) unite(
 	m.observed.Log.WarnContext(ctx, "nodes have never met; one is restarted", "cluster", rec.ID, "node", n.Name)
 	return m.apply(ctx, p, rec, d, mem, snap, outcome)
 }
+
+// replaceBroken makes the pods anew that will not start without help: each node once for
+// every repair that is asked for, since a pod that fails again has another cause. It
+// reports whether something was done.
+func (m *Manager) replaceBroken(
+	ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot,
+	outcome *derive.Outcome,
+) bool {
+	broken := derive.NewView(snap.At, rec, *snap).ToRepair()
+	if mem.Repaired.By != rec.Status.Operation {
+		mem.Repaired = observed.Repaired{By: rec.Status.Operation, Ordinals: map[int]bool{}}
+	}
+	d := derive.DesiredOf(rec, snap.Found)
+	d.Replace = map[int]string{}
+	for _, n := range broken {
+		if !mem.Repaired.Ordinals[n.Ordinal] {
+			d.Replace[n.Ordinal] = n.PodUID
+		}
+	}
+	if len(d.Replace) == 0 || !m.apply(ctx, p, rec, d, mem, snap, outcome) {
+		return false
+	}
+	for ordinal := range d.Replace {
+		mem.Repaired.Ordinals[ordinal] = true
+	}
+	return true
+}

@@ -257,3 +257,16 @@ func (v View) stranded() []int {
 	}
 	return out
 }
+
+// ToRepair returns the nodes that the repair under way may replace: they will not start
+// without help, and are made as the platform would make them now. Others are replaced as
+// outdated anyway.
+func (v View) ToRepair() []ecp.NodeObservation {
+	st := v.Rec.Status
+	if st.RepairOf == "" || st.Operation == "" || v.Want == 0 || !v.MayRollOut() {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(v.Snapshot.Found.Nodes), func(n ecp.NodeObservation) bool {
+		return !n.Broken || n.Outdated || n.Terminating || n.Ordinal >= v.Want
+	})
+}

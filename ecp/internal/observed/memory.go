@@ -30,10 +30,17 @@ type Memory struct {
 	AskInterval  time.Duration          // between questions to EMQX while it is waited for
 	DryRun       DryRun                 // the last one
 	ExitMessages map[int]ExitMessage    // of nodes that did not start, by ordinal
+	Repaired     Repaired               // by the last repair
 
 	agents   derive.AgentMemory   // of an adopted cluster; guarded by Clusters.mu, as all below
 	faltered map[string]time.Time // when nodes of an adopted cluster last left a question unanswered
 	flow     sched.Flow           // that the cluster waits in
+}
+
+// Repaired are the nodes that a repair has replaced.
+type Repaired struct {
+	By       ecp.OperationID
+	Ordinals map[int]bool
 }
 
 // DryRun is the last answer to whether a node's successor would be taken.
