@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -41,6 +42,8 @@ func run(ctx context.Context, out io.Writer) error {
 		Store:        memstore.New(),
 		Provisioners: map[string]ecp.Provisioner{"default": platform},
 		Adapters:     []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
+		// No load balancer stands before simulated nodes that would have to notice anything.
+		Timings: ecp.Timings{Notice: time.Second, Takeover: time.Second},
 	})
 	if err != nil {
 		return err
@@ -49,6 +52,9 @@ func run(ctx context.Context, out io.Writer) error {
 	ended := make(chan error, 1)
 	go func() { ended <- m.Run(working) }()
 	err = useFleet(ctx, m, out)
+	if err == nil {
+		err = growFleet(ctx, m, out)
+	}
 	stop()
 	return errors.Join(err, <-ended)
 }
@@ -102,3 +108,62 @@ func holds(rec ecp.ClusterRecord, t ecp.ConditionType) bool {
 }
 
 // snippet ends
+
+// growFleet makes a cluster larger and then newer, and prints each step as it goes.
+func growFleet(ctx context.Context, m *fleet.Manager, out io.Writer) error {
+	ctx = ecp.WithActor(ctx, ecp.System)
+	before := ecp.Image{ID: "before", Reference: "emqx/emqx-enterprise:5.8.8", Version: "5.8.8"}
+	if _, err := m.Catalog.Images.Create(ctx, before, ""); err != nil {
+		return err
+	}
+	info, creation, err := m.Create(ctx, fleet.CreateRequest{
+		Mode: ecp.Hosted,
+		Name: "meters",
+		Spec: ecp.Spec{Hosted: &ecp.HostedSpec{Image: before.ID, Nodes: 2, Connections: 1000}},
+	})
+	if err != nil {
+		return err
+	}
+	if err := follow(ctx, m, creation, out); err != nil {
+		return err
+	}
+	cluster := m.Cluster(info.ID)
+	for _, patch := range []string{`{"nodes":3}`, `{"image":"emqx-ee-5.8.9"}`} {
+		change := ecp.Update{Patch: json.RawMessage(patch)}
+		plan, err := cluster.Plan(ctx, change)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s adds nodes %v and replaces %v\n", patch, plan.Nodes.Added, plan.Nodes.Replaced)
+		// Where the plan is another by now, the change is refused.
+		operation, err := cluster.Do(ecp.WithPlan(ctx, plan.Hash), change)
+		if err != nil {
+			return err
+		}
+		if err := follow(ctx, m, operation, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follow prints the steps of an operation until it has ended.
+func follow(ctx context.Context, m *fleet.Manager, o ecp.Operation, out io.Writer) (err error) {
+	for last := ""; !o.Phase.Final(); {
+		if o, err = m.WaitOperation(ctx, o.ID, 100*time.Millisecond); err != nil {
+			return err
+		}
+		steps := ""
+		for _, s := range o.Steps {
+			steps += fmt.Sprintf(" %s %d/%d", s.Name, s.Done, s.Total)
+		}
+		if steps != last {
+			fmt.Fprintf(out, "%s:%s\n", o.Kind, steps)
+			last = steps
+		}
+	}
+	if o.Phase != ecp.PhaseSucceeded {
+		return fmt.Errorf("%s of %s %s: %s", o.Kind, o.Cluster, o.Phase, o.Error)
+	}
+	return nil
+}

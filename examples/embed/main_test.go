@@ -25,7 +25,10 @@ func TestRun(t *testing.T) {
 	require.Equal(t, "running", states[len(states)-1][1], "the state that was waited for")
 	require.Len(t, regexp.MustCompile(`(?m)^\S+ runs EMQX 5\.8\.9$`).FindAllString(said, -1), 3,
 		"the members of the cluster")
-	require.True(t, strings.HasSuffix(said, "deletion succeeded\n"), "the last line")
+	require.Contains(t, said, "deletion succeeded\n")
+	require.Contains(t, said, `{"nodes":3} adds nodes [2] and replaces []`)
+	require.Contains(t, said, `{"image":"emqx-ee-5.8.9"} adds nodes [] and replaces [2 1 0]`)
+	require.True(t, strings.HasSuffix(said, "nodes-replaced 3/3 nodes 3/3 members 3/3\n"), "the last line")
 }
 
 // TestSnippetIsInREADME keeps what people copy the same as what is compiled.
