@@ -27,7 +27,7 @@ func (m *Manager) begin(
 	before, after := intentOf(rec), intentOf(d.rec)
 	left := ""
 	if d.rec.Mode == ecp.Adopted && d.rec.Force {
-		left = limitLeft(d.rec)
+		left = derive.LimitLeft(d.rec)
 		after.Left = left
 	}
 	w.Note(string(rec.ID), rec.Project, before, after)

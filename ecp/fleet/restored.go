@@ -29,7 +29,7 @@ func (m *Manager) carryTakeOver(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord) 
 	}
 	d.notes = append([]string{fmt.Sprintf("the record of generation %d becomes what the objects say, generation %d",
 		rec.Generation, f.Generation)},
-		differences(*rec.Spec.Hosted, spec, "record: ")...)
+		derive.Differences(*rec.Spec.Hosted, spec, "record: ")...)
 	if names := there.Settings; len(names) > 0 {
 		d.notes = append(d.notes,
 			"these settings may be secrets and are not kept with the objects, those recorded stay: "+
@@ -95,7 +95,7 @@ func (m *Manager) carryPutBack(d *decision, rec *ecp.ClusterRecord) error {
 		rec.Restarts = max(rec.Restarts, there.Restarts) // a lower number would replace nodes for nothing
 	}
 	derive.SetConnections(rec, *rec)
-	d.notes = putBackNotes(before, *rec, f, there, unknown)
+	d.notes = derive.PutBackNotes(before, *rec, f, there, unknown)
 	d.kind, d.patience = ecp.OpPutBack, m.observed.Timings.Create+time.Duration(max(has,
 		spec.Nodes))*derive.DrainDeadline(spec.Evacuation)
 	return nil

@@ -3,6 +3,7 @@ package derive
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
@@ -183,4 +184,28 @@ func StepsDone(o *ecp.Operation, n int) {
 	for i := range o.Steps {
 		o.Steps[i].Done, o.Steps[i].Total = OneIf(i < n), 1
 	}
+}
+
+// LimitLeft says what stays behind at a broker whose cluster is removed without
+// putting its own limit back; it is empty where nothing does.
+func LimitLeft(r ecp.ClusterRecord) string {
+	l := r.Status.Limit
+	if l == nil || l.Untouched() {
+		return ""
+	}
+	has := fmt.Sprintf("the limit of %d connections that was set from here", l.Set)
+	if len(l.Sent) > 0 {
+		numbers := slices.Clone(l.Sent)
+		if l.Set > 0 {
+			numbers = append(numbers, l.Set)
+		}
+		slices.Sort(numbers)
+		all := strings.Trim(strings.ReplaceAll(fmt.Sprint(slices.Compact(numbers)), " ", ", "), "[]")
+		has = fmt.Sprintf("one of the limits that were sent from here (%s connections)", all)
+	}
+	former := "which it had before is not known"
+	if l.Former != nil {
+		former = fmt.Sprintf("before the first change it was %d", *l.Former)
+	}
+	return "EMQX may keep " + has + "; " + former + ": set it there by hand"
 }
