@@ -131,8 +131,9 @@ func (v *vault) areLeftAlone(config *rest.Config) {
 	require.NoError(v, err)
 	before := requests.all()
 	require.NoError(v, again.Apply(v.Context(), v.d))
-	require.Equal(v, map[string]int{"get secrets": 1}, requests.since(before),
-		"a new process reads the cluster's keys, once")
+	sent := requests.since(before)
+	delete(sent, "get v1") // what the server can do, asked once for all clusters, at some time
+	require.Equal(v, map[string]int{"get secrets": 1}, sent, "a new process reads the cluster's keys, once")
 	before = requests.all()
 	require.NoError(v, again.Apply(v.Context(), v.d))
 	require.Empty(v, requests.since(before))
