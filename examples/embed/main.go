@@ -32,7 +32,7 @@ func main() {
 
 // run puts a Manager together and lets it run while the fleet is used.
 func run(ctx context.Context, out io.Writer) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	platform, err := emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{})
 	if err != nil {
