@@ -1,6 +1,6 @@
 package ecp
 
-// Advice says what a person can do about a reason, of a cluster of a mode. It is empty
+// Advice returns what a person can do about a reason of a cluster of a mode. It is empty
 // where nothing has to be done: the reason passes by itself, or is as was asked for.
 func (r Reason) Advice(m Mode) string {
 	if m == Adopted {
@@ -25,8 +25,8 @@ var advice = map[Reason]string{
 		"cluster's record",
 	ReasonDataLost: "put the volume back if it was moved; else repair accepts the loss and makes the node anew, " +
 		"which gets its data from the others",
-	ReasonSecretLost: "put the Secret back from a backup; else repair makes new cookies and keys, and replaces all " +
-		"nodes",
+	ReasonSecretLost: "put the Secret back from a backup; else repair makes a new one, with another cookie and " +
+		"other keys: ask for its plan first",
 	ReasonRecordOlder: "an older database was put back, or a copy of it runs elsewhere: end that; then ask for the " +
 		"plans of take-over and put-back, and choose one",
 	ReasonCreateFailed: "see what it waited for in the operation's error; put that right with a change, repair, or " +
@@ -44,8 +44,8 @@ var advice = map[Reason]string{
 	ReasonUnseen:        "see whether Kubernetes answers, and the health of the target; nothing is done until it does",
 	ReasonNoAnswer: "see whether the nodes' management API (port 18083) answers and takes the cluster's own " +
 		"credentials",
-	ReasonRendererNewer: "objects were written by a newer build: run that again, or restart the cluster with this " +
-		"one",
+	ReasonRendererNewer: "nothing has to be done; this build would make the objects in a newer way, which a " +
+		"restart, or a change that replaces nodes, brings",
 	ReasonAddressPending: "see the events of the Service: the platform gives its load balancer no address",
 	ReasonVolumePending:  "see the events of the volume claim; the message says which, and what it waits for",
 	ReasonContested:      "somebody else changes the object back: find out who (managedFields), and let one of both go",
@@ -63,15 +63,15 @@ var advice = map[Reason]string{
 
 // adoptedAdvice is for reasons that mean another thing where there is an agent.
 var adoptedAdvice = map[Reason]string{
-	ReasonNodeDown: "start EMQX on that host; a member that has left for good is forgotten by EMQX: cluster leave, " +
-		"or force-leave",
+	ReasonNodeDown: "start EMQX on that host; `emqx_ctl cluster force-leave NODE` makes EMQX forget a member that " +
+		"has left for good",
 	ReasonIdentityConflict: "two agents run with one key, or two beside one node: stop the copy, and register it " +
 		"anew",
 	ReasonClusterMismatch:    "the agent is beside a broker of another cluster: register it there",
 	ReasonUnsupportedVersion: "upgrade EMQX, or remove the agent",
 	ReasonAgentDisconnected:  "on its host, `emqxee-agent status` says why it is not connected",
-	ReasonEMQXAuthFailed: "give the agent credentials that EMQX takes: `emqxee-agent register` again, or its " +
-		"configuration",
+	ReasonEMQXAuthFailed: "on its host, `emqxee-agent register --emqx-dashboard-username NAME` asks for the " +
+		"password, tries it, and takes it up",
 	ReasonEMQXUnreachable: "see whether EMQX runs on the agent's host and its management API answers there",
 	ReasonReportStale:     "on the agent's host, `emqxee-agent status` says what it waits for; restart the agent",
 	ReasonQuotaReleaseFailed: "bring its agent back, so that EMQX gets its own limit again; delete with force goes " +

@@ -58,7 +58,7 @@ func (h handle) Plan(ctx context.Context, cmd ecp.Command) (plan ecp.Plan, err e
 	return plan, nil
 }
 
-// planOf says what a decision means. Only the platform's opinion is not in it.
+// planOf returns the plan of a decision, but for the platform's opinion.
 func (m *Manager) planOf(rec ecp.ClusterRecord, d decision, cmd ecp.Command) ecp.Plan {
 	info, outdated := m.observed.Info(rec), m.observed.Outdated(rec.ID)
 	plan := ecp.Plan{
@@ -146,7 +146,7 @@ func asPlanned(ctx context.Context, hash string) error {
 // errPlanned takes back what a plan has tried.
 var errPlanned = errors.New("it was only a plan")
 
-// planOfCreate says what making a cluster means.
+// planOfCreate returns the plan of the creation of a cluster.
 func planOfCreate(rec ecp.ClusterRecord) ecp.Plan {
 	plan := ecp.Plan{Command: ecp.CommandKind(ecp.OpCreate), To: rec.Status.State, Steps: []string{},
 		Nodes: derive.PlannedNodes("", rec, rec, nil), Quota: ecp.PlannedQuota{Will: rec.Booked()}}

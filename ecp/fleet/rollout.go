@@ -97,6 +97,9 @@ func (m *Manager) replaceBroken(
 	outcome *derive.Outcome,
 ) bool {
 	broken := derive.NewView(snap.At, rec, *snap).ToRepair()
+	if len(broken) == 0 {
+		return false
+	}
 	if mem.Repaired.By != rec.Status.Operation {
 		mem.Repaired = observed.Repaired{By: rec.Status.Operation, Ordinals: map[int]bool{}}
 	}

@@ -186,7 +186,7 @@ func StepsDone(o *ecp.Operation, n int) {
 	}
 }
 
-// LimitLeft says what stays behind at a broker whose cluster is removed without
+// LimitLeft returns in words what stays behind at a broker whose cluster is removed without
 // putting its own limit back; it is empty where nothing does.
 func LimitLeft(r ecp.ClusterRecord) string {
 	l := r.Status.Limit
