@@ -34,7 +34,7 @@ func (m *Manager) reconcileAdopted(ctx context.Context, rec ecp.ClusterRecord) t
 	if snap.OtherLimit.N == 1 { // the next report decides, and wakes nobody where it says the same
 		again = derive.Soonest(again, m.observed.Timings.Retry)
 	}
-	return derive.Soonest(again, m.reconcileLimit(ctx, rec.ID))
+	return derive.Soonest(again, m.limits.Reconcile(ctx, rec.ID))
 }
 
 // persistAdopted stores what follows from what the agents show, and returns after what

@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet/internal/limits"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/observed"
+	"github.com/openecp/openecp/ecp/internal/sched"
 )
 
 // removeAdopted ends a cluster that is being deleted: the limit of its broker is put
@@ -30,15 +32,15 @@ func (m *Manager) removeAdopted(ctx context.Context, rec ecp.ClusterRecord) time
 	case ctx.Err() != nil:
 		return 0
 	case err == nil || errors.Is(err, ecp.ErrNotFound) && !errors.Is(err, derive.ErrNotReleased),
-		errors.Is(err, errOvertaken):
+		errors.Is(err, limits.ErrOvertaken):
 		return time.Millisecond
 	case errors.Is(err, errNotHeard):
 		return min(m.observed.Timings.Retry, time.Second)
 	}
 	m.logFailure(ctx, "remove cluster", rec.ID, err)
-	most := longestRetry
+	most := sched.LongestRetry
 	if errors.Is(err, errLimitKept) {
-		most = limitRetry
+		most = limits.Retry
 	}
 	again := mem.Backoff.Fail(m.observed.Tick(), rec.Revision, m.observed.Timings.Retry, most)
 	if errors.Is(err, derive.ErrNotReleased) {
@@ -57,7 +59,7 @@ func (m *Manager) removeRecord(ctx context.Context, id ecp.ID) error {
 			return err
 		}
 		if rec.OwesRelease() {
-			return errOvertaken
+			return limits.ErrOvertaken
 		}
 		if err := removeAgents(tx, id); err != nil {
 			return err
@@ -138,11 +140,11 @@ func (m *Manager) releaseLimit(ctx context.Context, rec ecp.ClusterRecord) error
 	if !rec.OwesRelease() {
 		return nil
 	}
-	out := m.bringLimit(ctx, rec, false)
+	out := m.limits.Bring(ctx, rec, false)
 	obs := m.observed.Observe(rec.ID)
 	switch {
 	case out.Done:
-	case ctx.Err() != nil || errors.Is(out.Err, errOvertaken):
+	case ctx.Err() != nil || errors.Is(out.Err, limits.ErrOvertaken):
 		return out.Err
 	case len(m.observed.LikeliestAgents(rec.ID)) == 0 &&
 		(obs.Unheard != "" || m.observed.Now().Before(obs.Since.Add(m.observed.Timings.AgentReturn))):
@@ -158,8 +160,8 @@ func (m *Manager) releaseLimit(ctx context.Context, rec ecp.ClusterRecord) error
 		if err != nil {
 			return err
 		}
-		if overtaken(rec, is) {
-			return errOvertaken
+		if limits.Overtaken(rec, is) {
+			return limits.ErrOvertaken
 		}
 		next := is.Clone()
 		next.Status.Limit, next.Spec.Adopted.Connections = nil, 0
@@ -171,7 +173,7 @@ func (m *Manager) releaseLimit(ctx context.Context, rec ecp.ClusterRecord) error
 				return err
 			}
 		}
-		return errors.Join(removeAgents(tx, rec.ID), putLimit(tx, is, next))
+		return errors.Join(removeAgents(tx, rec.ID), limits.Put(tx, is, next))
 	})
 	if err == nil {
 		m.observed.DropAgents(rec.ID)

@@ -12,6 +12,7 @@ import (
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/mapstore"
 	"github.com/openecp/openecp/ecp/internal/observed"
+	"github.com/openecp/openecp/ecp/internal/sched"
 	"github.com/stretchr/testify/require"
 )
 
@@ -115,7 +116,7 @@ func TestBackOff(t *testing.T) {
 		b.look(0)
 		require.Equal(t, tried+1, b.w.applies)
 		mem := b.m.observed.MemoryOf(b.id)
-		require.LessOrEqual(t, mem.Backoff.At.Sub(b.now), longestRetry)
+		require.LessOrEqual(t, mem.Backoff.At.Sub(b.now), sched.LongestRetry)
 		b.look(mem.Backoff.At.Sub(b.now) - time.Nanosecond)
 		require.Equal(t, tried+1, b.w.applies, "not before its time")
 		b.now = mem.Backoff.At

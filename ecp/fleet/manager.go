@@ -16,6 +16,7 @@ import (
 	"github.com/openecp/openecp/ecp/catalog"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/fleet/internal/brokers"
+	"github.com/openecp/openecp/ecp/fleet/internal/limits"
 	"github.com/openecp/openecp/ecp/fleet/internal/sealing"
 	"github.com/openecp/openecp/ecp/fleet/internal/targets"
 	"github.com/openecp/openecp/ecp/internal/derive"
@@ -109,6 +110,7 @@ type Manager struct {
 	Agents                *agents.Registry
 	Logs                  *logs.Reader
 	brokers               *brokers.Brokers
+	limits                limits.Limits // of adopted clusters
 	settings              sealing.Settings
 	operationsMost        int // ended ones of one cluster
 	Changes               *change.Writer
@@ -194,6 +196,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	m.Agents = agents.New(m.observed, m.queue.Add)
 	m.Logs = logs.New(m.observed, m.Accounts)
 	m.brokers = brokers.New(m.observed, m.queue.Add, m.boundByLease)
+	m.limits = limits.Limits{Observed: m.observed, Intent: func(r ecp.ClusterRecord) any { return intentOf(r) }}
 	m.settings = sealing.Settings{Observed: m.observed}
 	m.Access = &access.Gateway{Observed: m.observed}
 	m.Monitor = monitor.New(m.observed, m.Directory)

@@ -13,9 +13,6 @@ import (
 	"github.com/openecp/openecp/ecp/internal/sched"
 )
 
-// longestRetry is how long something that fails waits at most for its next try.
-const longestRetry = 30 * time.Second
-
 // reconcile observes a cluster, does the one thing that is due, and stores what
 // follows. It returns after what time the cluster is reconciled again at the latest; 0 means
 // only when it is woken.
@@ -245,7 +242,7 @@ func (m *Manager) write(
 		mem.Backoff.Hold(snap.Tick, rec.Revision, derive.RefusedRetry)
 		return r.Rest
 	}
-	mem.Backoff.Fail(snap.Tick, rec.Revision, m.observed.Timings.Retry, longestRetry)
+	mem.Backoff.Fail(snap.Tick, rec.Revision, m.observed.Timings.Retry, sched.LongestRetry)
 	return false
 }
 
@@ -369,8 +366,5 @@ func (m *Manager) requeueAfter(rec ecp.ClusterRecord, snap derive.Snapshot) time
 }
 
 func (m *Manager) logFailure(ctx context.Context, doing string, id ecp.ID, err error) {
-	if ctx.Err() != nil {
-		return
-	}
-	m.observed.Log.WarnContext(ctx, "pass did not succeed", "doing", doing, "cluster", id, ecp.ErrorAttr(err))
+	m.observed.LogFailure(ctx, doing, id, err)
 }

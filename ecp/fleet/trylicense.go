@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -73,7 +72,7 @@ func (m *Manager) tryLicense(ctx context.Context, l ecp.License, content ecp.Sec
 		case err == nil:
 			return func() { m.loadLicenseAgain(ctx, rec, old) }, nil
 		case ecp.CodeOf(err) == ecp.CodeInvalid:
-			return nil, refusedLicense(op, rec, wordsOf(err), err)
+			return nil, refusedLicense(op, rec, observed.WordsOf(err), err)
 		case ctx.Err() != nil:
 			return nil, &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "it was given up", Cause: err}
 		}
@@ -96,15 +95,6 @@ func refusedLicense(op string, rec ecp.ClusterRecord, why string, cause error) e
 		),
 		Fields: []ecp.FieldError{{Field: "content", Message: "is refused: " + why}},
 	}
-}
-
-// wordsOf returns what a broker itself said, else what the error says.
-func wordsOf(err error) string {
-	var said *ecp.BrokerError
-	if errors.As(err, &said) && said.Error() != "" {
-		return said.Error()
-	}
-	return ecp.MessageOf(err)
 }
 
 // licensed returns the clusters that use a license, the largest first: it has what can be
@@ -184,7 +174,7 @@ func (m *Manager) pushLicense(ctx context.Context, rec ecp.ClusterRecord, snap d
 	if err != nil {
 		m.observed.Log.WarnContext(ctx, "EMQX does not take the changed license, and a node that starts reads it: "+
 			"put the one before back, or another",
-			"cluster", rec.ID, "license", rec.Resolved.License, "why", wordsOf(err))
+			"cluster", rec.ID, "license", rec.Resolved.License, "why", observed.WordsOf(err))
 	}
 	m.observed.LicenseGiven(rec.ID)
 }

@@ -68,6 +68,8 @@ var layers = []layer{
 		tests: []string{"ecp/internal/mapstore", "emqxv4", "emqxv5", "sqlstore"}},
 	{pkg: "ecp/fleet/internal/brokers",
 		code: []string{"ecp", "ecp/internal/derive", "ecp/internal/observed", "ecp/fleet/internal/mqttprobe"}},
+	{pkg: "ecp/fleet/internal/limits",
+		code: []string{"ecp", "ecp/change", "ecp/internal/derive", "ecp/internal/observed", "ecp/internal/sched"}},
 	{pkg: "ecp/fleet/internal/sealing",
 		code: []string{"ecp", "ecp/internal/setting", "ecp/internal/fault", "ecp/change", "ecp/internal/observed"}},
 	{pkg: "ecp/fleet/internal/...", code: []string{"ecp"}},

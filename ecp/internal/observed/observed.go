@@ -1,6 +1,7 @@
 package observed
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -52,4 +53,12 @@ func New(c Config) *Clusters {
 		Config: c, index: newListIndex(),
 		memories: map[ecp.ID]*Memory{}, secretsChanged: map[ecp.ID]bool{}, licenseChanged: map[ecp.ID]bool{},
 	}
+}
+
+// LogFailure logs what a pass over a cluster could not do, unless the program is ending.
+func (c *Clusters) LogFailure(ctx context.Context, doing string, id ecp.ID, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	c.Log.WarnContext(ctx, "pass did not succeed", "doing", doing, "cluster", id, ecp.ErrorAttr(err))
 }

@@ -98,3 +98,12 @@ func (r *NodeErrors) String() string {
 	}
 	return strings.Join(parts, "; ")
 }
+
+// WordsOf returns what a broker itself said, else what the error says.
+func WordsOf(err error) string {
+	var said *ecp.BrokerError
+	if errors.As(err, &said) && said.Error() != "" {
+		return said.Error()
+	}
+	return ecp.MessageOf(err)
+}

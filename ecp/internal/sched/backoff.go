@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// LongestRetry is how long something that fails waits at most for its next try.
+const LongestRetry = 30 * time.Second
+
 // Backoff says when something that failed is tried again. The wait doubles with every failure. The try
 // comes at a random time in the second half of the wait, so that what failed together does not come back
 // together. The zero value has not failed yet.

@@ -1,4 +1,4 @@
-package fleet
+package limits
 
 import (
 	"context"
@@ -12,74 +12,82 @@ import (
 	"github.com/openecp/openecp/ecp/internal/sched"
 )
 
-// limitRetry is how long a broker is left alone at most that did not take its limit:
+// Limits brings brokers of adopted clusters to the connection limits that they are to
+// have.
+type Limits struct {
+	Observed *observed.Clusters
+	// Intent returns what the audit log keeps of a record
+	Intent func(ecp.ClusterRecord) any
+}
+
+// Retry is how long a broker is left alone at most that did not take its limit:
 // it may be back with the next report of its agent.
-const limitRetry = 5 * time.Second
+const Retry = 5 * time.Second
 
 // limitAgents is how many agents are asked at most in one pass, one after the other.
 const limitAgents = 2
 
-// errOvertaken says that something else is wanted by now.
-var errOvertaken = errors.New("another command came in between")
+// ErrOvertaken says that something else is wanted by now.
+var ErrOvertaken = errors.New("another command came in between")
 
-// reconcileLimit brings the broker of an adopted cluster to the limit that it is to
+// Reconcile brings the broker of an adopted cluster to the limit that it is to
 // have, where that is not done, and stores what came of it. It starts from what the
 // broker says and never from a remembered step. It returns when to try again; 0
 // means that nothing is to be done.
-func (m *Manager) reconcileLimit(ctx context.Context, id ecp.ID) time.Duration {
-	rec, op, err := m.observed.Load(ctx, id)
+func (m *Limits) Reconcile(ctx context.Context, id ecp.ID) time.Duration {
+	rec, op, err := m.Observed.Load(ctx, id)
 	if err != nil || rec.Deleting || rec.Status.Limit == nil || !rec.Status.Limit.Pending {
 		return 0 // a record that cannot be read is complained of by the pass itself
 	}
-	mem := m.observed.MemoryOf(id)
-	if wait := mem.Backoff.Left(m.observed.Tick(), rec.Revision); wait > 0 && !m.limitLate(id, op) {
+	mem := m.Observed.MemoryOf(id)
+	if wait := mem.Backoff.Left(m.Observed.Tick(), rec.Revision); wait > 0 && !m.late(id, op) {
 		return wait
 	}
-	out := m.bringLimit(ctx, rec, op != nil)
+	out := m.Bring(ctx, rec, op != nil)
 	if ctx.Err() != nil {
 		return 0
 	}
-	if errors.Is(out.Err, errOvertaken) {
+	if errors.Is(out.Err, ErrOvertaken) {
 		return time.Millisecond
 	}
-	ended, err := m.storeLimit(ctx, rec, out)
+	ended, err := m.store(ctx, rec, out)
 	switch {
 	case err != nil && !errors.Is(err, ecp.ErrNotFound):
-		m.logFailure(ctx, "store limit", id, err)
+		m.Observed.LogFailure(ctx, "store limit", id, err)
 		return time.Second
 	case ended || err != nil:
 		mem.Backoff = sched.Backoff{}
 		return time.Millisecond
 	}
 	if op == nil || derive.Cause(ecp.MessageOf(out.Err)) != op.Error {
-		m.logFailure(ctx, "set connection limit", id, out.Err)
+		m.Observed.LogFailure(ctx, "set connection limit", id, out.Err)
 	}
-	most := limitRetry
+	most := Retry
 	if op == nil {
-		most = longestRetry
+		most = sched.LongestRetry
 	}
-	return mem.Backoff.Fail(m.observed.Tick(), rec.Revision, m.observed.Timings.Retry, most)
+	return mem.Backoff.Fail(m.Observed.Tick(), rec.Revision, m.Observed.Timings.Retry, most)
 }
 
-// limitLate reports whether the time of an operation is over: not while agents
+// late reports whether the time of an operation is over: not while agents
 // cannot be heard, nor before they have had time to come back to this program.
-func (m *Manager) limitLate(id ecp.ID, op *ecp.Operation) bool {
-	if op == nil || op.Deadline.IsZero() || m.observed.Now().Before(op.Deadline) {
+func (m *Limits) late(id ecp.ID, op *ecp.Operation) bool {
+	if op == nil || op.Deadline.IsZero() || m.Observed.Now().Before(op.Deadline) {
 		return false
 	}
-	obs := m.observed.Observe(id)
-	return obs.Unheard == "" && !m.observed.Now().Before(obs.Since.Add(m.observed.Timings.AgentReturn))
+	obs := m.Observed.Observe(id)
+	return obs.Unheard == "" && !m.Observed.Now().Before(obs.Since.Add(m.Observed.Timings.AgentReturn))
 }
 
-// bringLimit asks what the broker has and sends what it is to have, if that is
+// Bring asks what the broker has and sends what it is to have, if that is
 // another number. What is about to be sent is stored before.
-func (m *Manager) bringLimit(ctx context.Context, rec ecp.ClusterRecord, asked bool) (out derive.LimitOutcome) {
+func (m *Limits) Bring(ctx context.Context, rec ecp.ClusterRecord, asked bool) (out derive.LimitOutcome) {
 	l := *rec.Status.Limit
 	if n := rec.Spec.Connections(); len(l.Sent) == 0 && n == 0 && l.Set == 0 && !rec.Deleting ||
 		rec.Deleting && l.Untouched() {
 		return derive.LimitOutcome{Done: true} // nothing from here can be at the broker
 	}
-	is, major, err := m.askLimit(ctx, rec,
+	is, major, err := m.ask(ctx, rec,
 		func(ctx context.Context, b ecp.ConnectionLimiter) (ecp.ConnectionLimit, error) {
 			return b.ConnectionLimit(ctx)
 		})
@@ -98,19 +106,19 @@ func (m *Manager) bringLimit(ctx context.Context, rec ecp.ClusterRecord, asked b
 		out.Err, out.Final = ecp.NewError(ecp.CodeUnsupported, "", next.Why), true
 		out.Dropped = m.droppedNow(rec, next.Why)
 	case derive.LimitSend:
-		m.sendLimit(ctx, rec, next.Limit, &out)
+		m.send(ctx, rec, next.Limit, &out)
 	}
 	return out
 }
 
-// sendLimit sets a limit at the broker and looks what came of it. The adapter
+// send sets a limit at the broker and looks what came of it. The adapter
 // compares the echo and reads the license afterwards.
-func (m *Manager) sendLimit(ctx context.Context, rec ecp.ClusterRecord, n int, out *derive.LimitOutcome) {
+func (m *Limits) send(ctx context.Context, rec ecp.ClusterRecord, n int, out *derive.LimitOutcome) {
 	if err := m.noteSending(ctx, rec, n, out.Is); err != nil {
 		out.Err = err
 		return
 	}
-	is, _, err := m.askLimit(ctx, rec, func(ctx context.Context, b ecp.ConnectionLimiter) (ecp.ConnectionLimit, error) {
+	is, _, err := m.ask(ctx, rec, func(ctx context.Context, b ecp.ConnectionLimiter) (ecp.ConnectionLimit, error) {
 		return b.SetConnectionLimit(ctx, n)
 	})
 	if err != nil {
@@ -119,7 +127,7 @@ func (m *Manager) sendLimit(ctx context.Context, rec ecp.ClusterRecord, n int, o
 			out.Refused = n
 		}
 		if errors.Is(err, ecp.ErrLicenseNotBusinessCritical) {
-			out.Dropped = m.droppedNow(rec, wordsOf(err))
+			out.Dropped = m.droppedNow(rec, observed.WordsOf(err))
 		}
 		return
 	}
@@ -133,14 +141,14 @@ func (m *Manager) sendLimit(ctx context.Context, rec ecp.ClusterRecord, n int, o
 
 // noteSending stores that a number is about to be sent: a program that takes over
 // here has to know what the broker had before, and what it may have since.
-func (m *Manager) noteSending(ctx context.Context, seen ecp.ClusterRecord, n int, is ecp.ConnectionLimit) error {
-	err := m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
+func (m *Limits) noteSending(ctx context.Context, seen ecp.ClusterRecord, n int, is ecp.ConnectionLimit) error {
+	err := m.Observed.Store.Write(ctx, func(tx ecp.Tx) error {
 		rec, _, err := observed.LoadTx(tx, seen.ID)
 		if err != nil {
 			return err
 		}
-		if overtaken(seen, rec) {
-			return errOvertaken
+		if Overtaken(seen, rec) {
+			return ErrOvertaken
 		}
 		next := rec.Clone()
 		l := next.Status.Limit
@@ -151,31 +159,31 @@ func (m *Manager) noteSending(ctx context.Context, seen ecp.ClusterRecord, n int
 			former := is.Set
 			l.Former = &former
 		}
-		return putLimit(tx, rec, next)
+		return Put(tx, rec, next)
 	})
-	m.observed.Counters.Writes.Add(1)
+	m.Observed.Counters.Writes.Add(1)
 	return err
 }
 
-// overtaken reports whether something else is wanted of a cluster's limit than when
+// Overtaken reports whether something else is wanted of a cluster's limit than when
 // it was read.
-func overtaken(seen, is ecp.ClusterRecord) bool {
+func Overtaken(seen, is ecp.ClusterRecord) bool {
 	return is.Status.Limit == nil || is.Generation != seen.Generation || is.Deleting != seen.Deleting ||
 		is.Force != seen.Force || is.Status.Operation != seen.Status.Operation
 }
 
-// putLimit stores a record whose limit is another, with what it has booked: what it
+// Put stores a record whose limit is another, with what it has booked: what it
 // gives back is free from then on.
-func putLimit(tx ecp.Tx, was, is ecp.ClusterRecord) error {
+func Put(tx ecp.Tx, was, is ecp.ClusterRecord) error {
 	if err := change.Rebook(tx, ecp.System, was, is, time.Time{}); err != nil {
 		return err
 	}
 	return derive.PutTransitions(tx, []ecp.ClusterRecord{is})
 }
 
-// storeLimit stores what came of a try, unless something else is wanted by now. It
+// store stores what came of a try, unless something else is wanted by now. It
 // reports whether there is nothing left to do.
-func (m *Manager) storeLimit(
+func (m *Limits) store(
 	ctx context.Context, seen ecp.ClusterRecord, out derive.LimitOutcome,
 ) (ended bool, _ error) {
 	id := seen.ID
@@ -185,16 +193,16 @@ func (m *Manager) storeLimit(
 		Kind:   ecp.KindCluster,
 		Key:    string(id),
 	}
-	err := m.Changes.DoAs(ctx, ecp.System, q, func(w *change.Tx) error {
+	err := m.Observed.Changes.DoAs(ctx, ecp.System, q, func(w *change.Tx) error {
 		ended = true
 		rec, op, err := observed.LoadTx(w.Tx, id)
-		if err != nil || overtaken(seen, rec) {
+		if err != nil || Overtaken(seen, rec) {
 			return err
 		}
-		next, newOp := derive.LimitAfter(w.Now, rec, op, out, m.limitLate(id, op))
+		next, newOp := derive.LimitAfter(w.Now, rec, op, out, m.late(id, op))
 		ended = newOp != nil && newOp.Phase.Final() || op == nil && out.Done
 		if next.Generation != rec.Generation { // what was asked for is taken back
-			w.Note(string(id), rec.Project, intentOf(rec), intentOf(next))
+			w.Note(string(id), rec.Project, m.Intent(rec), m.Intent(next))
 		}
 		if newOp != nil && !derive.SameOperation(*op, *newOp) {
 			if err := ecp.Put(w.Tx, *newOp, ecp.AnyVersion); err != nil {
@@ -208,22 +216,22 @@ func (m *Manager) storeLimit(
 		if err != nil {
 			return err
 		}
-		next.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.observed.Timings, w.Now, next, agents,
-			m.observed.AdoptedSnapshot(id)))
-		return putLimit(w.Tx, rec, next)
+		next.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.Observed.Timings, w.Now, next, agents,
+			m.Observed.AdoptedSnapshot(id)))
+		return Put(w.Tx, rec, next)
 	})
-	m.observed.Counters.Writes.Add(1)
+	m.Observed.Counters.Writes.Add(1)
 	return ended, err
 }
 
-// askLimit asks the broker of an adopted cluster through an agent, and through
+// ask asks the broker of an adopted cluster through an agent, and through
 // another one where that does not answer. It returns the major version that
 // answered, too.
-func (m *Manager) askLimit(
+func (m *Limits) ask(
 	ctx context.Context, rec ecp.ClusterRecord,
 	question func(context.Context, ecp.ConnectionLimiter) (ecp.ConnectionLimit, error),
 ) (ecp.ConnectionLimit, int, error) {
-	nodes := m.observed.LikeliestAgents(rec.ID)
+	nodes := m.Observed.LikeliestAgents(rec.ID)
 	if len(nodes) == 0 {
 		return ecp.ConnectionLimit{}, 0, ecp.NewError(ecp.CodeUnavailable, "", observed.NoAgentConnected)
 	}
@@ -232,7 +240,7 @@ func (m *Manager) askLimit(
 	refused := len(nodes) <= limitAgents // by every agent that there is
 	q := observed.Query{Op: "set connection limit of " + string(rec.ID), ID: rec.ID}
 	for _, node := range nodes[:min(len(nodes), limitAgents)] {
-		is, err := observed.QueryNode(ctx, m.observed, q, rec, rec.Status.Version, node, nodes, question)
+		is, err := observed.QueryNode(ctx, m.Observed, q, rec, rec.Status.Version, node, nodes, question)
 		if err == nil {
 			return is, v.Major, nil
 		}
@@ -281,9 +289,9 @@ func agentRefuses(err error) bool {
 }
 
 // droppedNow notes how a broker is reported to be that takes no limit.
-func (m *Manager) droppedNow(rec ecp.ClusterRecord, why string) *ecp.LimitDropped {
+func (m *Limits) droppedNow(rec ecp.ClusterRecord, why string) *ecp.LimitDropped {
 	d := ecp.LimitDropped{Why: derive.Clip(why, 500), Version: rec.Status.Version}
-	for _, a := range observed.ByReport(m.observed.Observe(rec.ID).Agents) {
+	for _, a := range observed.ByReport(m.Observed.Observe(rec.ID).Agents) {
 		if a.Connected && a.Report.Complete() {
 			d.LicenseType = a.Report.LicenseType
 			d.Version, d.Limit = a.Report.Description.Version, a.Report.Description.Limit
