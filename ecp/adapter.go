@@ -12,7 +12,7 @@ import (
 // can do beyond Describe it says by further interfaces, found by assertion:
 // [ConnectionLimiter], [Monitor], [AlarmSource], [IntegrationSource],
 // [Evacuator], [MemberManager], [ListenerManager], [LicenseManager],
-// [Metrics] and [HealthSource].
+// [Metrics], [MetricsLoader] and [HealthSource].
 type Adapter interface {
 	// Major is the EMQX major version it speaks to, e.g. 5.
 	Major() int

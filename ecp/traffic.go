@@ -81,6 +81,14 @@ type Metrics interface {
 	WriteMetrics(ctx context.Context, w io.Writer, s MetricsScope) (int64, error)
 }
 
+// MetricsLoader is a Broker whose metrics are a part of it that has to be loaded first. It is
+// only asked to load it in clusters that are ours.
+type MetricsLoader interface {
+	// LoadMetrics loads it on the answering node, for good: it is there after restarts, too.
+	// That it is loaded already is no error.
+	LoadMetrics(ctx context.Context) error
+}
+
 // MaxMetrics is the size of the largest exposition that is copied, in bytes.
 const MaxMetrics = 256 << 20
 

@@ -242,6 +242,7 @@ func (c *Cluster) removeNode(name string, t time.Time) {
 		n.kill(t)
 		c.loseClients(n, t)
 		n.left = true
+		c.v4.forget(name)
 		c.nodes = slices.DeleteFunc(c.nodes, func(m *Node) bool { return m == n })
 	}
 }

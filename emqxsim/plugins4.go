@@ -1,6 +1,9 @@
 package emqxsim
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // plugins4 are the plugins of a node, and whether they are loaded at first. Only
 // emqx_prometheus has an effect.
@@ -46,6 +49,11 @@ type plugin4 struct{ node, name string }
 func (s *state4) loaded(node, name string) bool {
 	loaded, changed := s.plugins[plugin4{node, name}]
 	return changed && loaded || !changed && plugins4[name]
+}
+
+// forget forgets what was loaded on a node whose data folder is gone.
+func (s *state4) forget(node string) {
+	maps.DeleteFunc(s.plugins, func(p plugin4, _ bool) bool { return p.node == node })
 }
 
 func (s *state4) set(node, name string, loaded bool) {

@@ -46,10 +46,10 @@ func checksOf(login ecp.Credentials) emqxhttp.Checks {
 
 // Messages of refusals that say that nothing is left to do.
 var (
-	evacuatedAlready = []string{"already_started"}
-	evacuatedNot     = []string{"not_started"}
-	memberAlready    = []string{"already_in_cluster", "already in cluster"}
-	memberNot        = []string{"not_in_cluster", "not in cluster"}
+	startedAlready = []string{"already_started"}
+	evacuatedNot   = []string{"not_started"}
+	memberAlready  = []string{"already_in_cluster", "already in cluster"}
+	memberNot      = []string{"not_in_cluster", "not in cluster"}
 )
 
 // Codes of business errors. EMQX's own codes are 101 to 116, the others are those of HTTP.

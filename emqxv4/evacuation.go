@@ -34,7 +34,7 @@ func (b *broker) StartEvacuation(ctx context.Context, node string, o ecp.Evacuat
 		return emqxhttp.Invalid("start evacuation", "order", "has a rate or a time below zero; 0 means the "+
 			"broker's default")
 	}
-	return b.evacuate(ctx, node, "start", evacuationBodyOf(o), evacuatedAlready,
+	return b.evacuate(ctx, node, "start", evacuationBodyOf(o), startedAlready,
 		func(p ecp.EvacuationPhase) bool { return p != ecp.EvacuationNone })
 }
 

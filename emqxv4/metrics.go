@@ -3,6 +3,7 @@ package emqxv4
 import (
 	"context"
 	"io"
+	"net/http"
 	"net/url"
 
 	"github.com/openecp/openecp/ecp"
@@ -23,5 +24,24 @@ func (b *broker) WriteMetrics(ctx context.Context, w io.Writer, _ ecp.MetricsSco
 	return b.client.WriteExposition(ctx, w, c.Request, func(ctx context.Context, a emqxhttp.Answer) error {
 		_, err := b.payload(ctx, c, a)
 		return err
+	})
+}
+
+// LoadMetrics loads the plugin emqx_prometheus, which EMQX writes down in its data folder.
+func (b *broker) LoadMetrics(ctx context.Context) error {
+	ctx, cancel := b.client.Bound(ctx)
+	defer cancel()
+	node, err := b.self(ctx)
+	if err != nil {
+		return err
+	}
+	if node == "" {
+		return b.client.Fail(ecp.CodeUnavailable, "does not tell the name of its node", nil)
+	}
+	return b.do(ctx, call{
+		requires: exposition, node: node, alreadyDone: startedAlready,
+		Request: emqxhttp.Request{
+			Method: http.MethodPut, Path: ofNode(node, "/plugins/emqx_prometheus/load"), Idempotent: true,
+		},
 	})
 }

@@ -58,3 +58,31 @@ type writer struct{ err error }
 
 // Write writes nothing.
 func (w writer) Write([]byte) (int, error) { return 0, w.err }
+
+// TestLoadMetrics: the plugin is loaded on the node that answers, and may be there already.
+func TestLoadMetrics(t *testing.T) {
+	const load = "/api/v4/nodes/emqx@a/plugins/emqx_prometheus/load"
+	for _, c := range []struct {
+		name  string
+		paths emqxtest.Paths
+		code  ecp.Code // empty means it is loaded
+		says  string
+	}{
+		{"it is loaded", emqxtest.Paths{load: recorded(t, "17-prometheus-load")}, "", ""},
+		{"it was loaded", emqxtest.Paths{load: recorded(t, "17-plugin-load-again")}, "", ""},
+		{"it is not there", nil, ecp.CodeUnsupported, "emqx_ctl plugins load emqx_prometheus"},
+		{"it does not start", emqxtest.Paths{load: answer{200, "application/json",
+			`{"message":"parse_config_file_failed"}`}}, ecp.CodeUnavailable, "parse_config_file_failed"},
+		{"no node is named", emqxtest.Paths{"/status": emqxtest.Status(200)}, ecp.CodeUnavailable, "name of its node"},
+		{"it fails", emqxtest.Paths{load: emqxtest.Status(500)}, ecp.CodeUnavailable, "500"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := brokerOf[ecp.MetricsLoader](t, site{version: "4.4.19", paths: c.paths}).LoadMetrics(t.Context())
+			if c.code == "" {
+				require.NoError(t, err)
+				return
+			}
+			refusedWith(t, err, c.code, c.says)
+		})
+	}
+}

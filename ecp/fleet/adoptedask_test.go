@@ -265,6 +265,9 @@ func TestAskBeforeEMQXWasReached(t *testing.T) {
 // Each node of an EMQX 4 tells its own metrics, and no other's.
 func TestMetricsOfANode(t *testing.T) {
 	o := newOutpost(t, "4.4.24", 2)
+	_, err := o.m.Monitor.WriteNodeMetrics(asSystem(), o.id, "emqx@10.0.0.1", &strings.Builder{})
+	require.ErrorIs(t, err, ecp.ErrUnsupported, "nothing is loaded in what is not ours")
+	require.ErrorContains(t, err, "emqx_ctl plugins load emqx_prometheus")
 	o.loadPrometheus()
 	o.sim.AddClients(emqxsim.Clients{Name: "meter", Count: 3})
 	for _, n := range o.nodes[:2] {
@@ -286,7 +289,7 @@ func TestMetricsOfANode(t *testing.T) {
 		require.ErrorIs(t, err, want, node)
 	}
 	o.nodes = o.nodes[:2] // no agent is beside the third
-	_, err := o.m.Monitor.WriteNodeMetrics(asSystem(), o.id, "emqx@10.0.0.3", &strings.Builder{})
+	_, err = o.m.Monitor.WriteNodeMetrics(asSystem(), o.id, "emqx@10.0.0.3", &strings.Builder{})
 	require.ErrorIs(t, err, ecp.ErrUnavailable)
 	require.ErrorContains(t, err, "no agent beside the node emqx@10.0.0.3 is connected")
 	_, err = o.m.Monitor.WriteNodeMetrics(context.Background(), o.id, "emqx@10.0.0.1", &strings.Builder{})

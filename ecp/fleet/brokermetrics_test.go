@@ -64,6 +64,44 @@ func TestMetricsOfAnotherNode(t *testing.T) {
 	}
 }
 
+// TestMetricsOfHosted4: a node of EMQX 4.4 that lacks the plugin for its metrics loads it when
+// it is first asked, once. Nobody else's answer takes its place.
+func TestMetricsOfHosted4(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		r.run()
+		info, _, err := r.m.Create(asSystem(),
+			fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec("emqx-ee-4.4.24", 2)})
+		require.NoError(t, err)
+		c := r.m.Cluster(info.ID)
+		r.reaches(c, ecp.Running)
+		sim, node := r.sim.Cluster(c.ID()), r.nodeName(c, 1)
+		load := "/api/v4/nodes/" + node + "/plugins/emqx_prometheus/load"
+		ask := func() (string, error) {
+			var b strings.Builder
+			_, err := r.m.Monitor.WriteNodeMetrics(asSystem(), c.ID(), node, &b)
+			return b.String(), err
+		}
+
+		works := sim.AddFault(emqxsim.Fault{Path: load, Status: 200, ContentType: "application/json",
+			Body: `{"message":"parse_config_file_failed"}`})
+		text, err := ask()
+		require.ErrorIs(t, err, ecp.ErrUnavailable)
+		require.ErrorContains(t, err, "parse_config_file_failed")
+		require.Empty(t, text)
+		works()
+
+		text, err = ask()
+		require.NoError(t, err)
+		require.Contains(t, text, "\nemqx_connections_count 0\n")
+		sim.AddFault(emqxsim.Fault{Path: load, Status: 500}) // nobody calls it again
+		_, err = ask()
+		require.NoError(t, err)
+		r.ends(r.do(c, ecp.Restart{}), ecp.PhaseSucceeded)
+		_, err = ask()
+		require.NoError(t, err, "it stays loaded through restarts")
+	})
+}
+
 // TestMetricsThatDoNotBegin are given up like every other question.
 func TestMetricsThatDoNotBegin(t *testing.T) {
 	inBubble(t, func(r *rig) {

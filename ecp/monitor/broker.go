@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -93,9 +94,9 @@ const metricsPatience = time.Minute
 // WriteMetrics copies a cluster's metrics in Prometheus' text format to w as
 // they come, and says how many bytes that were. It begins within 20 seconds,
 // as every answer does, and ends within a minute if w blocks for no longer. As
-// long as nothing was written another node can take over. Where the error is not nil and something was written, that
-// is not
-// whole, and whoever serves it on has to say so.
+// long as nothing was written another node can take over. Where the error is not nil and
+// something was written, that is not whole, and whoever serves it on has to say so. A node
+// of a hosted EMQX 4 that lacks the plugin for it loads it first.
 func (m *Monitor) WriteMetrics(ctx context.Context, id ecp.ID, w io.Writer, s ecp.MetricsScope) (int64, error) {
 	return m.writeMetrics(ctx, about("metrics", id, ecp.FeatureMonitoring), w, s)
 }
@@ -120,9 +121,25 @@ func (m *Monitor) writeMetrics(ctx context.Context, q observed.Query, w io.Write
 	ctx, cancel := context.WithTimeout(ctx, metricsPatience)
 	defer cancel()
 	q.Out = &observed.Stream{W: w}
-	_, err := observed.QueryBroker(ctx, m.observed, q,
-		func(ctx context.Context, b ecp.Metrics) (int64, error) { return b.WriteMetrics(ctx, q.Out, s) })
+	_, err := observed.QueryBroker(ctx, m.observed, q, func(ctx context.Context, b ecp.Metrics) (int64, error) {
+		n, err := b.WriteMetrics(ctx, q.Out, s)
+		loader, ok := b.(ecp.MetricsLoader)
+		if !ok || n > 0 || !errors.Is(err, ecp.ErrUnsupported) || !m.hosts(ctx, q) {
+			return n, err
+		}
+		if err := loader.LoadMetrics(ctx); err != nil {
+			return 0, err
+		}
+		return b.WriteMetrics(ctx, q.Out, s)
+	})
 	return q.Out.N, err
+}
+
+// hosts reports whether a cluster is ours, so that what it lacks may be loaded. That is done
+// when it is missed and not before: a node comes without it whenever its volume is new.
+func (m *Monitor) hosts(ctx context.Context, q observed.Query) bool {
+	rec, err := m.observed.LoadReadable(ctx, q.Op, ecp.RightRead, q.ID)
+	return err == nil && rec.Mode == ecp.Hosted
 }
 
 func about(what string, id ecp.ID, f ecp.Feature) observed.Query {
