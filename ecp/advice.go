@@ -20,7 +20,8 @@ var advice = map[Reason]string{
 	ReasonNothingServes: "see why no pod is ready in the list of nodes: image, license, memory, volume; put that " +
 		"right with a change, or repair",
 	ReasonPartitioned: "see that the network between nodes is whole; EMQX heals by itself when it is, within two " +
-		"minutes; if it does not, restart the pods of the smaller side",
+		"minutes; if it does not, repair restarts the nodes of the smaller side, whose clients are cut: ask for its " +
+		"plan first",
 	ReasonForeignOwner: "the namespace of the cluster's id belongs to somebody else: give it back, or delete the " +
 		"cluster's record",
 	ReasonDataLost: "put the volume back if it was moved; else repair accepts the loss and makes the node anew, " +
@@ -63,6 +64,8 @@ var advice = map[Reason]string{
 
 // adoptedAdvice is for reasons that mean another thing where there is an agent.
 var adoptedAdvice = map[Reason]string{
+	ReasonPartitioned: "see that the network between nodes is whole; EMQX heals by itself when it is, within two " +
+		"minutes; if it does not, restart the nodes of the smaller side, one after the other",
 	ReasonNodeDown: "start EMQX on that host; `emqx_ctl cluster force-leave NODE` makes EMQX forget a member that " +
 		"has left for good",
 	ReasonIdentityConflict: "two agents run with one key, or two beside one node: stop the copy, and register it " +

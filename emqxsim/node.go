@@ -50,6 +50,7 @@ func (n *Node) start(t time.Time) { n.startIn(t, n.c.cfg.BootTime, n.c.cfg.BootP
 func (n *Node) startIn(t time.Time, boot, page time.Duration) {
 	n.boot, n.page = boot, page
 	n.resume(t)
+	n.c.rejoin(n, t)
 	n.started, n.dead = t, false
 	n.joins = n.bootedAt().Add(n.c.cfg.Pace.Alone)
 	n.traffic, n.history, n.over = traffic{}, nil, nil

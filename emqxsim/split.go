@@ -84,6 +84,18 @@ func (c *Cluster) splitStep(t time.Time) {
 	}
 }
 
+// rejoin lets a node that starts find the larger side, if the network is whole again. When
+// all are on one side nothing is left to heal.
+func (c *Cluster) rejoin(n *Node, t time.Time) {
+	if c.split == nil || c.split.heals.IsZero() || n.left {
+		return
+	}
+	n.side = c.largestSide(t)
+	if !slices.ContainsFunc(c.members(), func(m *Node) bool { return m.side != n.side }) {
+		c.unite()
+	}
+}
+
 // largestSide returns the side with most running members, or of two equal ones the side
 // with the first name.
 func (c *Cluster) largestSide(t time.Time) int {

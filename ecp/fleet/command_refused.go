@@ -126,26 +126,21 @@ func (m *Manager) repairExpels(rec ecp.ClusterRecord, kind ecp.CommandKind) erro
 	return ecp.NewError(ecp.CodeConflict, "", derive.DescribeForeign(snap.ForeignMembers))
 }
 
-// repairJoins refuses a repair while nodes count different members: it makes
-// objects and pods as they should be, which they are, and then could only fail
-// for want of time.
+// repairJoins refuses a repair of nodes that count different members where it could not join
+// them: it cannot be told which side is the smaller one.
 func (m *Manager) repairJoins(rec ecp.ClusterRecord, kind ecp.CommandKind) error {
-	if kind != ecp.CommandRepair || !derive.Unjoined[rec.Status.Reason] {
+	if kind != ecp.CommandRepair || rec.Mode != ecp.Hosted {
 		return nil
 	}
-	why := ""
-	if rec.Status.Reason == ecp.ReasonPartitioned {
-		why = rec.Status.Message
+	snap, seen := m.observed.Last(rec.ID)
+	if rec.Status.Reason == ecp.ReasonPartitioned && (!seen || snap.Unseen != "" || len(snap.Views) == 0) {
+		return ecp.NewError(ecp.CodeUnavailable, "", "the nodes have not been asked whom they count since the program "+
+			"began, or cannot be seen now; ask again when they were")
 	}
-	if snap, seen := m.observed.Last(rec.ID); seen && snap.Unseen == "" {
-		if v := derive.NewView(snap.At, rec, snap); v.Partitioned() {
-			why = derive.DescribePartition(v)
-		}
+	if not := derive.NewView(snap.At, rec, snap).ToJoin().Not; not != "" && derive.Unjoined[rec.Status.Reason] {
+		return ecp.NewError(ecp.CodeConflict, "", "nodes count different members, and "+not)
 	}
-	if why == "" {
-		return nil
-	}
-	return ecp.NewError(ecp.CodeConflict, "", why)
+	return nil
 }
 
 // mayWhileOlder refuses commands whose outcome would be written over what the

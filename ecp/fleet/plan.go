@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
@@ -70,8 +69,8 @@ func (m *Manager) planOf(rec ecp.ClusterRecord, d decision, cmd ecp.Command) ecp
 	if inPlace, _ := derive.InPlace(rec, d.rec, info.Nodes); inPlace {
 		plan.Nodes.Resized, plan.Nodes.Replaced = plan.Nodes.Replaced, []int{}
 	}
+	clients := map[int]int{}
 	if rec.Mode == ecp.Hosted {
-		clients := map[int]int{}
 		for _, n := range info.Nodes {
 			clients[n.Ordinal] = n.Connections
 		}
@@ -83,26 +82,11 @@ func (m *Manager) planOf(rec ecp.ClusterRecord, d decision, cmd ecp.Command) ecp
 	plan.Notes = slices.Concat(d.notes, limitNotes(info, d), volumeNotes(rec, d),
 		versionNotes(rec.Resolved.Image, d.rec.Resolved.Image),
 		notes(m.observed.Timings, info, d, plan.Nodes, len(outdated)), m.surplusNotes(rec, d))
-	if d.kind == ecp.OpRepair {
-		planRepair(&plan, info.Nodes)
+	if snap, _ := m.observed.Last(rec.ID); d.kind == ecp.OpRepair {
+		derive.PlanRepair(&plan, derive.NewView(snap.At, rec, snap), clients)
 	}
 	plan.Hash = planHash(rec, d, plan, info.Nodes)
 	return plan
-}
-
-// planRepair adds the nodes that a repair makes anew since they will not start.
-func planRepair(plan *ecp.Plan, nodes []ecp.NodeInfo) {
-	var pods []string
-	for _, n := range nodes {
-		if n.Broken && !n.Terminating && !slices.Contains(plan.Nodes.Replaced, n.Ordinal) {
-			plan.Nodes.Replaced = append(plan.Nodes.Replaced, n.Ordinal)
-			pods = append(pods, n.Pod)
-		}
-	}
-	if len(pods) > 0 {
-		plan.Notes = append(plan.Notes, "what will not start without help is made anew, with its volume: "+
-			strings.Join(pods, ", "))
-	}
 }
 
 // planHash is what a plan is recognised by: what of it a person decides on. What is

@@ -70,7 +70,7 @@ func (m *Manager) reconcile(ctx context.Context, id ecp.ID) time.Duration {
 		snap = m.observeAgain(ctx, p, rec, mem, snap)
 	}
 	changed := ctx.Err() == nil &&
-		(m.unite(ctx, p, rec, mem, &snap, &outcome) || m.replaceBroken(ctx, p, rec, mem, &snap, &outcome) ||
+		(m.replaceBroken(ctx, p, rec, mem, &snap, &outcome) || m.unite(ctx, p, rec, mem, &snap, &outcome) ||
 			m.rollout(ctx, p, rec, mem, &snap, &outcome))
 	if changed {
 		snap = m.observeAgain(ctx, p, rec, mem, snap)

@@ -1,8 +1,8 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
-	"slices"
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/derive"
@@ -23,7 +23,7 @@ func (m *Manager) rollout(
 		return false
 	}
 	next := derive.NextRolloutStep(v, false)
-	snap.Waits = next.Waits
+	snap.Waits = cmp.Or(next.Waits, snap.Waits)
 	if n := v.ToReplace(next); n != nil && rec.Status.Draining == nil {
 		if snap.Waits = m.brokers.DryRun(ctx, p, v, *n, mem); snap.Waits != "" {
 			return false
@@ -67,8 +67,8 @@ func (m *Manager) rollout(
 	return false
 }
 
-// unite restarts a node of the younger side where nodes have never met. It reports
-// whether something was done.
+// unite restarts a node of the smaller side: where nodes have never met, and where a
+// repair is to join them. It reports whether something was done.
 func (m *Manager) unite(
 	ctx context.Context, p ecp.Provisioner, rec ecp.ClusterRecord, mem *observed.Memory, snap *derive.Snapshot,
 	outcome *derive.Outcome,
@@ -76,17 +76,23 @@ func (m *Manager) unite(
 	v := derive.NewView(snap.At, rec, *snap)
 	unsure := snap.Unseen != "" || snap.Failure != nil || v.Loss != nil
 	underWay := rec.Deleting || rec.Status.Applied != rec.Generation || len(snap.Found.Drift) > 0
-	if unsure || underWay || !v.NeverMet() {
+	if unsure || underWay {
 		return false
 	}
-	sides := v.Sides()
-	young := sides[len(sides)-1]
-	n := slices.MaxFunc(young, func(a, b ecp.NodeObservation) int { return a.Since.Compare(b.Since) })
-	snap.Waits = derive.DescribeSides(sides) + "; " + n.Pod + " is restarted, so that it joins"
+	next, waits := v.NextToJoin(mem.RepairedBy(rec.Status.Operation))
+	snap.Waits = waits
+	if next == nil {
+		return false
+	}
 	d := derive.DesiredOf(rec, snap.Found)
-	d.Replace = map[int]string{n.Ordinal: n.PodUID}
-	m.observed.Log.WarnContext(ctx, "nodes have never met; one is restarted", "cluster", rec.ID, "node", n.Name)
-	return m.apply(ctx, p, rec, d, mem, snap, outcome)
+	d.Replace = map[int]string{next.Ordinal: next.PodUID}
+	m.observed.Log.WarnContext(ctx, "nodes count different members; one is restarted", "cluster", rec.ID, "node",
+		next.Name)
+	if !m.apply(ctx, p, rec, d, mem, snap, outcome) {
+		return false
+	}
+	mem.RepairedBy(rec.Status.Operation)[next.Ordinal] = true
+	return true
 }
 
 // replaceBroken makes the pods anew that will not start without help: each node once for
@@ -100,13 +106,11 @@ func (m *Manager) replaceBroken(
 	if len(broken) == 0 {
 		return false
 	}
-	if mem.Repaired.By != rec.Status.Operation {
-		mem.Repaired = observed.Repaired{By: rec.Status.Operation, Ordinals: map[int]bool{}}
-	}
+	done := mem.RepairedBy(rec.Status.Operation)
 	d := derive.DesiredOf(rec, snap.Found)
 	d.Replace = map[int]string{}
 	for _, n := range broken {
-		if !mem.Repaired.Ordinals[n.Ordinal] {
+		if !done[n.Ordinal] {
 			d.Replace[n.Ordinal] = n.PodUID
 		}
 	}
@@ -114,7 +118,7 @@ func (m *Manager) replaceBroken(
 		return false
 	}
 	for ordinal := range d.Replace {
-		mem.Repaired.Ordinals[ordinal] = true
+		done[ordinal] = true
 	}
 	return true
 }

@@ -118,7 +118,7 @@ func readyCondition(v View, _ int) verdict {
 	case v.Want == 0:
 		return poweredOff
 	case v.NeverMet():
-		return verdict{Status: ecp.False, Reason: ecp.ReasonPartitioned, Message: DescribeSides(v.Sides())}
+		return verdict{Status: ecp.False, Reason: ecp.ReasonPartitioned, Message: describeSides(v.strangers())}
 	case v.settling() != "":
 		return onItsWay
 	case len(v.Ready) < v.Want:

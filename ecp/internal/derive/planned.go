@@ -1,8 +1,10 @@
 package derive
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
@@ -73,4 +75,34 @@ func PlannedClients(t ecp.Timings, version string, e ecp.Evacuation, nodes ecp.P
 func MovesNoClients(version string) bool {
 	v, ok := ecp.ParseVersion(version)
 	return ok && v.Before(ecp.Version{Major: 4, Minor: 4, Patch: 12})
+}
+
+// PlanRepair adds to the plan of a repair the nodes that it makes anew: those that are
+// restarted so that they join the others, whose clients are cut, and those that will not
+// start. clients are those of each node, by ordinal.
+func PlanRepair(plan *ecp.Plan, v View, clients map[int]int) {
+	add := func(nodes []ecp.NodeObservation) (added []ecp.NodeObservation) {
+		for _, n := range nodes {
+			if !slices.Contains(plan.Nodes.Replaced, n.Ordinal) {
+				plan.Nodes.Replaced, added = append(plan.Nodes.Replaced, n.Ordinal), append(added, n)
+			}
+		}
+		return added
+	}
+	if apart := add(v.ToJoin().Restart); len(apart) > 0 {
+		cut := 0
+		for _, n := range apart {
+			cut += clients[n.Ordinal]
+		}
+		plan.Clients.Cut += cut
+		plan.Notes = slices.Insert(plan.Notes, 0, fmt.Sprintf("nodes count different members: those of the smaller "+
+			"side are restarted, each when the one before has joined: %s; %d clients are cut; what was changed on that side "+
+			"since they parted is lost", strings.Join(PodsOf(apart), ", "), cut))
+	}
+	broken := add(slices.DeleteFunc(slices.Clone(v.Snapshot.Found.Nodes),
+		func(n ecp.NodeObservation) bool { return !n.Broken || n.Terminating }))
+	if len(broken) > 0 {
+		plan.Notes = append(plan.Notes, "what will not start without help is made anew, with its volume: "+
+			strings.Join(PodsOf(broken), ", "))
+	}
 }

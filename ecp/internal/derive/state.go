@@ -2,7 +2,6 @@ package derive
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -292,35 +291,6 @@ func (v View) notReady() string {
 		}
 	}
 	return b.String()
-}
-
-// whatHeals tells what to expect of nodes that count different members.
-const whatHeals = "EMQX takes some minutes to find that its nodes have lost one another, and heals by itself when " +
-	"they reach one another again: it restarts the smaller part, whose clients are cut; look at the network between " +
-	"the nodes. Repair cannot join them"
-
-// whatUnites tells what to expect of nodes that have never met.
-const whatUnites = "EMQX looks for others only when it starts, so that this does not heal by itself: the younger " +
-	"side is restarted, one node after the other, and joins; if it comes again, look whether the pods reach the " +
-	"DNS of Kubernetes over UDP and TCP. Repair cannot join them"
-
-func DescribePartition(v View) string {
-	if sides := v.Sides(); len(sides) > 1 {
-		return DescribeSides(sides) + "; " + whatUnites
-	}
-	return "nodes count different members: " + describeViews(v) + "; " + whatHeals
-}
-
-func describeViews(v View) string {
-	var parts []string
-	for _, node := range slices.Sorted(maps.Keys(v.Snapshot.Views)) {
-		var names []string
-		for _, m := range v.Snapshot.Views[node] {
-			names = append(names, m.Name)
-		}
-		parts = append(parts, node+" sees "+strings.Join(names, ", "))
-	}
-	return strings.Join(parts, "; ")
 }
 
 // wayBack returns what a person can do about nodes that EMQX's refusal keeps from

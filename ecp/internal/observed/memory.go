@@ -30,17 +30,26 @@ type Memory struct {
 	AskInterval  time.Duration          // between questions to EMQX while it is waited for
 	DryRun       DryRun                 // the last one
 	ExitMessages map[int]ExitMessage    // of nodes that did not start, by ordinal
-	Repaired     Repaired               // by the last repair
+	repaired     repaired               // by the last repair
 
 	agents   derive.AgentMemory   // of an adopted cluster; guarded by Clusters.mu, as all below
 	faltered map[string]time.Time // when nodes of an adopted cluster last left a question unanswered
 	flow     sched.Flow           // that the cluster waits in
 }
 
-// Repaired are the nodes that a repair has replaced.
-type Repaired struct {
-	By       ecp.OperationID
-	Ordinals map[int]bool
+// repaired are the nodes that a repair has replaced.
+type repaired struct {
+	by       ecp.OperationID
+	ordinals map[int]bool
+}
+
+// RepairedBy returns the ordinals of the nodes that an operation has replaced in order to
+// repair them, for the caller to add to: each is, once.
+func (mem *Memory) RepairedBy(op ecp.OperationID) map[int]bool {
+	if mem.repaired.ordinals == nil || mem.repaired.by != op {
+		mem.repaired = repaired{by: op, ordinals: map[int]bool{}}
+	}
+	return mem.repaired.ordinals
 }
 
 // DryRun is the last answer to whether a node's successor would be taken.
