@@ -26,10 +26,23 @@ func (p *Provisioner) Apply(ctx context.Context, d ecp.Desired) error {
 	if err != nil {
 		return err
 	}
-	f, err := p.objectsOf(ctx, d.ID, op)
+	// Of a new cluster nothing is expected, and its namespace is not asked for: making it shows if there is one.
+	f, err := p.objectsOf(ctx, d.ID, op, !d.Create)
 	if err != nil {
 		return err
 	}
+	err = p.applyTo(ctx, f, in, op)
+	if errors.Is(err, errNamespaceThere) {
+		if f, err = p.objectsOf(ctx, d.ID, op, true); err == nil {
+			err = p.applyTo(ctx, f, in, op)
+		}
+	}
+	return err
+}
+
+// applyTo is Apply for objects as they were seen.
+func (p *Provisioner) applyTo(ctx context.Context, f clusterObjects, in input, op string) error {
+	d := in.Desired
 	if older := d.Older(f.generation(), f.annotation(annotationChange)); older != nil && f.foreign == "" {
 		return ecp.RecordOlderError(op, older)
 	}
@@ -199,12 +212,16 @@ func (p *Provisioner) createOnce(ctx context.Context, f *clusterObjects, in *inp
 	return p.applySecrets(ctx, *f, in)
 }
 
-// createNamespace creates the namespace. It fails if another process was faster.
+// errNamespaceThere says that a namespace could not be made because there is one.
+var errNamespaceThere = errors.New("there is a namespace of that name")
+
+// createNamespace creates the namespace. The error is errNamespaceThere if there is one
+// already, be it of somebody else or of an earlier attempt.
 func (p *Provisioner) createNamespace(ctx context.Context, f *clusterObjects, o object) error {
 	made, err := p.create(ctx, o.stamped(f.permit.epochStamp(), nil))
 	if apierrors.IsAlreadyExists(err) {
 		return conflict("create namespace", fmt.Sprintf("a namespace %s has been created meanwhile; it is tried again",
-			f.id), err)
+			f.id), errors.Join(errNamespaceThere, err))
 	}
 	if err != nil {
 		return err

@@ -24,7 +24,7 @@ func (p *Provisioner) Check(ctx context.Context, d ecp.Desired) error {
 	if err != nil {
 		return err
 	}
-	f, err := p.objectsOf(ctx, d.ID, op)
+	f, err := p.objectsOf(ctx, d.ID, op, !d.Create)
 	if err != nil {
 		return err
 	}

@@ -27,15 +27,16 @@ type clusterObjects struct {
 }
 
 // objectsOf returns the objects of a cluster from the informers. If something is missing
-// there that is never created again, it asks the API server.
-func (p *Provisioner) objectsOf(ctx context.Context, id ecp.ID, op string) (clusterObjects, error) {
+// there that is never created again, it asks the API server; for the namespace, only if
+// it is expected.
+func (p *Provisioner) objectsOf(ctx context.Context, id ecp.ID, op string, expected bool) (clusterObjects, error) {
 	f := clusterObjects{id: id}
 	var err error
 	if f.informers, err = p.watch.current(ctx, op); err != nil {
 		return f, err
 	}
 	f.namespace, _ = f.informers.get(kindNamespace, "", string(id)).(*corev1.Namespace)
-	if f.namespace == nil {
+	if f.namespace == nil && expected {
 		n, err := p.read(ctx, core(p.client), "namespaces", "", string(id), new(corev1.Namespace))
 		if err != nil {
 			return f, failure(op, err)

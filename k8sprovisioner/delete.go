@@ -14,7 +14,7 @@ import (
 // another one of the same name.
 func (p *Provisioner) Delete(ctx context.Context, id ecp.ID) error {
 	op := "delete cluster " + string(id)
-	f, err := p.objectsOf(ctx, id, op)
+	f, err := p.objectsOf(ctx, id, op, true)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ import (
 // refusal, and means that the pod would be accepted.
 func (p *Provisioner) Rehearse(ctx context.Context, id ecp.ID, ordinal int) error {
 	op := fmt.Sprintf("rehearse node %d of cluster %s", ordinal, id)
-	f, err := p.objectsOf(ctx, id, op)
+	f, err := p.objectsOf(ctx, id, op, true)
 	if err != nil {
 		return err
 	}

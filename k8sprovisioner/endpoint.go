@@ -28,7 +28,7 @@ const authKeysLife = 15 * time.Minute
 // Endpoint implements [ecp.Accessor]. It returns how to reach a node's management API.
 func (p *Provisioner) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp.Endpoint, error) {
 	op := "reach " + string(id)
-	f, err := p.objectsOf(ctx, id, op)
+	f, err := p.objectsOf(ctx, id, op, true)
 	if err != nil {
 		return ecp.Endpoint{}, err
 	}
@@ -80,7 +80,7 @@ func (p *Provisioner) credentials(ctx context.Context, f clusterObjects) (ecp.Cr
 // dashboard's password.
 func (p *Provisioner) Secrets(ctx context.Context, id ecp.ID) ([]ecp.Secret, error) {
 	op := "read the keys of " + string(id)
-	f, err := p.objectsOf(ctx, id, op)
+	f, err := p.objectsOf(ctx, id, op, true)
 	if err != nil || f.foreign != "" || f.auth == "" {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ import (
 // written since it was started last, as far as the pod's machine keeps it.
 func (p *Provisioner) Logs(ctx context.Context, id ecp.ID, node string, o ecp.LogOptions) (io.ReadCloser, error) {
 	op := "read log of " + node
-	f, err := p.objectsOf(ctx, id, op)
+	f, err := p.objectsOf(ctx, id, op, true)
 	if err != nil {
 		return nil, err
 	}

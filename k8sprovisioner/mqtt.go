@@ -12,7 +12,7 @@ import (
 // DialMQTT implements [ecp.ClientDialer]. It connects to the plain listener of a node.
 func (p *Provisioner) DialMQTT(ctx context.Context, id ecp.ID, node string) (net.Conn, error) {
 	op := "reach " + string(id)
-	f, err := p.objectsOf(ctx, id, op)
+	f, err := p.objectsOf(ctx, id, op, true)
 	if err != nil {
 		return nil, err
 	}

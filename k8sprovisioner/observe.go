@@ -16,7 +16,7 @@ import (
 // only if something is missing there.
 func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, error) {
 	none := ecp.Observation{Replicas: -1}
-	f, err := p.objectsOf(ctx, id, "observe cluster "+string(id))
+	f, err := p.objectsOf(ctx, id, "observe cluster "+string(id), true)
 	if err != nil {
 		return none, err
 	}

@@ -69,7 +69,7 @@ func (v *vault) undrifted() ecp.Observation {
 // revision is that of the pod template and of the one pod.
 func (v *vault) revision() (template, pod string) {
 	v.Helper()
-	f, err := v.p.objectsOf(v.Context(), v.d.ID, "test")
+	f, err := v.p.objectsOf(v.Context(), v.d.ID, "test", true)
 	require.NoError(v, err)
 	b, err := json.Marshal(f.workload.Spec.Template)
 	require.NoError(v, err)

@@ -29,7 +29,7 @@ func TestProvisionerSuite(t *testing.T) {
 	var mu sync.Mutex
 	counts := map[ecp.Provisioner]*counter{} // guarded by mu
 	workload := func(p ecp.Provisioner, id ecp.ID) string {
-		f, err := p.(*Provisioner).objectsOf(context.Background(), id, "test")
+		f, err := p.(*Provisioner).objectsOf(context.Background(), id, "test", true)
 		require.NoError(t, err)
 		require.NotNil(t, f.workload)
 		return f.workload.Name

@@ -44,6 +44,14 @@ func (m *Manager) reconcile(ctx context.Context, id ecp.ID) time.Duration {
 	if m.observed.TakeSecretsChanged(id) {
 		mem.Known = false
 	}
+	// A cluster of which nothing was made yet takes its slot first: where many are made at once, each would ask
+	// the platform again and again, while it is in line, whether something is there.
+	if target := rec.Spec.Hosted.Target; derive.NothingMade(rec) && mem.Backoff.Left(m.observed.Tick(), rec.Revision) == 0 {
+		if !m.slots.TryAcquire(target, id) {
+			return m.observed.Timings.Poll // it is woken when its turn comes
+		}
+		defer m.slots.Release(target, id)
+	}
 	snap := m.observe(ctx, p, rec, *mem)
 	m.Logs.AddExitMessages(ctx, p, rec, mem, &snap)
 	outcome := derive.Outcome{
@@ -224,7 +232,7 @@ func (m *Manager) write(
 		return false
 	}
 	defer m.nextInLine()
-	defer m.slots.Release(target)
+	defer m.slots.Release(target, rec.ID)
 	err := do()
 	if err == nil {
 		mem.Backoff, snap.Failure = sched.Backoff{}, nil

@@ -17,11 +17,12 @@ func TestTheLineMovesOn(t *testing.T) {
 	require.True(t, b.m.slots.TryAcquire("default", "emqx-00000001"))
 	b.look(0)
 	require.Zero(t, b.w.applies, "it waits for a slot")
+	require.Nil(t, b.w.at(b.id).seen, "and asks nothing before it has one")
 	require.False(t, b.m.slots.TryAcquire("default", "emqx-00000002"), "another behind it")
 	b.m.queue.Stop()
 
 	b.w.unseen = true
-	b.m.slots.Release("default")
+	b.m.slots.Release("default", "emqx-00000001")
 	b.m.nextInLine()
 	id := take(b.m.queue)
 	require.Equal(t, b.id, id)

@@ -44,6 +44,11 @@ func NextAction(rec ecp.ClusterRecord, found ecp.Observation, known bool, now ti
 	return ActionNone
 }
 
+// NothingMade reports whether nothing of a cluster was ever made, and it is to be.
+func NothingMade(rec ecp.ClusterRecord) bool {
+	return !rec.Status.Dispatched && !rec.Deleting && rec.Status.State != ecp.Nonexistent
+}
+
 // nextDeletion: nodes are stopped in order first, for as long as a stop may
 // take; then everything is removed.
 func nextDeletion(rec ecp.ClusterRecord, found ecp.Observation, now time.Time, t ecp.Timings) Action {

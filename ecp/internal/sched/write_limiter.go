@@ -6,10 +6,10 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// WriteLimiter bound how many clusters are written to at once on one target: one that
+// WriteLimiter bounds how many clusters are written to at once on one target: one that
 // answers slowly must not hold up the others. A cluster that finds none free
 // waits in line without holding a worker: writing takes seconds where the
-// platform is busy, and looking must not wait for it.
+// platform is busy, and observing must not wait for it.
 type WriteLimiter struct {
 	mu      sync.Mutex
 	each    int                      // slots of a target
@@ -18,8 +18,8 @@ type WriteLimiter struct {
 
 // targetWrites is what is taken of the slots of one target. The targets' mutex guards it.
 type targetWrites struct {
-	taken   int
-	waiting []ecp.ID // in line
+	taken   map[ecp.ID]int // how often, by who has a slot
+	waiting []ecp.ID       // in line
 	inLine  map[ecp.ID]bool
 }
 
@@ -27,17 +27,18 @@ func NewWriteLimiter(each int) *WriteLimiter {
 	return &WriteLimiter{each: each, targets: map[string]*targetWrites{}}
 }
 
-// TryAcquire takes a slot of a target, or puts the cluster in line.
+// TryAcquire takes a slot of a target, or puts the cluster in line. A cluster that has
+// one has it once more.
 func (s *WriteLimiter) TryAcquire(target string, id ecp.ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.targets[target]
 	if t == nil {
-		t = &targetWrites{inLine: map[ecp.ID]bool{}}
+		t = &targetWrites{taken: map[ecp.ID]int{}, inLine: map[ecp.ID]bool{}}
 		s.targets[target] = t
 	}
-	if t.taken < s.each {
-		t.taken++
+	if t.taken[id] > 0 || len(t.taken) < s.each {
+		t.taken[id]++
 		return true
 	}
 	if !t.inLine[id] {
@@ -47,11 +48,14 @@ func (s *WriteLimiter) TryAcquire(target string, id ecp.ID) bool {
 	return false
 }
 
-// Release returns a slot.
-func (s *WriteLimiter) Release(target string) {
+// Release returns what one TryAcquire of a cluster took.
+func (s *WriteLimiter) Release(target string, id ecp.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.targets[target].taken--
+	t := s.targets[target]
+	if t.taken[id]--; t.taken[id] == 0 {
+		delete(t.taken, id)
+	}
 	s.drop(target)
 }
 
@@ -63,7 +67,7 @@ func (s *WriteLimiter) Next() ecp.ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for target, t := range s.targets {
-		if t.taken == s.each || len(t.waiting) == 0 {
+		if len(t.taken) == s.each || len(t.waiting) == 0 {
 			continue
 		}
 		id := t.waiting[0]
@@ -77,7 +81,7 @@ func (s *WriteLimiter) Next() ecp.ID {
 
 // drop forgets a target of which nothing is taken or waited for; mu is held.
 func (s *WriteLimiter) drop(target string) {
-	if t := s.targets[target]; t.taken == 0 && len(t.waiting) == 0 {
+	if t := s.targets[target]; len(t.taken) == 0 && len(t.waiting) == 0 {
 		delete(s.targets, target)
 	}
 }
