@@ -46,7 +46,8 @@ func (m *Manager) reconcile(ctx context.Context, id ecp.ID) time.Duration {
 	}
 	// A cluster of which nothing was made yet takes its slot first: where many are made at once, each would ask
 	// the platform again and again, while it is in line, whether something is there.
-	if target := rec.Spec.Hosted.Target; derive.NothingMade(rec) && mem.Backoff.Left(m.observed.Tick(), rec.Revision) == 0 {
+	target := rec.Spec.Hosted.Target
+	if derive.NothingMade(rec) && mem.Backoff.Left(m.observed.Tick(), rec.Revision) == 0 {
 		if !m.slots.TryAcquire(target, id) {
 			return m.observed.Timings.Poll // it is woken when its turn comes
 		}
