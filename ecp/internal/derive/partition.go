@@ -104,8 +104,8 @@ func (v View) ToJoin() Joining {
 		return Joining{}
 	}
 	if f := v.Snapshot.Found; len(f.Nodes) < v.Want {
-		return Joining{Not: fmt.Sprintf("%d of %d nodes are there, so that it cannot be told which side is the smaller "+
-			"one: none is restarted", len(f.Nodes), v.Want)}
+		return Joining{Not: fmt.Sprintf("%d of %d nodes are there, so that it cannot be told which side is the "+
+			"smaller one: none is restarted", len(f.Nodes), v.Want)}
 	}
 	for _, n := range v.Snapshot.Found.Nodes {
 		counted := slices.ContainsFunc(slices.Collect(maps.Values(v.Snapshot.Views)),
@@ -114,8 +114,8 @@ func (v View) ToJoin() Joining {
 		case n.Broken, n.Machine == ecp.MachineGone: // what does not run is of no side
 		case n.Ready && !n.Terminating && counted:
 		case n.Ready && !n.Terminating:
-			return Joining{Not: fmt.Sprintf("%s does not answer, so that it cannot be told which side is the smaller "+
-				"one: none is restarted", n.Pod)}
+			return Joining{Not: fmt.Sprintf("%s does not answer, so that it cannot be told which side is the "+
+				"smaller one: none is restarted", n.Pod)}
 		default:
 			return Joining{Not: fmt.Sprintf("%s cannot be seen (%s), so that it cannot be told which side is the "+
 				"smaller one: none is restarted", n.Pod, cmp.Or(n.Message, n.Reason, "not ready"))}

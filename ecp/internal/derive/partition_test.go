@@ -18,10 +18,10 @@ func TestWhoIsRestartedToJoin(t *testing.T) {
 		restart []string
 		not     string
 	}{
-		"no partition":         {views: map[string]string{"a": "abc"}, ages: "333"},
-		"one against two":      {views: map[string]string{"a": "ab", "c": "c"}, ages: "339", restart: []string{"c"}},
-		"first against two":    {views: map[string]string{"a": "a", "b": "bc"}, ages: "933", restart: []string{"a"}},
-		"equal: the younger":   {views: map[string]string{"a": "a", "b": "b"}, ages: "19", restart: []string{"a"}},
+		"no partition":       {views: map[string]string{"a": "abc"}, ages: "333"},
+		"one against two":    {views: map[string]string{"a": "ab", "c": "c"}, ages: "339", restart: []string{"c"}},
+		"first against two":  {views: map[string]string{"a": "a", "b": "bc"}, ages: "933", restart: []string{"a"}},
+		"equal: the younger": {views: map[string]string{"a": "a", "b": "b"}, ages: "19", restart: []string{"a"}},
 		"youngest node first": {
 			views: map[string]string{"a": "abc", "d": "de"}, ages: "99912", restart: []string{"d", "e"},
 		},
