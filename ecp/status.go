@@ -28,8 +28,8 @@ type Status struct {
 	Seen bool `json:"seen,omitempty"`
 	// Applied is the generation last applied with success.
 	Applied int64 `json:"applied,omitempty"`
-	// RenderVersion is how the cluster's objects were last rendered; it rises with
-	// operations that make nodes anew only, so that a newer build of ours is no
+	// RenderVersion is how the cluster's objects were last rendered; it rises only with
+	// operations that make all nodes anew anyway, so that a newer build of ours is no
 	// reason to replace any.
 	RenderVersion int `json:"renderVersion,omitempty"`
 	// Auth identifies the Secret with the cluster's cookie and keys, Volumes
@@ -83,6 +83,8 @@ type Status struct {
 type PreviousSpec struct {
 	Spec     Spec     `json:"spec"`
 	Resolved Resolved `json:"resolved"`
+	// RenderVersion is how objects were rendered; zero means that an earlier build began.
+	RenderVersion int `json:"renderVersion,omitempty"`
 }
 
 // Draining is a node whose clients are being moved away, so that it can go.

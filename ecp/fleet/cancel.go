@@ -36,7 +36,8 @@ func (m *Manager) carryBack(d *decision, rec *ecp.ClusterRecord, c goBack) {
 		m.beginLimit(d, rec)
 		return
 	}
-	rec.Spec, rec.Resolved = c.to.Spec, c.to.Resolved
+	rec.Spec, rec.Resolved, d.goesBack = c.to.Spec, c.to.Resolved, true
+	rec.Status.RenderVersion = cmp.Or(c.to.RenderVersion, rec.Status.RenderVersion)
 	rec.Generation++
 	m.changeNodes(d, rec, before)
 }

@@ -121,6 +121,7 @@ type decision struct {
 	patience time.Duration
 	rec      ecp.ClusterRecord // as it is stored
 	moves    bool              // to another project
+	goesBack bool              // to what was wanted before, and how that was made
 	ends     ecp.Phase         // of the operation it takes over from
 	notes    []string          // what is to be said of it in a plan, beside what follows from the record
 }

@@ -119,8 +119,7 @@ func (m *Manager) moveProject(tx ecp.Tx, project string) error {
 func (m *Manager) beginOperation(
 	tx ecp.Tx, d *decision, actor ecp.Actor, before ecp.ClusterRecord, running *ecp.Operation,
 ) (ecp.Operation, error) {
-	if d.rec.Mode == ecp.Hosted && d.kind != ecp.OpDelete && d.kind != ecp.OpTakeOver && !d.rec.Status.KeepOutdated &&
-		!derive.ResizesOnly(before, d.rec) {
+	if d.rec.Mode == ecp.Hosted && !d.goesBack && derive.RendersAnew(d.kind, before, d.rec) {
 		if p, err := m.observed.Provisioner(d.rec); err == nil {
 			d.rec.Status.RenderVersion = derive.NewestRender(p)
 		}
@@ -145,7 +144,8 @@ func (m *Manager) beginOperation(
 	}
 	if _, ok := waysBack[d.kind]; ok {
 		was := before.Clone()
-		d.rec.Status.Previous = &ecp.PreviousSpec{Spec: was.Spec, Resolved: was.Resolved}
+		d.rec.Status.Previous = &ecp.PreviousSpec{Spec: was.Spec, Resolved: was.Resolved,
+			RenderVersion: was.Status.RenderVersion}
 	}
 	if err := ecp.Put(tx, o, 0); err != nil {
 		return ecp.Operation{}, err

@@ -3,8 +3,11 @@ package fleet_test
 import (
 	"encoding/json"
 	"testing"
+	"testing/synctest"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/memstore"
+	"github.com/openecp/openecp/emqxsim"
 	"github.com/stretchr/testify/require"
 )
 
@@ -94,4 +97,96 @@ func TestAnUnfinishedRollGoesOn(t *testing.T) {
 		}
 		r.untilUpToDate(cluster, ecp.True, ecp.ReasonAsExpected)
 	})
+}
+
+// newRendering is a platform that makes objects in another way than an earlier build did.
+type newRendering struct{ *emqxsim.Provisioner }
+
+// RenderVersion is that of the earlier build.
+func (newRendering) RenderVersion() int { return 1 }
+
+// TestRenderingIsTakenUp only with operations that make all nodes anew anyway. The others
+// leave it, and every node, as it is.
+func TestRenderingIsTakenUp(t *testing.T) {
+	patch := func(s string) func(*rig, ecp.Cluster) ecp.Operation {
+		return func(r *rig, c ecp.Cluster) ecp.Operation { return r.change(c, s) }
+	}
+	command := func(cmd ecp.Command) func(*rig, ecp.Cluster) ecp.Operation {
+		return func(r *rig, c ecp.Cluster) ecp.Operation { return r.do(c, cmd) }
+	}
+	cancelled := func(s string) func(*rig, ecp.Cluster) ecp.Operation {
+		return func(r *rig, c ecp.Cluster) ecp.Operation {
+			back, err := r.m.CancelOperation(asSystem(), r.change(c, s).ID)
+			require.NoError(r.t, err)
+			return back
+		}
+	}
+	for _, c := range []struct {
+		name, image string
+		do          func(*rig, ecp.Cluster) ecp.Operation
+		takes       bool
+	}{
+		{"image", "5.8.1", patch(`{"image":"5.8.5"}`), true},
+		{"restart", "5.8.1", command(ecp.Restart{}), true},
+		{"config", "5.8.1", patch(`{"config":{"mqtt.max_packet_size":"2MB"}}`), true},
+		{"placement", "5.8.1", patch(`{"placement":{"nodeSelector":{"a":"b"}}}`), true},
+		{"start after a stop", "5.8.1", func(r *rig, c ecp.Cluster) ecp.Operation {
+			r.ends(r.do(c, ecp.Stop{}), ecp.PhaseSucceeded)
+			return r.do(c, ecp.Start{})
+		}, true},
+		{"connections of 4.4", "4.4.12", patch(`{"connections":20}`), true},
+		{"CPUs", "5.8.1", patch(`{"size":"fast"}`), true},
+
+		{"more nodes", "5.8.1", patch(`{"nodes":4}`), false},
+		{"fewer nodes", "5.8.1", patch(`{"nodes":2}`), false},
+		{"connections", "5.8.1", patch(`{"connections":20}`), false},
+		{"network", "5.8.1", patch(`{"network":{"type":"NodePort"}}`), false},
+		{"size in place", "5.8.1", patch(`{"size":"more"}`), false},
+		{"network while a size is changed in place", "5.8.1", func(r *rig, c ecp.Cluster) ecp.Operation {
+			r.change(c, `{"size":"more"}`)
+			return r.change(c, `{"network":{"type":"NodePort"}}`)
+		}, false},
+		{"repair", "5.8.1", func(r *rig, c ecp.Cluster) ecp.Operation {
+			require.NoError(r.t, r.sim.DeleteClaim(c.ID(), 2))
+			r.reaches(c, ecp.Abnormal)
+			return r.do(c, ecp.Repair{})
+		}, false},
+		{"a start that takes back a stop", "5.8.1", func(r *rig, c ecp.Cluster) ecp.Operation {
+			back, err := r.m.CancelOperation(asSystem(), r.do(c, ecp.Stop{}).ID)
+			require.NoError(r.t, err)
+			return back
+		}, false},
+		{"a placement that is taken back", "5.8.1", cancelled(`{"placement":{"nodeSelector":{"a":"b"}}}`), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRigOn(t, memstore.New(), emqxsim.ProvisionerConfig{RenderVersion: 2})
+				defer func() { r.stop() }()
+				r.make(r.store, newRendering{r.sim})
+				r.sizes()
+				cluster, _ := r.runningOn(c.image, 3)
+				r.stop()
+				r.make(r.store, r.sim)
+				r.run()
+				cluster = r.m.Cluster(cluster.ID())
+				r.untilUpToDate(cluster, ecp.False, ecp.ReasonRendererNewer)
+				require.Contains(t, ecp.ConditionOf(r.get(cluster).Status.Conditions, ecp.CondUpToDate).Message,
+					"of rendering 1, and this build knows 2; a restart")
+				before := r.found(cluster)
+
+				r.ends(c.do(r, cluster), ecp.PhaseSucceeded)
+				r.settled(cluster)
+				after := r.found(cluster)
+				for i := range 2 { // which every operation leaves in the cluster
+					require.Equal(t, c.takes, before.Nodes[i].PodUID != after.Nodes[i].PodUID, "node %d", i)
+				}
+				if c.takes {
+					r.untilUpToDate(cluster, ecp.True, ecp.ReasonAsExpected)
+				} else {
+					r.untilUpToDate(cluster, ecp.False, ecp.ReasonRendererNewer)
+				}
+			})
+		})
+	}
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// resizable makes a running cluster and sizes that differ from its own in memory ("more"),
+// sizes makes sizes that differ from that of clusters in memory ("more"),
 // in the volume ("room"), and in the CPUs that EMQX counts when it starts ("fast").
-func (r *rig) resizable(nodes int) ecp.Cluster {
+func (r *rig) sizes() {
 	r.t.Helper()
 	for name, change := range map[string]func(*ecp.Size){
 		"more": func(s *ecp.Size) { s.Memory = ecp.Resource{Request: "3Gi", Limit: "3Gi"} },
@@ -23,6 +23,12 @@ func (r *rig) resizable(nodes int) ecp.Cluster {
 		_, err := r.m.Catalog.Sizes.Create(asSystem(), s, "")
 		require.NoError(r.t, err)
 	}
+}
+
+// resizable makes a running cluster beside these sizes.
+func (r *rig) resizable(nodes int) ecp.Cluster {
+	r.t.Helper()
+	r.sizes()
 	c, _ := r.runningOn("5.8.1", nodes)
 	return c
 }

@@ -91,8 +91,11 @@ func (m *Manager) carryPutBack(d *decision, rec *ecp.ClusterRecord) error {
 	if err := mayPutBack(*rec, f, there, unknown); err != nil {
 		return err
 	}
-	if unknown == nil {
-		rec.Restarts = max(rec.Restarts, there.Restarts) // a lower number would replace nodes for nothing
+	if unknown == nil { // lower numbers would replace nodes for nothing
+		rec.Restarts = max(rec.Restarts, there.Restarts)
+		if p, err := m.observed.Provisioner(*rec); err == nil {
+			rec.Status.RenderVersion = max(rec.Status.RenderVersion, min(there.RenderVersion, derive.NewestRender(p)))
+		}
 	}
 	derive.SetConnections(rec, *rec)
 	d.notes = derive.PutBackNotes(before, *rec, f, there, unknown)

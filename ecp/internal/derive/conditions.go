@@ -155,7 +155,8 @@ func upToDate(v View, newest int) verdict {
 			Message: templateChanged(n, len(v.Snapshot.Found.Nodes))}
 	}
 	if v.Rec.Status.RenderVersion < newest {
-		return verdict{Status: ecp.False, Reason: ecp.ReasonRendererNewer}
+		return verdict{Status: ecp.False, Reason: ecp.ReasonRendererNewer,
+			Message: rendererNewer(v.Rec.Status.RenderVersion, newest)}
 	}
 	return yes
 }

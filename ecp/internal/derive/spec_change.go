@@ -164,6 +164,22 @@ func ReplacesOutdated(kind ecp.OperationKind, before, after ecp.ClusterRecord) b
 	return ReplacesNodes(before, after) || unfinished(before.Status)
 }
 
+// RendersAnew reports whether an operation takes up the newest way in which the platform
+// makes objects: only those do that make every node anew for what they are themselves. What
+// goes on of an earlier operation, or takes nodes away, is no reason.
+func RendersAnew(kind ecp.OperationKind, before, after ecp.ClusterRecord) bool {
+	switch kind {
+	case ecp.OpStart:
+		return before.Status.State == ecp.Stopped
+	case ecp.OpRestart:
+		return true
+	case ecp.OpUpdate:
+		return ReplacesNodes(before, after) && !ResizesOnly(before, after)
+	default:
+		return false
+	}
+}
+
 // unfinished reports whether a task that replaces nodes has not ended.
 func unfinished(st ecp.Status) bool { return changing(st) && !st.KeepOutdated }
 
@@ -182,6 +198,11 @@ func OutdatedOf(found ecp.Observation) []ecp.NodeObservation {
 func (v View) converged() bool {
 	f := v.Snapshot.Found
 	return f.Converged || !v.replaces() && len(OutdatedOf(f)) > 0
+}
+
+func rendererNewer(is, newest int) string {
+	return fmt.Sprintf("its objects are of rendering %d, and this build knows %d; a restart, a start after a stop, or a "+
+		"change that replaces all nodes takes that up, and nothing else does", is, newest)
 }
 
 func templateChanged(n, of int) string {
