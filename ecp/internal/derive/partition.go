@@ -142,7 +142,8 @@ var Unjoined = map[ecp.Reason]bool{ecp.ReasonPartitioned: true, ecp.ReasonMember
 	ecp.ReasonSyncFailed: true}
 
 // NextToJoin returns the node that is restarted next so that it joins the others: where
-// nodes have never met, and for a repair. It is nil where none is to be, or not now. done are those that it has restarted, by ordinal: each is, once, and the next when
+// nodes have never met, and for a repair. It is nil where none is to be, or not now. done
+// are those that the repair has restarted, by ordinal: each is, once, and the next when
 // the one before has joined. waits says what it waits for.
 func (v View) NextToJoin(done map[int]bool) (next *ecp.NodeObservation, waits string) {
 	if v.NeverMet() {
