@@ -95,9 +95,9 @@ func PlanRepair(plan *ecp.Plan, v View, clients map[int]int) {
 			cut += clients[n.Ordinal]
 		}
 		plan.Clients.Cut += cut
-		plan.Notes = slices.Insert(plan.Notes, 0, fmt.Sprintf("nodes count different members: those of the "+
-			"smaller side are restarted, each when the one before has joined: %s; %d clients are cut; what was changed on that "+
-			"side since they parted is lost", strings.Join(PodsOf(apart), ", "), cut))
+		plan.Notes = slices.Insert(plan.Notes, 0, fmt.Sprintf("nodes count different members: those of the smaller "+
+			"side are restarted, each when the one before has joined: %s; %d clients are cut; what was changed on "+
+			"that side since they parted is lost", strings.Join(PodsOf(apart), ", "), cut))
 	}
 	broken := add(slices.DeleteFunc(slices.Clone(v.Snapshot.Found.Nodes),
 		func(n ecp.NodeObservation) bool { return !n.Broken || n.Terminating }))
