@@ -201,8 +201,8 @@ func (v View) converged() bool {
 }
 
 func rendererNewer(is, newest int) string {
-	return fmt.Sprintf("its objects are of rendering %d, and this build knows %d; a restart, a start after a stop, or a "+
-		"change that replaces all nodes takes that up, and nothing else does", is, newest)
+	return fmt.Sprintf("its objects are of rendering %d, and this build knows %d; a restart, a start after a "+
+		"stop, or a change that replaces all nodes takes that up, and nothing else does", is, newest)
 }
 
 func templateChanged(n, of int) string {
