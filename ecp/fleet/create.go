@@ -189,6 +189,7 @@ func (m *Manager) completeHosted(tx ecp.Tx, wrong *fault.Fields, rec *ecp.Cluste
 	if err := m.mayRun(tx, wrong, *rec, 0); err != nil {
 		return err
 	}
+	catalog.CheckSettings(wrong, *rec)
 	logs.CheckLogLevels(wrong, *rec)
 	logs.CheckReferences(wrong, *rec, nil)
 	return nil

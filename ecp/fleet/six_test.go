@@ -156,3 +156,34 @@ func TestALicenseThatStopsABootIsNotTaken(t *testing.T) {
 		require.ErrorContains(t, err, "content: is refused: EMQX 6.2.2: it is a community license")
 	})
 }
+
+// TestSettingsThatSixDoesNotKnow are refused before anything is changed, with their fields.
+func TestSettingsThatSixDoesNotKnow(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		r.withSecrets()
+		r.withLicense(ecp.Secret(emqxsim.LicenseKey(emqxsim.License{Limit: 1000})))
+		r.run()
+		old := map[string]string{"sysmon.top.num_items": "5", "mqtt.max_packet_size": "2MB"}
+		refused := func(err error) {
+			t.Helper()
+			require.ErrorIs(t, err, ecp.ErrInvalid)
+			require.ErrorContains(t, err, "spec.config[sysmon.top.num_items]: is not known to EMQX 6.2.2")
+		}
+		six := hostedOn("emqx-ee-6.2.2", 1)
+		six.Spec.Hosted.Config = old
+		_, _, err := r.m.Create(asSystem(), six)
+		refused(err)
+
+		eight := hostedOn("emqx-ee-5.8.9", 1)
+		eight.Spec.Hosted.Config = old
+		info, op, err := r.m.Create(asSystem(), eight)
+		require.NoError(t, err)
+		r.ends(op, ecp.PhaseSucceeded)
+		c := r.m.Cluster(info.ID)
+		_, err = c.Plan(asSystem(), ecp.Update{Patch: json.RawMessage(`{"image":"emqx-ee-6.2.2"}`)})
+		refused(err)
+		_, err = c.Do(asSystem(), ecp.Update{Patch: json.RawMessage(`{"image":"emqx-ee-6.2.2"}`)})
+		refused(err)
+		r.ends(r.change(c, `{"image":"emqx-ee-6.2.2","config":{"sysmon.top.num_items":null}}`), ecp.PhaseSucceeded)
+	})
+}

@@ -128,6 +128,7 @@ func (m *Manager) resolveAgain(tx ecp.Tx, rec *ecp.ClusterRecord, before ecp.Clu
 		}
 	}
 	if is("image") || is("config") {
+		catalog.CheckSettings(&wrong, *rec)
 		logs.CheckLogLevels(&wrong, *rec)
 	}
 	return wrong.Err("")
