@@ -59,7 +59,9 @@ var advice = map[Reason]string{
 	ReasonLimitDiffers: "EMQX does not take the booked connections, in the words of the message: change the number, " +
 		"or the license; it is tried again every minute",
 	ReasonForeignMember: "repair removes members that have stopped; one that runs is let go by hand, at the broker",
-	ReasonRefused:       "Kubernetes takes the object in no case: change what it names in the message",
+	ReasonPoolFull: "it is woken when its connections can be booked again: give others up, have the pool or the " +
+		"quota raised, or keep them booked with hibernation.keepQuota",
+	ReasonRefused: "Kubernetes takes the object in no case: change what it names in the message",
 }
 
 // adoptedAdvice is for reasons that mean another thing where there is an agent.

@@ -56,6 +56,8 @@ type Info struct {
 	// Waits says in words what the running operation waits for, as last seen, e.g.
 	// how many clients have yet to leave a node; "" = nothing, or not known.
 	Waits string `json:"waits,omitempty"`
+	// Hibernation is nil where none is asked for.
+	Hibernation *HibernationInfo `json:"hibernation,omitempty"`
 	// Unseen says why nothing can be seen of it at present; "" = it can, or nobody
 	// has looked yet.
 	Unseen string `json:"unseen,omitempty"`
@@ -63,6 +65,13 @@ type Info struct {
 	// the first: state and conditions are then those of the earlier process,
 	// and nodes are not known.
 	LookedAt time.Time `json:"lookedAt,omitzero"`
+}
+
+// HibernationInfo is where a cluster stands with its hibernation.
+type HibernationInfo struct {
+	Asleep    bool      `json:"asleep"`             // the schedule has stopped it, and wakes it
+	NextSleep time.Time `json:"nextSleep,omitzero"` // zero = never
+	NextWake  time.Time `json:"nextWake,omitzero"`  // zero = never
 }
 
 // NodeInfo joins what Kubernetes and EMQX say of one node.

@@ -44,7 +44,10 @@ type Start struct{ IfRevision int64 }
 type Stop struct{ IfRevision int64 }
 
 // Restart replaces the nodes of a hosted cluster one after the other.
-type Restart struct{ IfRevision int64 }
+type Restart struct {
+	Now        bool // does not wait for a maintenance window
+	IfRevision int64
+}
 
 // Update changes what is wanted, all of it as one operation; nil fields stay
 // as they are. Power and target are not changed by it.
@@ -56,7 +59,10 @@ type Update struct {
 	// e.g. {"connections":5000}; null takes a value back to its default, but for
 	// image, size and target, which stay. It is merged with what is stored, in
 	// the same transaction. Not together with Spec.
-	Patch      json.RawMessage
+	Patch json.RawMessage
+	// Now: nodes of a hosted cluster are replaced without waiting for a maintenance
+	// window, also those that an earlier change waits to replace.
+	Now        bool
 	IfRevision int64
 }
 

@@ -98,8 +98,12 @@ type LimitDropped struct {
 }
 
 // Booked is how many connections the cluster holds in the pool: what is asked for,
-// or more while its broker may have been given more from here.
+// more while its broker may have been given more from here, or none where hibernation
+// has released them.
 func (r ClusterRecord) Booked() int {
+	if r.Status.Sleep.Released {
+		return 0
+	}
 	n := r.Spec.Connections()
 	if l := r.Status.Limit; l != nil {
 		n = slices.Max(append([]int{n, l.Set}, l.Sent...))

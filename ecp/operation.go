@@ -78,6 +78,9 @@ type Step struct {
 	Name  string `json:"name"`
 	Done  int    `json:"done"`
 	Total int    `json:"total"`
+	// Until is when the maintenance window opens that the step waits for; zero = it
+	// waits for none.
+	Until time.Time `json:"until,omitzero"`
 }
 
 // Clone returns a copy that shares nothing with o.

@@ -1,5 +1,7 @@
 package ecp
 
+import "time"
+
 // Plan is what a command would do, as far as can be told before: counted when it is
 // asked for, and free of any promise that the world stands still.
 type Plan struct {
@@ -15,6 +17,9 @@ type Plan struct {
 	// Seconds is how long it takes at least to move the clients that are connected
 	// now, beside Kubernetes' own time. 0 = none is moved.
 	Seconds int `json:"seconds"`
+	// Begins is when the maintenance window opens in which the first node is replaced;
+	// zero = none is waited for. Everything else is done at once.
+	Begins time.Time `json:"begins,omitzero"`
 	// Quota is what the cluster books in the pool, before and after.
 	Quota PlannedQuota `json:"quota"`
 	// Hash stands for what is planned: the cluster's revision, steps, nodes with their

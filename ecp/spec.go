@@ -38,6 +38,33 @@ type HostedSpec struct {
 	Placement Placement         `json:"placement,omitzero"` // where nodes may run
 	// Storage: storage class; "" = the size's, else the cluster's default class
 	Storage string `json:"storage,omitempty"`
+	// Hibernation: when it is stopped and started by itself; its zero value is never
+	Hibernation Hibernation `json:"hibernation,omitzero"`
+	// Maintenance: when nodes may be replaced; its zero value is at any time
+	Maintenance Maintenance `json:"maintenance,omitzero"`
+}
+
+// Hibernation is a schedule by which a cluster is stopped, and started again. Times are
+// crontab's five fields, such as "0 20 * * 1-5".
+type Hibernation struct {
+	Sleep    string `json:"sleep,omitempty"`    // when it is stopped if it runs; "" = never
+	Wake     string `json:"wake,omitempty"`     // when it is started if this has stopped it; "" = never
+	TimeZone string `json:"timeZone,omitempty"` // IANA name, such as "Europe/Berlin"; "" = UTC
+	// KeepQuota: its connections stay booked while it sleeps; otherwise others can have them, and it
+	// waits at wake until there is room
+	KeepQuota bool `json:"keepQuota,omitempty"`
+}
+
+// Maintenance says when nodes may be replaced for a change.
+type Maintenance struct {
+	Windows  []MaintenanceWindow `json:"windows,omitempty"`  // empty = at any time
+	TimeZone string              `json:"timeZone,omitempty"` // IANA name, such as "Europe/Berlin"; "" = UTC
+}
+
+// MaintenanceWindow comes again and again.
+type MaintenanceWindow struct {
+	Start    string `json:"start"`    // crontab's five fields, such as "0 2 * * 6"
+	Duration string `json:"duration"` // such as "4h" or "90m"; a week at most
 }
 
 // AdoptedSpec is what is known and wanted of an adopted cluster.
@@ -147,6 +174,7 @@ func (h HostedSpec) Clone() HostedSpec {
 	h.Network.Listeners = append([]Listener(nil), h.Network.Listeners...)
 	h.Placement.NodeSelector = maps.Clone(h.Placement.NodeSelector)
 	h.Placement.Tolerations = append([]Toleration(nil), h.Placement.Tolerations...)
+	h.Maintenance.Windows = append([]MaintenanceWindow(nil), h.Maintenance.Windows...)
 	return h
 }
 

@@ -85,6 +85,7 @@ const (
 	// ReasonSettingsLinger: EMQX has values that are not asked for any more: it keeps them itself
 	ReasonSettingsLinger Reason = "SettingsLinger"
 	ReasonDeleted        Reason = "Deleted"
+	ReasonPoolFull       Reason = "PoolFull" // the connections that it has to book again are not to be had
 )
 
 // The reasons of adopted clusters, beside NodeDown and Partitioned; the

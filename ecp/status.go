@@ -60,6 +60,13 @@ type Status struct {
 	// WaitingFrom is since when another program holds the platform, so that this
 	// one writes nothing to it; zero = it may. Deadlines stand still meanwhile.
 	WaitingFrom time.Time `json:"waitingFrom,omitzero"`
+	// InWindows: nodes are replaced for what was asked for last in maintenance windows
+	// only. WindowFrom is since when nothing else is waited for; zero = something is, or
+	// nothing at all. Deadlines stand still meanwhile.
+	InWindows  bool      `json:"inWindows,omitempty"`
+	WindowFrom time.Time `json:"windowFrom,omitzero"`
+	// Sleep is what hibernation has done.
+	Sleep Sleep `json:"sleep,omitzero"`
 
 	Conditions []Condition `json:"conditions,omitempty"`
 
@@ -77,6 +84,16 @@ type Status struct {
 	// QuietAt is the revision at which the last write changed nothing that is
 	// shown; another than the record's, or 0 = it did. See [ClusterRecord.Quiet].
 	QuietAt int64 `json:"quietAt,omitempty"`
+}
+
+// Sleep is what the schedule of a cluster's hibernation has done.
+type Sleep struct {
+	// Handled is the due time that was handled last: later ones are yet to be, of which
+	// the last one counts. Zero = none was looked for yet.
+	Handled time.Time `json:"handled,omitzero"`
+	Asleep  bool      `json:"asleep,omitempty"` // the schedule has stopped it, and wakes it
+	// Released: its connections are not booked until it is started.
+	Released bool `json:"released,omitempty"`
 }
 
 // PreviousSpec is what was asked for of a cluster before an operation began.
@@ -141,6 +158,8 @@ const (
 	CondConfigured ConditionType = "Configured" // EMQX runs with the settings that are asked for
 	CondSettled    ConditionType = "Settled"    // nothing is left to do for this generation
 	CondHealthy    ConditionType = "Healthy"    // no attention needed
+	// CondOnSchedule: hibernation has done what was due last; only where it is asked for
+	CondOnSchedule ConditionType = "OnSchedule"
 )
 
 // Condition is one thing seen of a cluster.

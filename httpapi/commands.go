@@ -54,6 +54,10 @@ var verbs = []verb{
 		schemaOf[ecp.Network], specCommand[ecp.Network]("network")},
 }
 
+// mayWait are the verbs for which nodes may be replaced, which waits for a maintenance
+// window.
+var mayWait = map[string]bool{"restart": true, "resize": true, "connections": true, "image": true}
+
 type transferBody struct {
 	Project string `json:"project" required:"true" doc:"where to, org/project"`
 }
@@ -100,6 +104,9 @@ func (a *api) commandRoutes() {
 	for _, v := range verbs {
 		r := commandRoute(http.MethodPost, "/"+v.name, v.operationID(), v.summary)
 		r.body = v.body
+		if mayWait[v.name] {
+			r.parameters = append(r.parameters, nowParameter())
+		}
 		a.json(r, func(ctx context.Context, r *http.Request, b body) (success, error) {
 			if err := a.takesFields(ctx, r, v.fields); err != nil {
 				return success{}, v.asAsked(err)
@@ -116,6 +123,7 @@ func (a *api) commandRoutes() {
 		"Change a cluster: one operation, however many fields")
 	update.description = mergePatchText + " " + update.description
 	update.body = eitherSpec[updateBody[ecp.HostedSpec], updateBody[ecp.AdoptedSpec]]("UpdateBody")
+	update.parameters = append(update.parameters, nowParameter())
 	a.json(update, a.updateCluster)
 
 	remove := commandRoute(http.MethodDelete, "", "deleteCluster", "Remove a cluster with its data")
@@ -175,10 +183,15 @@ func (a *api) command(ctx context.Context, r *http.Request, cmd ecp.Command) (su
 	if p != nil {
 		return success{}, p
 	}
+	now, p := readBool(r, "now")
+	if p != nil {
+		return success{}, p
+	}
 	c, p := a.cluster(r)
 	if p != nil {
 		return success{}, p
 	}
+	cmd = atOnce(cmd, now)
 	if dryRun {
 		plan, err := c.Plan(ctx, cmd)
 		plan.Steps = list(plan.Steps)
@@ -197,6 +210,24 @@ func (a *api) command(ctx context.Context, r *http.Request, cmd ecp.Command) (su
 		return success{status: http.StatusNoContent}, nil
 	}
 	return success{status: http.StatusOK, etag: etag(info.Revision), body: viewCluster(info)}, err
+}
+
+func nowParameter() *huma.Param {
+	return boolean("now", "replace nodes without waiting for a maintenance window, also those that an earlier change "+
+		"waits to replace")
+}
+
+// atOnce returns a command that waits for no maintenance window.
+func atOnce(cmd ecp.Command, now bool) ecp.Command {
+	switch c := cmd.(type) {
+	case ecp.Update:
+		c.Now = now
+		return c
+	case ecp.Restart:
+		c.Now = now
+		return c
+	}
+	return cmd
 }
 
 // updateBody is a merge patch of a cluster.

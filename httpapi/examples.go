@@ -42,6 +42,12 @@ var requestExamples = map[string][]example{
 					"nodeSelector": object{"disk": "ssd"},
 					"tolerations":  []object{{"key": "mqtt", "operator": "Exists", "effect": "NoSchedule"}},
 				},
+				"hibernation": object{
+					"sleep": "0 20 * * 1-5", "wake": "0 7 * * 1-5", "timeZone": "Europe/Berlin", "keepQuota": false,
+				},
+				"maintenance": object{
+					"windows": []object{{"start": "0 2 * * 6", "duration": "4h"}}, "timeZone": "Europe/Berlin",
+				},
 			}}},
 		{"adopted", object{
 			"mode": "adopted", "project": exampleProject, "name": "plant",

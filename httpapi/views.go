@@ -45,6 +45,8 @@ type statusView struct {
 	Endpoints      endpointsView       `json:"endpoints" doc:"where MQTT clients reach it"`
 	Conditions     []ecp.Condition     `json:"conditions"`
 	Operation      ecp.OperationID     `json:"operation" doc:"the one that runs; empty if none does"`
+
+	Hibernation *ecp.HibernationInfo `json:"hibernation,omitempty" doc:"only where spec.hibernation asks for it"`
 }
 
 // nodeView is one node of a cluster; of one that was adopted only what EMQX tells.
@@ -111,6 +113,7 @@ func viewCluster(i ecp.Info) clusterView {
 		Stale: !st.StaleFrom.IsZero(), StaleSince: st.StaleFrom, Since: st.Since, Nodes: []nodeView{},
 		ReadyNodes: i.ReadyNodes, Volumes: list(i.Volumes), ForeignMembers: i.ForeignMembers,
 		Connections: i.Current, Conditions: list(st.Conditions), Operation: st.Operation,
+		Hibernation: i.Hibernation,
 		Endpoints: endpointsView{
 			Internal: internalView{Host: i.Endpoints.Internal.Host, Ports: list(i.Endpoints.Internal.Ports)},
 			External: list(i.Endpoints.External),

@@ -36,7 +36,9 @@ func (m *Manager) carryBack(d *decision, rec *ecp.ClusterRecord, c goBack) {
 		m.beginLimit(d, rec)
 		return
 	}
-	rec.Spec, rec.Resolved, d.goesBack = c.to.Spec, c.to.Resolved, true
+	rec.Spec, rec.Resolved, d.goesBack = c.to.Spec.Clone(), c.to.Resolved, true
+	rec.Spec.Hosted.Hibernation = before.Spec.Hosted.Hibernation // no operation changes schedules
+	rec.Spec.Hosted.Maintenance = before.Spec.Hosted.Maintenance
 	rec.Status.RenderVersion = cmp.Or(c.to.RenderVersion, rec.Status.RenderVersion)
 	rec.Generation++
 	m.changeNodes(d, rec, before)

@@ -150,6 +150,10 @@ func (m *Manager) decide(tx ecp.Tx, rec ecp.ClusterRecord, cmd ecp.Command) (dec
 		return d, illegal(rec, cmd.Kind())
 	case ecp.Holds:
 		d.to, d.nothing, d.rec = d.from, true, rec
+		if cmd.Kind() == ecp.CommandStop && rec.Status.Sleep.Asleep { // from now on it is a person who has stopped it
+			d.nothing, d.rec.Status.Sleep.Asleep = false, false
+			d.rec.Revision, d.rec.UpdatedAt = rec.Revision+1, m.observed.Now().UTC()
+		}
 		return d, nil
 	case ecp.Moves, ecp.Stays:
 	}
@@ -177,8 +181,10 @@ func (m *Manager) decide(tx ecp.Tx, rec ecp.ClusterRecord, cmd ecp.Command) (dec
 	if next == ecp.Updating && derive.WantedNodes(rec) == 0 { // no node runs: there is nothing to roll out
 		next = ecp.Stopping
 	}
+	derive.SettleSleep(&rec)
 	if d.kind != "" && d.kind != ecp.OpTakeOver && rec.Mode == ecp.Hosted {
 		rec.Status.KeepOutdated = !derive.ReplacesOutdated(d.kind, old, rec)
+		rec.Status.InWindows = derive.ReplacesInWindows(d.kind, nowOf(cmd), d.goesBack, old, rec)
 	}
 	if next != rec.Status.State {
 		rec.Status.State, rec.Status.Since = next, rec.UpdatedAt
@@ -213,15 +219,28 @@ func revisionOf(cmd ecp.Command) int64 {
 		return c.IfRevision
 	case ecp.Delete:
 		return c.IfRevision
+	case scheduled:
+		return c.revision
 	}
 	return 0
 }
 
+// nowOf reports whether a command waits for no maintenance window.
+func nowOf(cmd ecp.Command) bool {
+	switch c := cmd.(type) {
+	case ecp.Restart:
+		return c.Now
+	case ecp.Update:
+		return c.Now
+	}
+	return false
+}
+
 // deadlineFrom returns the deadline of a task that begins now. Its time does not run while the
-// cluster cannot be observed, or while another program holds the platform; then the deadline
-// counts from the moment at which the time stopped.
+// cluster cannot be observed, while another program holds the platform, or while only a
+// maintenance window is waited for; then the deadline counts from the moment at which the time stopped.
 func deadlineFrom(rec ecp.ClusterRecord, patience time.Duration) time.Time {
-	for _, still := range []time.Time{rec.Status.StaleFrom, rec.Status.WaitingFrom} {
+	for _, still := range []time.Time{rec.Status.StaleFrom, rec.Status.WaitingFrom, rec.Status.WindowFrom} {
 		if !still.IsZero() {
 			return still.Add(patience)
 		}
@@ -275,6 +294,12 @@ func (m *Manager) carry(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, cmd ecp.
 		return m.carryUpdate(tx, d, rec, c)
 	case goBack:
 		m.carryBack(d, rec, c)
+	case scheduled:
+		rec.Status.Sleep.Handled, rec.Status.Sleep.Asleep = c.due, c.kind == ecp.CommandStop
+		if c.kind == ecp.CommandStop {
+			return m.carry(tx, d, rec, ecp.Stop{})
+		}
+		return m.carry(tx, d, rec, ecp.Start{})
 	case ecp.Restart:
 		if derive.WantedNodes(*rec) == 0 {
 			return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("a cluster that is %s and powered off has no nodes "+

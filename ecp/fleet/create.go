@@ -175,6 +175,9 @@ func (m *Manager) completeHosted(tx ecp.Tx, wrong *fault.Fields, rec *ecp.Cluste
 		return err
 	}
 	s.Image, s.Size = image.ID, size.Name
+	if s.Hibernation != (ecp.Hibernation{}) {
+		rec.Status.Sleep.Handled = rec.CreatedAt
+	}
 	if err := resolve(tx, rec, image, size); err != nil {
 		return err
 	}

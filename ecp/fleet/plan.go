@@ -79,6 +79,12 @@ func (m *Manager) planOf(rec ecp.ClusterRecord, d decision, cmd ecp.Command) ecp
 			d.rec.Spec.Hosted.Evacuation, plan.Nodes, clients)
 		plan.Seconds = int(takes.Seconds())
 	}
+	if len(plan.Nodes.Replaced) > 0 && d.rec.Status.InWindows {
+		opens, err := derive.MaintenanceOpens(d.rec.Spec.Hosted.Maintenance, m.observed.Now())
+		if plan.Begins = opens.UTC(); err == nil && !opens.IsZero() {
+			d.notes = append(d.notes, derive.BeginsLater(opens))
+		}
+	}
 	plan.Notes = slices.Concat(d.notes, limitNotes(info, d), volumeNotes(rec, d),
 		versionNotes(rec.Resolved.Image, d.rec.Resolved.Image),
 		notes(m.observed.Timings, info, d, plan.Nodes, len(outdated)), m.surplusNotes(rec, d))

@@ -54,8 +54,13 @@ func (m *Manager) reconcile(ctx context.Context, id ecp.ID) time.Duration {
 		defer m.slots.Release(target, id)
 	}
 	snap := m.observe(ctx, p, rec, *mem)
+	off, handled, taken := m.keepHours(ctx, rec, op, snap)
+	if taken {
+		return time.Millisecond
+	}
 	m.Logs.AddExitMessages(ctx, p, rec, mem, &snap)
 	outcome := derive.Outcome{
+		SleepHandled:     handled,
 		FirstObservation: !mem.Derived,
 		NewestRender:     derive.NewestRender(p),
 		Lost:             mem.Mark.Lost(rec.Status, m.observed.Now(), m.observed.Tick()),
@@ -87,10 +92,14 @@ func (m *Manager) reconcile(ctx context.Context, id ecp.ID) time.Duration {
 	if ctx.Err() != nil {
 		return 0
 	}
+	snap.OffSchedule = off
 	m.observed.Remember(mem, snap)
 	m.pushLicense(ctx, rec, snap)
 	was := mem.Mark.Tick
 	again := m.persist(ctx, stored, op, snap, outcome)
+	if due := derive.NextDue(stored, snap, m.observed.Now()); due > 0 {
+		again = min(again, due)
+	}
 	if outcome.Queued && again >= time.Second { // it is woken when its turn comes
 		again = max(again, m.observed.Timings.Poll)
 	}
@@ -286,6 +295,11 @@ func (m *Manager) persist(
 		if n := len(s.Transitions); n > 0 {
 			after = s.Transitions[n-1]
 		}
+		if after.Booked() != rec.Booked() { // fewer: hibernation has released them
+			if err := change.Rebook(tx, ecp.System, rec, after, time.Time{}); err != nil {
+				return err
+			}
+		}
 		return writeStep(tx, s, now)
 	})
 	m.observed.Counters.Writes.Add(1)
@@ -365,6 +379,8 @@ func (m *Manager) requeueAfter(rec ecp.ClusterRecord, snap derive.Snapshot) time
 	case v.Want > 0 && v.AsWanted() && (!v.Agreed() || rec.Status.State.Unsteady() && !v.Limited()):
 		mem.AskInterval = min(mem.AskInterval*3/2+100*time.Millisecond, 2*time.Second)
 		return mem.AskInterval
+	case !v.Opens().IsZero(), snap.OffSchedule != nil:
+		return m.observed.Timings.Poll
 	case settledDown && rec.Status.State == ecp.Stopped:
 		return 10 * m.observed.Timings.Poll
 	case settledDown && (rec.Status.State == ecp.Running || v.Refused() != nil && v.RestAsWanted()):

@@ -63,7 +63,14 @@ func (m *Manager) carryUpdate(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, u 
 			return err
 		}
 	}
-	if len(changed) > 0 && rec.Mode == ecp.Hosted { // of an adopted cluster only its limit has to be carried out
+	if u.Now && rec.Status.InWindows && rec.Status.Operation != "" {
+		rec.Status.InWindows, again = false, true // what waits to replace nodes goes on at once
+	}
+	if slices.Contains(changed, "hibernation") {
+		rec.Status.Sleep.Handled = rec.UpdatedAt // what was due before that was not asked for
+	}
+	// of an adopted cluster only its limit has to be carried out
+	if !derive.SchedulesOnly(changed) && rec.Mode == ecp.Hosted {
 		rec.Generation++
 		if err := m.resolveAgain(tx, rec, before, changed); err != nil {
 			return err

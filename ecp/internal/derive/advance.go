@@ -23,6 +23,7 @@ type Outcome struct {
 	Ordinals         int                // how many nodes belong to the cluster from now on; 0 means as many as before
 	Removing         int                // ordinal of the node whose membership is to be ended; 0 means none
 	Removed          bool               // its membership has ended
+	SleepHandled     time.Time          // due time of hibernation that asks for nothing any more; zero means none
 }
 
 // Result is everything one pass writes: the cluster after each hop, the last one
@@ -62,6 +63,7 @@ func Advance(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, op *ecp.Operat
 	if newOp != nil && newOp.Phase.Final() && rec.Status.Operation == newOp.ID {
 		rec.Status.Operation, rec.Status.Previous, rec.Status.RepairOf = "", nil, ""
 	}
+	releaseAsleep(&rec)
 	rec.Status.Conditions = Conditions(now, NewView(now, rec, snap), outcome.NewestRender)
 	if n := len(out.Transitions); n > 0 {
 		out.Transitions[n-1] = rec
@@ -94,6 +96,9 @@ func recordFindings(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ec
 		st.Draining = outcome.Draining
 	} else if outcome.Drained {
 		st.Draining = nil
+	}
+	if !outcome.SleepHandled.IsZero() {
+		st.Sleep.Handled = outcome.SleepHandled.UTC()
 	}
 	forgetFormer(st, snap.Settings)
 	recordRefusal(st, rec.Generation, snap, outcome)
@@ -169,7 +174,8 @@ func patienceOf(t ecp.Timings, s ecp.State) time.Duration {
 func sameStatus(a, b ecp.Status) bool {
 	return a.State == b.State && a.Reason == b.Reason && a.Message == b.Message && a.Since.Equal(b.Since) &&
 		a.Deadline.Equal(b.Deadline) && a.StaleFrom.Equal(b.StaleFrom) && a.WaitingFrom.Equal(b.WaitingFrom) &&
-		a.Operation == b.Operation && a.RepairOf == b.RepairOf &&
+		a.Operation == b.Operation && a.RepairOf == b.RepairOf && a.WindowFrom.Equal(b.WindowFrom) &&
+		a.Sleep.Handled.Equal(b.Sleep.Handled) && a.Sleep.Released == b.Sleep.Released &&
 		a.Version == b.Version && (a.LimitDropped == nil) == (b.LimitDropped == nil) && a.Dispatched == b.Dispatched &&
 		a.Seen == b.Seen && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
 		a.Ordinals == b.Ordinals && a.Removing == b.Removing && a.KeepOutdated == b.KeepOutdated &&

@@ -68,20 +68,23 @@ func shiftDeadlines(st *ecp.Status, by LostTime) {
 	}
 }
 
-// AdjustDeadlines lets time in which nothing could be seen, or done because
-// another program holds the platform, or in which nobody looked, not count, and
+// AdjustDeadlines lets time in which nothing could be seen, or done because another
+// program holds the platform or a maintenance window is waited for, or in which nobody
+// looked, not count, and
 // gives a cluster that was not observed while the program was down a fair chance.
 func AdjustDeadlines(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ecp.Operation, snap Snapshot,
 	outcome Outcome) {
 	st := &rec.Status
 	stale := snap.Unseen != ""
 	waiting := !stale && snap.NotHeld != ""
-	if st.StaleFrom.IsZero() && st.WaitingFrom.IsZero() {
+	window := !stale && !waiting && !NewView(now, *rec, snap).Opens().IsZero()
+	if st.StaleFrom.IsZero() && st.WaitingFrom.IsZero() && st.WindowFrom.IsZero() {
 		shiftDeadlines(st, outcome.Lost)
 	}
 	pauseDeadlines(st, &st.StaleFrom, stale, now)
 	pauseDeadlines(st, &st.WaitingFrom, waiting, now)
-	if stale || waiting {
+	pauseDeadlines(st, &st.WindowFrom, window, now)
+	if stale || waiting || window {
 		return
 	}
 	if outcome.FirstObservation {

@@ -44,6 +44,7 @@ var conditionRows = []conditionRow{
 	{ecp.CondConfigured, false, configured},
 	{ecp.CondSettled, false, settled},
 	{ecp.CondHealthy, false, healthy},
+	{ecp.CondOnSchedule, false, onSchedule}, // the last one: not every cluster has it
 }
 
 // Conditions returns a cluster's conditions after an observation. Since moves only when
@@ -51,6 +52,9 @@ var conditionRows = []conditionRow{
 func Conditions(now time.Time, v View, newestRender int) []ecp.Condition {
 	out := make([]ecp.Condition, 0, len(conditionRows))
 	for _, row := range conditionRows {
+		if row.kind == ecp.CondOnSchedule && v.Rec.Spec.Hosted.Hibernation == (ecp.Hibernation{}) {
+			continue
+		}
 		old := ecp.ConditionOf(v.Rec.Status.Conditions, row.kind)
 		got := cannotBeSeen
 		got.Message = v.Snapshot.Unseen
@@ -190,12 +194,20 @@ func healthy(v View, _ int) verdict {
 	case st.State == ecp.Running && len(v.Snapshot.ForeignMembers) > 0:
 		return verdict{Status: ecp.False, Reason: ecp.ReasonForeignMember,
 			Message: DescribeForeign(v.Snapshot.ForeignMembers)}
-	case st.State == ecp.Running, st.State == ecp.Stopped:
+	case st.State == ecp.Running, st.State == ecp.Stopped, !v.Opens().IsZero(): // all serve until the window
 		return yes
 	case st.State.Unsteady():
 		return verdict{Status: ecp.Unknown, Reason: ecp.ReasonInProgress}
 	}
 	return verdict{Status: ecp.False, Reason: st.Reason}
+}
+
+// onSchedule reports whether hibernation has done what was due.
+func onSchedule(v View, _ int) verdict {
+	if w := v.Snapshot.OffSchedule; w != nil {
+		return verdict{Status: ecp.False, Reason: w.Reason, Message: w.Why}
+	}
+	return yes
 }
 
 // addressPatience is how long a load balancer may go without an address before

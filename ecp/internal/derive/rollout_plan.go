@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/openecp/openecp/ecp"
 )
@@ -21,7 +22,8 @@ type RolloutStep struct {
 	RemoveForeign string // EMQX name of a member that is no node of the cluster and has stopped
 	// ordinal of a node that has gone for good and is to be no member any more; 0 means none: the first never goes
 	RemoveOrdinal int
-	Waits         string // for people: what has to come first
+	Waits         string    // for people: what has to come first
+	Opens         time.Time // where that is a maintenance window only: when it opens
 }
 
 // NextRolloutStep returns what to do next to the nodes, after an observation: surplus ones leave
@@ -72,6 +74,9 @@ func NextRolloutStep(v View, drained bool) RolloutStep {
 		}
 		if waits := v.whyNotNow(n.Name); waits != "" {
 			return RolloutStep{Waits: waits}
+		}
+		if why, opens := v.outsideWindow(); why != "" && v.Want > last && draining == nil {
+			return RolloutStep{Waits: why, Opens: opens}
 		}
 		if !drained && slices.ContainsFunc(v.Ready, func(o ecp.NodeObservation) bool { return o.Name != n.Name }) {
 			return RolloutStep{Drain: n.Name}

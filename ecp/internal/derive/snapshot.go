@@ -50,6 +50,9 @@ type Snapshot struct {
 	// Settings is what the last comparison of settings has found; nil means none was made
 	// of these nodes.
 	Settings *SettingsDiff
+	// OffSchedule is why what hibernation asks for is not done yet; nil = it is, or nothing
+	// is due.
+	OffSchedule *NotOnSchedule
 	// Failure is why the last Apply or Delete did not succeed; nil means it did.
 	Failure error
 }
@@ -201,9 +204,9 @@ func HasMember(list []Member, name string) bool {
 
 // overdue reports whether the deadline of an unsteady state has passed. DeriveState is not
 // asked while nothing can be seen, nor does anything become overdue while another
-// program holds the platform, and the engine moves the deadline on
+// program holds the platform or only a maintenance window is waited for, and the engine moves the deadline on
 // afterwards, so that time in which nothing could be seen does not count.
 func (v View) overdue() bool {
 	d := v.Rec.Status.Deadline
-	return v.Snapshot.NotHeld == "" && !d.IsZero() && v.now.After(d)
+	return v.Snapshot.NotHeld == "" && !d.IsZero() && v.now.After(d) && v.Opens().IsZero()
 }

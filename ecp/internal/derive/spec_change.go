@@ -19,7 +19,14 @@ import (
 // it: see SetConnections.
 var RolledFields = map[string]bool{
 	"connections": false, "evacuation": false, "network": false, "nodes": false,
+	"hibernation": false, "maintenance": false,
 	"image": true, "size": true, "placement": true, "config": true,
+}
+
+// SchedulesOnly reports whether a change is one of times only: the platform has nothing to
+// do for it.
+func SchedulesOnly(changed []string) bool {
+	return !slices.ContainsFunc(changed, func(f string) bool { return f != "hibernation" && f != "maintenance" })
 }
 
 // DrainTime is the time that the clients of all nodes may need to leave, where
@@ -68,6 +75,9 @@ func normal(h ecp.HostedSpec) ecp.HostedSpec {
 	}
 	if len(h.Placement.Tolerations) == 0 {
 		h.Placement.Tolerations = nil
+	}
+	if len(h.Maintenance.Windows) == 0 {
+		h.Maintenance.Windows = nil
 	}
 	return h
 }

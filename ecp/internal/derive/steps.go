@@ -17,9 +17,12 @@ type StepRow struct {
 }
 
 var (
-	stepObjects  = StepRow{"objects", appliedObjects}
-	stepNodes    = StepRow{"nodes", func(v View) (int, int) { return min(len(v.Ready), v.Want), v.Want }}
-	stepMembers  = StepRow{"members", joinedMembers}
+	stepObjects = StepRow{"objects", appliedObjects}
+	stepNodes   = StepRow{"nodes", func(v View) (int, int) { return min(len(v.Ready), v.Want), v.Want }}
+	stepMembers = StepRow{"members", joinedMembers}
+	stepWindow  = StepRow{"maintenance-window", func(v View) (int, int) {
+		return OneIf(v.Rec.Status.Applied == v.Rec.Generation && v.Opens().IsZero()), 1
+	}}
 	stepReplaced = StepRow{"nodes-replaced", nodesReplaced}
 	stepResized  = StepRow{"nodes-resized", nodesReplaced} // whichever way each of them got its size
 	stepSurplus  = StepRow{"surplus-gone", func(v View) (int, int) {
@@ -35,10 +38,11 @@ var (
 
 // OperationSteps are the steps of each kind of operation, in order.
 var OperationSteps = map[ecp.OperationKind][]StepRow{
-	ecp.OpCreate:   {stepObjects, stepNodes, stepMembers},
-	ecp.OpStart:    {stepObjects, stepNodes, stepMembers},
-	ecp.OpRestart:  {stepObjects, stepReplaced, stepNodes, stepMembers},
-	ecp.OpUpdate:   {stepObjects, stepSurplus, stepReplaced, stepResized, stepNodes, stepMembers, stepLimit},
+	ecp.OpCreate:  {stepObjects, stepNodes, stepMembers},
+	ecp.OpStart:   {stepObjects, stepNodes, stepMembers},
+	ecp.OpRestart: {stepObjects, stepWindow, stepReplaced, stepNodes, stepMembers},
+	ecp.OpUpdate: {stepObjects, stepSurplus, stepWindow, stepReplaced, stepResized, stepNodes, stepMembers,
+		stepLimit},
 	ecp.OpRepair:   {stepObjects, stepNodes, stepMembers},
 	ecp.OpTakeOver: {stepObjects, stepNodes, stepMembers},
 	ecp.OpPutBack:  {stepObjects, stepSurplus, stepReplaced, stepNodes, stepMembers},
@@ -105,9 +109,10 @@ func progressOf(kind ecp.OperationKind, name string) func(View) (done, total int
 }
 
 // stepsKnown reports whether an operation has the steps of its kind, of which
-// changes may have fewer.
+// changes and restarts may have fewer.
 func stepsKnown(o ecp.Operation) bool {
-	if len(o.Steps) == 0 || o.Kind != ecp.OpUpdate && len(o.Steps) != len(OperationSteps[o.Kind]) {
+	fewer := o.Kind == ecp.OpUpdate || o.Kind == ecp.OpRestart
+	if len(o.Steps) == 0 || !fewer && len(o.Steps) != len(OperationSteps[o.Kind]) {
 		return false
 	}
 	return !slices.ContainsFunc(o.Steps, func(s ecp.Step) bool { return progressOf(o.Kind, s.Name) == nil })
@@ -127,6 +132,9 @@ func StepsOf(kind ecp.OperationKind, before, after ecp.ClusterRecord) []StepRow 
 	case after.Mode == ecp.Adopted:
 		return nil
 	}
+	if kind == ecp.OpRestart && !after.Status.InWindows {
+		return slices.DeleteFunc(slices.Clone(rows), func(r StepRow) bool { return r.name == stepWindow.name })
+	}
 	if kind != ecp.OpUpdate {
 		return rows
 	}
@@ -136,6 +144,7 @@ func StepsOf(kind ecp.OperationKind, before, after ecp.ClusterRecord) []StepRow 
 	resizes := ResizesOnly(before, after) && !unfinished(before.Status)
 	needless := map[string]bool{
 		stepSurplus.name:  OrdinalsOf(before) <= after.Spec.Hosted.Nodes && before.Status.Removing == 0,
+		stepWindow.name:   !ReplacesOutdated(kind, before, after) || !after.Status.InWindows,
 		stepReplaced.name: !ReplacesOutdated(kind, before, after) || resizes,
 		stepResized.name:  !resizes,
 		stepLimit.name: !LimitsAtRunTime(after.Resolved.Image.Version) ||
@@ -194,6 +203,9 @@ func advanceOperation(now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, s
 		v := NewView(now, rec, snap)
 		for i, s := range o.Steps {
 			o.Steps[i].Done, o.Steps[i].Total = progressOf(o.Kind, s.Name)(v)
+			if s.Name == stepWindow.name {
+				o.Steps[i].Until = v.Opens().UTC()
+			}
 		}
 	}
 	o.Error = ""
@@ -217,6 +229,6 @@ func advanceOperation(now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, s
 func SameOperation(a, b ecp.Operation) bool {
 	return a.Phase == b.Phase && a.Error == b.Error && a.Deadline.Equal(b.Deadline) &&
 		slices.Equal(a.Evacuated, b.Evacuated) && slices.EqualFunc(a.Steps, b.Steps, func(x, y ecp.Step) bool {
-		return x.Name == y.Name && x.Done == y.Done && x.Total == y.Total
+		return x.Name == y.Name && x.Done == y.Done && x.Total == y.Total && x.Until.Equal(y.Until)
 	})
 }

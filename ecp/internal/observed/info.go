@@ -25,6 +25,7 @@ func (m *Clusters) Info(rec ecp.ClusterRecord) ecp.Info {
 		m.addAgents(&i)
 		return i
 	}
+	i.Hibernation = derive.HibernationInfo(rec, m.Now().UTC())
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if mem := m.memories[rec.ID]; mem != nil {

@@ -44,6 +44,8 @@ func Hosted(p *fault.Fields, s ecp.HostedSpec) {
 	}
 	validateConfig(p, s.Config)
 	validatePlacement(p, s.Placement)
+	validateHibernation(p, s.Hibernation)
+	validateMaintenance(p, s.Maintenance)
 	if s.Storage != "" && !IsDNSSubdomain(s.Storage) {
 		p.Add("spec.storage", "is %q, which is not the name of a storage class", s.Storage)
 	}
