@@ -33,7 +33,7 @@ func TestCheckSettings(t *testing.T) {
 		{"6.2.2", "durable_storage.messages.layout.epoch_bits", "leave it out"},
 	} {
 		rec := ecp.ClusterRecord{
-			Spec:     ecp.Spec{Hosted: &ecp.HostedSpec{Config: map[string]string{c.key: "1", "mqtt.max_packet_size": "1MB"}}},
+			Spec:     ecp.Spec{Hosted: &ecp.HostedSpec{Config: map[string]string{c.key: "1", "mqtt.enable": "1"}}},
 			Resolved: ecp.Resolved{Image: ecp.Image{Version: c.version}},
 		}
 		var wrong fault.Fields
