@@ -369,22 +369,7 @@ func (r *relay) cut() {
 // memory is what a process holds, in bytes.
 type memory struct{ now, peak int }
 
-func resident(t *testing.T, p *process) (m memory) {
+func resident(t *testing.T, p *process) memory {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
-	require.NoError(t, err)
-	for line := range strings.Lines(string(text)) {
-		f := strings.Fields(line)
-		if len(f) < 2 || f[0] != "VmRSS:" && f[0] != "VmHWM:" {
-			continue
-		}
-		n, err := strconv.Atoi(f[1])
-		require.NoError(t, err)
-		if f[0] == "VmRSS:" {
-			m.now = n << 10
-		} else {
-			m.peak = n << 10
-		}
-	}
-	return m
+	return memory{now: memoryOf(t, p.PID(), "VmRSS") << 10, peak: memoryOf(t, p.PID(), "VmHWM") << 10}
 }

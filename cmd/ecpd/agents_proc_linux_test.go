@@ -15,36 +15,44 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func (f *agentFleet) proc(name string) string {
-	f.b.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", f.PID(), name))
-	require.NoError(f.b, err)
+// procFile reads a file that the kernel keeps of a process.
+func procFile(t testing.TB, pid int, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, name))
+	require.NoError(t, err)
 	return string(text)
 }
 
-// resident is memory of the daemon that it has made (RssAnon), or with the parts
-// of its program that were used (VmRSS), in KiB.
-func (f *agentFleet) resident(which string) float64 {
-	f.b.Helper()
-	_, rest, _ := strings.Cut(f.proc("status"), which+":")
+// memoryOf is memory of a process that it has made (RssAnon), or with the parts
+// of its program that were used (VmRSS), also at its most (VmHWM), in KiB.
+func memoryOf(t testing.TB, pid int, which string) int {
+	t.Helper()
+	_, rest, _ := strings.Cut(procFile(t, pid, "status"), which+":")
 	n, err := strconv.Atoi(strings.Fields(rest)[0])
-	require.NoError(f.b, err)
-	return float64(n)
+	require.NoError(t, err)
+	return n
 }
 
-// cpu is the time that the daemon has used, in ticks of 10 ms.
-func (f *agentFleet) cpu() time.Duration {
-	f.b.Helper()
-	stat := f.proc("stat")
+// cpuOf is the time that a process has used, in ticks of 10 ms.
+func cpuOf(b *testing.B, p *process) time.Duration {
+	b.Helper()
+	stat := procFile(b, p.PID(), "stat")
 	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:]) // the third first
 	var ticks int
 	for _, field := range fields[11:13] {
 		n, err := strconv.Atoi(field)
-		require.NoError(f.b, err)
+		require.NoError(b, err)
 		ticks += n
 	}
 	return time.Duration(ticks) * 10 * time.Millisecond
 }
+
+func (f *agentFleet) resident(which string) float64 {
+	f.b.Helper()
+	return float64(memoryOf(f.b, f.PID(), which))
+}
+
+func (f *agentFleet) cpu() time.Duration { f.b.Helper(); return cpuOf(f.b, f.process) }
 
 func loadAverage(b *testing.B) float64 {
 	b.Helper()

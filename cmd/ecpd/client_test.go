@@ -25,7 +25,7 @@ type daemon struct {
 }
 
 // dev starts the daemon with simulated clusters on a data directory.
-func dev(t *testing.T, dataDir string, args ...string) *daemon {
+func dev(t testing.TB, dataDir string, args ...string) *daemon {
 	t.Helper()
 	p := launch(t, t.TempDir(), nil,
 		append([]string{"serve", "--dev", "--listen", "127.0.0.1:0", "--data-dir", dataDir}, args...)...)
@@ -36,7 +36,7 @@ func dev(t *testing.T, dataDir string, args ...string) *daemon {
 }
 
 // client speaks to a daemon that runs.
-func client(t *testing.T, p *process, url, token string) *daemon {
+func client(t testing.TB, p *process, url, token string) *daemon {
 	t.Helper()
 	d := &daemon{process: p, url: url, token: token,
 		http: &http.Client{Timeout: 45 * time.Second, Transport: &http.Transport{}}}
@@ -76,7 +76,7 @@ func (d *daemon) try(method, path, body string) (answer, error) {
 
 // call sends a request that must come to an answer of one of the statuses,
 // and reads it into out.
-func (d *daemon) call(t *testing.T, method, path, body string, out any, statuses ...int) answer {
+func (d *daemon) call(t testing.TB, method, path, body string, out any, statuses ...int) answer {
 	t.Helper()
 	a, err := d.try(method, path, body)
 	require.NoError(t, err)

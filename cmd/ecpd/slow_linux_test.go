@@ -48,15 +48,7 @@ func slow(w http.ResponseWriter, r *http.Request) {
 }
 
 // residentMiB is how many MiB of memory a process has of its own.
-func residentMiB(t *testing.T, pid int) int {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	require.NoError(t, err)
-	_, rest, _ := strings.Cut(string(text), "VmRSS:")
-	kib, err := strconv.Atoi(strings.Fields(rest)[0])
-	require.NoError(t, err)
-	return kib >> 10
-}
+func residentMiB(t *testing.T, pid int) int { t.Helper(); return memoryOf(t, pid, "VmRSS") >> 10 }
 
 // agentProcess registers and runs the agent's program, beside the witness.
 func (d *tunnelled) agentProcess(t *testing.T) *process {
