@@ -22,7 +22,7 @@ type Flow struct {
 // zero line, of clusters that nothing is known of yet, is a line as any other.
 type fairQueue struct {
 	flowOf    func(ecp.ID) Flow // nil means all wait in one
-	slowShare int               // how many slow ones of a target may be at work; 0 means any number
+	slowShare int               // how many slow ones of a target may be at work: a quarter of the workers; 0 means any
 	waiting   map[Flow][]ecp.ID // in order of arrival; no empty ones
 	working   map[Flow]int
 	served    map[Flow]int64 // when, in turns; of lines that wait or work
@@ -62,18 +62,25 @@ func (l *fairQueue) pop() (id ecp.ID, from Flow, ok bool) {
 }
 
 // full reports whether a line has its share: of the slow ones of one target as
-// many as are written to at once, and twice that of all targets.
+// many as are written to at once, and twice that of all targets. The last quarter of
+// the workers is for targets that have less than a quarter at work: one that stops to
+// answer would otherwise hold them all, until each of its clusters is known to be slow.
 func (l *fairQueue) full(in Flow) bool {
-	if !in.Slow || l.slowShare == 0 {
+	if l.slowShare == 0 {
 		return false
 	}
-	all := 0
+	all, slow, ofTarget := 0, 0, 0
 	for other, n := range l.working {
+		all += n
 		if other.Slow {
-			all += n
+			slow += n
+		}
+		if other.Target == in.Target {
+			ofTarget += n
 		}
 	}
-	return l.working[in] >= l.slowShare || all >= 2*l.slowShare
+	return in.Slow && (l.working[in] >= l.slowShare || slow >= 2*l.slowShare) ||
+		all >= 3*l.slowShare && ofTarget >= l.slowShare
 }
 
 func (l *fairQueue) before(a, b Flow) bool {

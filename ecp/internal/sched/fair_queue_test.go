@@ -13,8 +13,8 @@ import (
 )
 
 // Whatever waits and works: nobody is lost or handed out twice, slow ones keep
-// to their share, and a line that may go on is served before one that has more
-// at work.
+// to their share, a target that has less than a quarter at work always goes on, and a
+// line that may go on is served before one that has more at work.
 func TestLines(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := newFairQueue()
@@ -34,8 +34,13 @@ func TestLines(t *testing.T) {
 			case 1:
 				id, from, ok := l.pop()
 				if !ok {
+					atWork := map[string]int{}
+					for _, in := range working {
+						atWork[in.Target]++
+					}
 					for _, id := range waiting {
-						require.True(t, of[id].Slow, "%s may go on", id)
+						require.True(t, of[id].Slow || atWork[of[id].Target] >= l.slowShare &&
+							len(working) >= 3*l.slowShare, "%s may go on", id)
 					}
 					continue
 				}
@@ -95,4 +100,31 @@ func TestTheTargetWithFewestAtWorkGoesFirst(t *testing.T) {
 	}
 	require.ElementsMatch(t, []ecp.ID{"a1", "b1"}, order[:2])
 	require.Equal(t, []ecp.ID{"a2", "a3"}, order[2:])
+}
+
+// A target that suddenly answers nothing leaves workers for the others, before any of its
+// clusters is known to be slow.
+func TestATargetThatHangsHoldsNotAllWorkers(t *testing.T) {
+	const workers = 8
+	l := newFairQueue()
+	l.slowShare = workers / 4
+	l.flowOf = func(id ecp.ID) Flow { return Flow{Target: string(id[:1])} }
+	for n := range 100 {
+		l.push(ecp.ID(fmt.Sprint("h", n)))
+	}
+	held := 0
+	for {
+		if _, _, ok := l.pop(); !ok {
+			break
+		}
+		held++
+	}
+	require.Equal(t, 3*workers/4, held)
+	l.push("x1")
+	l.push("x2")
+	for range 2 {
+		id, _, ok := l.pop()
+		require.True(t, ok)
+		require.Equal(t, "x", string(id[:1]))
+	}
 }

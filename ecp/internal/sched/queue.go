@@ -25,8 +25,8 @@ type delayed struct {
 }
 
 // NewQueue returns an empty queue. flowOf says in which flow a cluster waits; nil means that
-// all wait in one. slowShare is how many slow clusters of a target may be worked on at once;
-// 0 means any number.
+// all wait in one. slowShare is how many slow clusters of a target may be worked on at once,
+// a quarter of the workers; 0 means any number.
 func NewQueue(flowOf func(ecp.ID) Flow, slowShare int) *Queue {
 	q := &Queue{waiting: newFairQueue(), dirty: map[ecp.ID]bool{}, working: map[ecp.ID]Flow{},
 		timers: map[ecp.ID]*delayed{}, wake: make(chan struct{})}
