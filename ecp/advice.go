@@ -15,6 +15,9 @@ func (r Reason) Advice(m Mode) string {
 var advice = map[Reason]string{
 	ReasonNodeDown: "see which node it is, and why, in the list of nodes and their pods' events; Kubernetes starts " +
 		"it again by itself; repair replaces a pod that cannot start",
+	ReasonMachineLost: "bring the machine back: nothing else is needed then; if it is off for good say so (kubectl " +
+		"delete node, or the taint node.kubernetes.io/out-of-service), then repair makes its pod anew elsewhere; " +
+		"repair with force does it unsaid: its plan tells the risk",
 	ReasonMemberMissing: "wait a minute: nodes that start join by themselves; after that read the node's log, and " +
 		"see whether network policies let nodes reach each other; a restart makes it join anew",
 	ReasonNothingServes: "see why no pod is ready in the list of nodes: image, license, memory, volume; put that " +

@@ -81,6 +81,7 @@ func (r ClusterRecord) Clone() ClusterRecord {
 	r.Resolved.LBAnnotations = maps.Clone(r.Resolved.LBAnnotations)
 	r.Status.Conditions = slices.Clone(r.Status.Conditions)
 	r.Status.Volumes = maps.Clone(r.Status.Volumes)
+	r.Status.Abandoned = maps.Clone(r.Status.Abandoned)
 	r.Status.FormerSettings = maps.Clone(r.Status.FormerSettings)
 	if r.Status.Previous != nil {
 		before := *r.Status.Previous

@@ -66,8 +66,12 @@ type Update struct {
 	IfRevision int64
 }
 
-// Repair applies the spec again and accepts what was lost.
-type Repair struct{ IfRevision int64 }
+// Repair applies the spec again and accepts what was lost. Force deletes the pods whose
+// machines do not answer now, although EMQX may still run there and use their volumes.
+type Repair struct {
+	Force      bool
+	IfRevision int64
+}
 
 // TakeOver records what is there of a cluster whose record is older than that:
 // an older database was put back. No node is replaced for it.

@@ -68,6 +68,9 @@ type Desired struct {
 	// revision: the UID by ordinal. One that is another by now stays. It never
 	// makes more nodes be away at once than Roll does.
 	Replace map[int]string
+	// Abandon names pods of Roll that are to go although their machines do not answer: the
+	// UID by ordinal. One that is another by now, or whose machine answers, stays.
+	Abandon map[int]string
 	// Restarts is part of what pods are made from and nothing else: where it
 	// grows every pod is outdated. 0 = it never did.
 	Restarts int

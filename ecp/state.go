@@ -43,10 +43,12 @@ type Reason string
 
 // The reasons of hosted clusters.
 const (
-	ReasonAsExpected    Reason = "AsExpected"    // nothing to say
-	ReasonInProgress    Reason = "InProgress"    // an operation is on its way
-	ReasonByRequest     Reason = "ByRequest"     // somebody asked for it
-	ReasonNodeDown      Reason = "NodeDown"      // a pod is absent, not ready or going outside a plan
+	ReasonAsExpected Reason = "AsExpected" // nothing to say
+	ReasonInProgress Reason = "InProgress" // an operation is on its way
+	ReasonByRequest  Reason = "ByRequest"  // somebody asked for it
+	ReasonNodeDown   Reason = "NodeDown"   // a pod is absent, not ready or going outside a plan
+	// ReasonMachineLost: a pod is not ready, and its machine does not answer, or has gone
+	ReasonMachineLost   Reason = "MachineLost"
 	ReasonMemberMissing Reason = "MemberMissing" // pods are ready, EMQX counts fewer members
 	ReasonNothingServes Reason = "NothingServes" // no node is ready
 	ReasonPartitioned   Reason = "Partitioned"   // nodes disagree on who is a member

@@ -20,6 +20,10 @@ type Status struct {
 	// help, the cluster is to be no worse. "" = no repair runs.
 	RepairOf State `json:"repairOf,omitempty"`
 
+	// Abandoned are the pods that the running repair deletes although their machines may
+	// still run them, as was asked for: the UID by ordinal.
+	Abandoned map[int]string `json:"abandoned,omitempty"`
+
 	// Dispatched: an Apply has returned nil at least once. Until then nothing
 	// of the cluster may exist, after it everything must.
 	Dispatched bool `json:"dispatched,omitempty"`

@@ -88,7 +88,7 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 			named = append(named, ordinal)
 		}
 	}
-	return errors.Join(s.roll(named, now, t), refused)
+	return errors.Join(s.roll(named, d.Abandon, now, t), refused)
 }
 
 // expect forgets the claims of ordinals that should have none: their end is no loss.
@@ -171,10 +171,11 @@ func (s *state) recreate(d ecp.Desired, now time.Time, t pace) {
 
 // roll replaces pods. A healthy pod is replaced only while all others are healthy, as with
 // a disruption budget of one.
-func (s *state) roll(ordinals []int, now time.Time, t pace) error {
+func (s *state) roll(ordinals []int, abandoned map[int]string, now time.Time, t pace) error {
 	for _, ordinal := range ordinals {
 		p := s.pod(ordinal)
-		if p != nil && p.Machine == ecp.MachineGone && p.Gone.IsZero() {
+		if p != nil && p.Gone.IsZero() && (p.Machine == ecp.MachineGone ||
+			p.Machine == ecp.MachineUnanswered && abandoned[ordinal] == p.UID) {
 			p.Gone = now
 			continue
 		}

@@ -24,6 +24,9 @@ func noBody[C ecp.Command](command func(revision int64) C) func(body, int64) (ec
 	return func(_ body, revision int64) (ecp.Command, error) { return command(revision), nil }
 }
 
+// repairVerb takes a parameter.
+const repairVerb = "repair"
+
 var verbs = []verb{
 	{"start", "Let the nodes of a stopped cluster run again", "", nil,
 		noBody(func(n int64) ecp.Start { return ecp.Start{IfRevision: n} })},
@@ -31,7 +34,7 @@ var verbs = []verb{
 		noBody(func(n int64) ecp.Stop { return ecp.Stop{IfRevision: n} })},
 	{"restart", "Replace the nodes one after the other", "", nil,
 		noBody(func(n int64) ecp.Restart { return ecp.Restart{IfRevision: n} })},
-	{"repair", "Apply the spec again and accept what was lost", "", nil,
+	{repairVerb, "Apply the spec again and accept what was lost", "", nil,
 		noBody(func(n int64) ecp.Repair { return ecp.Repair{IfRevision: n} })},
 	{"take-over", "Record what is there of a cluster whose record is older than that, after an older database was " +
 		"put back", "", nil,
@@ -107,6 +110,10 @@ func (a *api) commandRoutes() {
 		if mayWait[v.name] {
 			r.parameters = append(r.parameters, nowParameter())
 		}
+		if v.name == repairVerb {
+			r.parameters = append(r.parameters, boolean("force", "delete pods whose machines do not answer, although "+
+				"EMQX may still run there and use their volumes; the plan tells the risk"))
+		}
 		a.json(r, func(ctx context.Context, r *http.Request, b body) (success, error) {
 			if err := a.takesFields(ctx, r, v.fields); err != nil {
 				return success{}, v.asAsked(err)
@@ -114,6 +121,13 @@ func (a *api) commandRoutes() {
 			cmd, err := v.command(b, ifRevision(ctx))
 			if err != nil {
 				return success{}, err
+			}
+			if repair, is := cmd.(ecp.Repair); is {
+				force, p := readBool(r, "force")
+				if p != nil {
+					return success{}, p
+				}
+				repair.Force, cmd = force, repair
 			}
 			out, err := a.command(ctx, r, cmd)
 			return out, v.asAsked(err)

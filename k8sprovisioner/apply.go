@@ -69,7 +69,7 @@ func (p *Provisioner) applyTo(ctx context.Context, f clusterObjects, in input, o
 	}
 	p.withMemo(d.ID, func(m *memo) { m.rendered = objects })
 	if err := errors.Join(p.growClaims(ctx, f, in), p.deleteClaims(ctx, f, d), p.resizePods(ctx, f, d.Resize),
-		p.replaceOutdated(ctx, f, d.Roll),
+		p.replaceOutdated(ctx, f, d.Roll, d.Abandon),
 		p.replaceNamed(ctx, f, d.Replace)); err != nil {
 		return failure(op, err)
 	}

@@ -220,3 +220,18 @@ func TestArchitecturesOfAnImage(t *testing.T) {
 	d.Spec.Placement.NodeSelector = map[string]string{corev1.LabelArchStable: "arm64"}
 	require.Nil(t, affinity(d))
 }
+
+// A machine that does not answer is waited for, but where its very pod is abandoned.
+func TestAbandonedPods(t *testing.T) {
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: "u1"}, Spec: corev1.PodSpec{NodeName: "m"}}
+	for state, want := range map[ecp.MachineState]map[string]bool{
+		ecp.MachineThere:      {"": false, "u1": false},
+		ecp.MachineUnanswered: {"": false, "u1": true, "u0": false},
+		ecp.MachineGone:       {"": true, "u1": true, "u0": true},
+	} {
+		p := &Provisioner{machines: map[string]machine{"m": {checkedAt: time.Now(), state: state}}}
+		for abandoned, ended := range want {
+			require.Equal(t, ended, p.machineEnded(t.Context(), pod, abandoned), "%s, %q", state, abandoned)
+		}
+	}
+}

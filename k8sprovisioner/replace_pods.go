@@ -14,9 +14,11 @@ import (
 // replaceOutdated replaces the pods of the given ordinals that are not of the newest
 // revision. A pod that can run is evicted, which respects the disruption budget: if that
 // refuses, the error is unavailable. A pod that cannot start is deleted. A pod whose
-// machine is known to run nothing any more is deleted without waiting for the machine,
-// whatever its revision.
-func (p *Provisioner) replaceOutdated(ctx context.Context, f clusterObjects, ordinals []int) error {
+// machine is known to run nothing any more, or does not answer and is abandoned by its UID,
+// is deleted without waiting for the machine, whatever its revision.
+func (p *Provisioner) replaceOutdated(
+	ctx context.Context, f clusterObjects, ordinals []int, abandoned map[int]string,
+) error {
 	if len(ordinals) == 0 {
 		return nil
 	}
@@ -27,8 +29,7 @@ func (p *Provisioner) replaceOutdated(ctx context.Context, f clusterObjects, ord
 	pods := f.pods()
 	for _, i := range ordinals {
 		pod := pods[i]
-		if pod != nil && !ready(pod) && pod.Spec.NodeName != "" &&
-			p.machine(ctx, pod.Spec.NodeName, time.Now()).state == ecp.MachineGone {
+		if pod != nil && !ready(pod) && p.machineEnded(ctx, pod, abandoned[i]) {
 			if err := p.forceDelete(ctx, f.id, pod); err != nil {
 				return err
 			}
@@ -48,6 +49,15 @@ func (p *Provisioner) replaceOutdated(ctx context.Context, f clusterObjects, ord
 		}
 	}
 	return nil
+}
+
+// machineEnded reports whether nobody is to wait for the machine of a pod.
+func (p *Provisioner) machineEnded(ctx context.Context, pod *corev1.Pod, abandoned string) bool {
+	if pod.Spec.NodeName == "" {
+		return false
+	}
+	state := p.machine(ctx, pod.Spec.NodeName, time.Now()).state
+	return state == ecp.MachineGone || state == ecp.MachineUnanswered && abandoned == string(pod.UID)
 }
 
 // forceDelete deletes the pod with the UID that was seen, without waiting for its

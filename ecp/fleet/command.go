@@ -160,7 +160,7 @@ func (m *Manager) decide(tx ecp.Tx, rec ecp.ClusterRecord, cmd ecp.Command) (dec
 	if err := m.repairExpels(rec, cmd.Kind()); err != nil {
 		return d, err
 	}
-	if err := m.repairHelps(rec, cmd.Kind()); err != nil {
+	if err := m.repairHelps(rec, cmd); err != nil {
 		return d, err
 	}
 	if err := m.repairJoins(rec, cmd.Kind()); err != nil {
@@ -262,6 +262,8 @@ func (m *Manager) carry(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, cmd ecp.
 		d.kind, d.patience = ecp.OpStop, m.observed.Timings.Stop
 	case ecp.Repair:
 		rec.Status.Dispatched, rec.Status.Seen, rec.Status.Auth, rec.Status.Volumes = false, false, "", nil
+		found, _ := m.observed.Found(rec.ID)
+		rec.Status.Abandoned = derive.AbandonedBy(c, found)
 		rec.Generation++
 		d.kind, d.patience = ecp.OpRepair, m.observed.Timings.Create+derive.DrainTime(*rec)
 		if rec.Status.State == ecp.Nonexistent {

@@ -83,10 +83,9 @@ func jsonNames(t reflect.Type) []string {
 // repairHelps refuses a repair of which it is known that it cannot help: every
 // node that does not serve is on a machine that does not answer. Whether such a
 // machine still runs its node is not known, so nothing may be done to it before
-// a person has said that it is off.
-func (m *Manager) repairHelps(rec ecp.ClusterRecord, kind ecp.CommandKind) error {
-	if kind != ecp.CommandRepair ||
-		rec.Status.Reason != ecp.ReasonNodeDown && rec.Status.Reason != ecp.ReasonNothingServes {
+// a person has said that it is off, or asks for it with force.
+func (m *Manager) repairHelps(rec ecp.ClusterRecord, cmd ecp.Command) error {
+	if repair, is := cmd.(ecp.Repair); !is || repair.Force || !derive.AwayReasons[rec.Status.Reason] {
 		return nil
 	}
 	snap, _ := m.observed.Last(rec.ID)
@@ -107,7 +106,8 @@ func (m *Manager) repairHelps(rec ecp.ClusterRecord, kind ecp.CommandKind) error
 		return nil
 	}
 	return ecp.NewError(ecp.CodeConflict, "", "repair cannot help while a machine does not answer: "+why+
-		"; repair works once that is said, and nothing has to be done if the machine comes back")
+		"; repair works once that is said, or with force, whose plan tells the risk; nothing has to be done if the "+
+		"machine comes back")
 }
 
 // repairExpels refuses a repair of a running cluster that has nothing to repair, or

@@ -135,6 +135,8 @@ func (m *Manager) beginOperation(
 	d.rec.Status.Operation, d.rec.Status.Previous, d.rec.Status.RepairOf = o.ID, nil, ""
 	if d.kind == ecp.OpRepair {
 		d.rec.Status.RepairOf = d.from
+	} else {
+		d.rec.Status.Abandoned = nil
 	}
 	if d.kind != ecp.OpTakeOver {
 		d.rec.Status.KeepVolumes = false

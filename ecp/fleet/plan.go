@@ -89,7 +89,7 @@ func (m *Manager) planOf(rec ecp.ClusterRecord, d decision, cmd ecp.Command) ecp
 		versionNotes(rec.Resolved.Image, d.rec.Resolved.Image),
 		notes(m.observed.Timings, info, d, plan.Nodes, len(outdated)), m.surplusNotes(rec, d))
 	if snap, _ := m.observed.Last(rec.ID); d.kind == ecp.OpRepair {
-		derive.PlanRepair(&plan, derive.NewView(snap.At, rec, snap), clients)
+		derive.PlanRepair(&plan, derive.NewView(snap.At, rec, snap), clients, d.rec.Status.Abandoned)
 	}
 	plan.Hash = planHash(rec, d, plan, info.Nodes)
 	return plan
@@ -113,7 +113,7 @@ func planHash(rec ecp.ClusterRecord, d decision, plan ecp.Plan, nodes []ecp.Node
 	}
 	text, err := json.Marshal([]any{
 		rec.ID, rec.Revision, rec.Generation, plan.Command, plan.From, plan.To, plan.Nothing, plan.Steps, plan.Nodes,
-		plan.Clients.Cut > 0, plan.Quota, after, d.rec.Force, pods,
+		plan.Clients.Cut > 0, plan.Quota, after, d.rec.Force, d.rec.Status.Abandoned, pods,
 		d.rec.Resolved.Image.Version, d.rec.Resolved.Size, d.rec.Resolved.License,
 	})
 	if err != nil {

@@ -91,6 +91,40 @@ func TestRepairOfADeadMachine(t *testing.T) {
 	})
 }
 
+// A repair with force deletes the pod of a machine that does not answer, and no other: the
+// plan names it, with what may happen.
+func TestRepairByForceOfADeadMachine(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		c, _ := r.running()
+		pods := map[int]string{}
+		for _, n := range r.found(c).Nodes {
+			pods[n.Ordinal] = n.PodUID
+		}
+		require.NoError(t, r.sim.LoseMachine(c.ID(), 1))
+		r.reaches(c, ecp.Degraded)
+		r.looked(5)
+		require.Equal(t, ecp.ReasonMachineLost, r.get(c).Status.Reason)
+		require.Equal(t, ecp.ReasonMachineLost, ecp.ConditionOf(r.get(c).Status.Conditions, ecp.CondReady).Reason)
+		plan, err := c.Plan(asSystem(), ecp.Repair{Force: true})
+		require.NoError(t, err)
+		require.Equal(t, []int{1}, plan.Nodes.Replaced)
+		require.Contains(t, plan.Notes[0], "EMQX goes on there under the same name")
+		op, err := c.Do(ecp.WithPlan(asSystem(), plan.Hash), ecp.Repair{Force: true})
+		require.NoError(t, err)
+		r.ends(op, ecp.PhaseSucceeded)
+		for _, n := range r.found(c).Nodes {
+			require.Equal(t, n.Ordinal == 1, pods[n.Ordinal] != n.PodUID, n.Pod)
+		}
+		require.Empty(t, r.get(c).Status.Abandoned)
+
+		require.NoError(t, r.sim.LoseMachine(c.ID(), 2)) // one that is lost later is not meant
+		r.reaches(c, ecp.Degraded)
+		r.looked(5)
+		_, err = c.Do(asSystem(), ecp.Repair{})
+		require.ErrorIs(t, err, ecp.ErrConflict)
+	})
+}
+
 // A repair that does not help leaves a degraded cluster degraded.
 func TestRepairThatDoesNotHelp(t *testing.T) {
 	inBubble(t, func(r *rig) {

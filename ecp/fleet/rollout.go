@@ -57,7 +57,7 @@ func (m *Manager) rollout(
 		snap.Waits = m.brokers.RemoveMember(ctx, p, v, next.RemoveOrdinal, outcome)
 	case len(next.Replace) > 0, len(next.Resize) > 0, next.ScaleDown:
 		d := derive.DesiredOf(rec, snap.Found)
-		d.Roll, d.Resize = next.Replace, next.Resize
+		d.Roll, d.Resize, d.Abandon = next.Replace, next.Resize, rec.Status.Abandoned
 		if next.ScaleDown {
 			d.Replicas--
 			d.Spec.Nodes = d.Replicas

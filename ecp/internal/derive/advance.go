@@ -61,7 +61,8 @@ func Advance(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, op *ecp.Operat
 		recordEvacuated(newOp, outcome.Evacuated)
 	}
 	if newOp != nil && newOp.Phase.Final() && rec.Status.Operation == newOp.ID {
-		rec.Status.Operation, rec.Status.Previous, rec.Status.RepairOf = "", nil, ""
+		rec.Status.Operation, rec.Status.Previous = "", nil
+		rec.Status.RepairOf, rec.Status.Abandoned = "", nil
 	}
 	releaseAsleep(&rec)
 	rec.Status.Conditions = Conditions(now, NewView(now, rec, snap), outcome.NewestRender)
@@ -180,7 +181,8 @@ func sameStatus(a, b ecp.Status) bool {
 		a.Seen == b.Seen && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
 		a.Ordinals == b.Ordinals && a.Removing == b.Removing && a.KeepOutdated == b.KeepOutdated &&
 		sameDraining(a.Draining, b.Draining) && sameRefused(a.Refused, b.Refused) &&
-		maps.Equal(a.Volumes, b.Volumes) && maps.Equal(a.FormerSettings, b.FormerSettings) &&
+		maps.Equal(a.Volumes, b.Volumes) && maps.Equal(a.Abandoned, b.Abandoned) &&
+		maps.Equal(a.FormerSettings, b.FormerSettings) &&
 		slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
 }
 

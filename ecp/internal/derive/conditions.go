@@ -126,7 +126,7 @@ func readyCondition(v View, _ int) verdict {
 	case v.settling() != "":
 		return onItsWay
 	case len(v.Ready) < v.Want:
-		return verdict{Status: ecp.False, Reason: ecp.ReasonNodeDown}
+		return verdict{Status: ecp.False, Reason: v.whyAway()}
 	case v.Partitioned() && v.Snapshot.MissingMembers >= 2:
 		return verdict{Status: ecp.False, Reason: ecp.ReasonPartitioned}
 	case v.Snapshot.MissingMembers >= 2:

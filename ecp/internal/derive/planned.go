@@ -79,8 +79,9 @@ func MovesNoClients(version string) bool {
 
 // PlanRepair adds to the plan of a repair the nodes that it makes anew: those that are
 // restarted so that they join the others, whose clients are cut, and those that will not
-// start. clients are those of each node, by ordinal.
-func PlanRepair(plan *ecp.Plan, v View, clients map[int]int) {
+// start, or whose machines have gone or are abandoned. clients are those of each node, by
+// ordinal.
+func PlanRepair(plan *ecp.Plan, v View, clients map[int]int, abandoned map[int]string) {
 	add := func(nodes []ecp.NodeObservation) (added []ecp.NodeObservation) {
 		for _, n := range nodes {
 			if !slices.Contains(plan.Nodes.Replaced, n.Ordinal) {
@@ -99,10 +100,40 @@ func PlanRepair(plan *ecp.Plan, v View, clients map[int]int) {
 			"side are restarted, each when the one before has joined: %s; %d clients are cut; what was changed on "+
 			"that side since they parted is lost", strings.Join(PodsOf(apart), ", "), cut))
 	}
+	for _, n := range add(slices.DeleteFunc(slices.Clone(v.Snapshot.Found.Nodes),
+		func(n ecp.NodeObservation) bool {
+			return !offMachine(n) || !gone(n) && abandoned[n.Ordinal] != n.PodUID
+		})) {
+		if gone(n) {
+			plan.Notes = append(plan.Notes, fmt.Sprintf("%s is deleted without waiting for its machine, which runs "+
+				"nothing any more (%s), and made anew, with its volume", n.Pod, n.Message))
+			continue
+		}
+		plan.Notes = slices.Insert(plan.Notes, 0, fmt.Sprintf("%s is deleted by force although its machine may still "+
+			"run it: if that is merely cut off, EMQX goes on there under the same name, and writes to the same "+
+			"volume, whose data may be damaged by that; switch the machine off first (%s)", n.Pod, n.Message))
+	}
 	broken := add(slices.DeleteFunc(slices.Clone(v.Snapshot.Found.Nodes),
 		func(n ecp.NodeObservation) bool { return !n.Broken || n.Terminating }))
 	if len(broken) > 0 {
 		plan.Notes = append(plan.Notes, "what will not start without help is made anew, with its volume: "+
 			strings.Join(PodsOf(broken), ", "))
 	}
+}
+
+func gone(n ecp.NodeObservation) bool { return n.Machine == ecp.MachineGone }
+
+// AbandonedBy returns the pods that a repair deletes although their machines may still run
+// them: the UID by ordinal; nil where there are none, or it is not to.
+func AbandonedBy(cmd ecp.Repair, found ecp.Observation) map[int]string {
+	var out map[int]string
+	for _, n := range found.Nodes {
+		if cmd.Force && offMachine(n) && !gone(n) {
+			if out == nil {
+				out = map[int]string{}
+			}
+			out[n.Ordinal] = n.PodUID
+		}
+	}
+	return out
 }

@@ -251,12 +251,13 @@ func (v View) ToReplace(next RolloutStep) *ecp.NodeObservation {
 }
 
 // stranded returns the ordinals of nodes whose machines are known to run
-// nothing any more, and whose pods are still shown: nobody else confirms their
-// end.
+// nothing any more, or are abandoned, and whose pods are still shown: nobody else
+// confirms their end.
 func (v View) stranded() []int {
 	var out []int
 	for _, n := range v.Snapshot.Found.Nodes {
-		if n.Machine == ecp.MachineGone && !n.Ready {
+		abandoned := n.Machine == ecp.MachineUnanswered && v.Rec.Status.Abandoned[n.Ordinal] == n.PodUID
+		if (n.Machine == ecp.MachineGone || abandoned) && !n.Ready {
 			out = append(out, n.Ordinal)
 		}
 	}

@@ -182,7 +182,7 @@ func taskFailed(v View) (ecp.State, ecp.Reason, string) {
 	if v.Rec.Status.RepairOf == ecp.Degraded && len(v.Ready) > 0 {
 		reason := ecp.ReasonMemberMissing
 		if len(v.Ready) < v.Want {
-			reason = ecp.ReasonNodeDown
+			reason = v.whyAway()
 		}
 		return ecp.Degraded, reason, "repair has not helped: " + v.WaitsFor()
 	}
@@ -198,8 +198,25 @@ func nothingServes(v View) (ecp.State, ecp.Reason, string) {
 }
 
 func nodeDown(v View) (ecp.State, ecp.Reason, string) {
-	return ecp.Degraded, ecp.ReasonNodeDown, v.WaitsFor()
+	return ecp.Degraded, v.whyAway(), v.WaitsFor()
 }
+
+// whyAway is the reason of a cluster of which a node is away.
+func (v View) whyAway() ecp.Reason {
+	if slices.ContainsFunc(v.Snapshot.Found.Nodes, offMachine) {
+		return ecp.ReasonMachineLost
+	}
+	return ecp.ReasonNodeDown
+}
+
+// offMachine reports whether a node is away together with its machine.
+func offMachine(n ecp.NodeObservation) bool {
+	return !n.Ready && (n.Machine == ecp.MachineGone || n.Machine == ecp.MachineUnanswered)
+}
+
+// AwayReasons are the reasons of states in which nodes are away.
+var AwayReasons = map[ecp.Reason]bool{ecp.ReasonNodeDown: true, ecp.ReasonMachineLost: true,
+	ecp.ReasonNothingServes: true}
 
 func memberMissing(v View) (ecp.State, ecp.Reason, string) {
 	return ecp.Degraded, ecp.ReasonMemberMissing, strings.Join(v.MissingMembers(), "; ")
@@ -210,7 +227,7 @@ func memberMissing(v View) (ecp.State, ecp.Reason, string) {
 // nodes were away is better than that now.
 func keepOrRecover(v View) (ecp.State, ecp.Reason, string) {
 	st := v.Rec.Status
-	if st.Reason == ecp.ReasonRecordOlder || st.Reason == ecp.ReasonNothingServes || st.Reason == ecp.ReasonNodeDown {
+	if st.Reason == ecp.ReasonRecordOlder || AwayReasons[st.Reason] {
 		return ecp.Degraded, ecp.ReasonNodeDown, v.WaitsFor()
 	}
 	return keep(v)
