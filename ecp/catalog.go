@@ -3,6 +3,7 @@ package ecp
 import (
 	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -119,6 +120,36 @@ func (l License) Describe() (Kind, string, Index) { return KindLicense, l.Name, 
 
 // Copy returns l itself: it holds no reference.
 func (l License) Copy() Payload { return l }
+
+// Certificate is a TLS certificate for listeners of hosted clusters. Its private key is
+// stored encrypted. All else is what the chain says, and is for everybody to see: EMQX sends
+// it to each client.
+type Certificate struct {
+	Name string `json:"name"` // slug; never changes
+	// Chain is in PEM: the server's own certificate first, then that of each issuer.
+	Chain  string `json:"chain"`
+	KeySet bool   `json:"keySet"`
+
+	Subjects    []string  `json:"subjects"` // of each certificate of the chain, in its order
+	Issuer      string    `json:"issuer"`   // of the last one
+	DNSNames    []string  `json:"dnsNames"`
+	IPAddresses []string  `json:"ipAddresses"`
+	NotBefore   time.Time `json:"notBefore"`
+	NotAfter    time.Time `json:"notAfter"`  // when the first of the chain ends
+	SHA256      string    `json:"sha256"`    // fingerprint of the server's own certificate, in hex
+	KeySHA256   string    `json:"keySha256"` // of its public key, as in certificate pins
+	Revision    int64     `json:"revision"`  // grows with every change; the ETag
+}
+
+// Describe implements [Payload].
+func (c Certificate) Describe() (Kind, string, Index) { return KindCertificate, c.Name, Index{} }
+
+// Copy returns a value that shares nothing with c.
+func (c Certificate) Copy() Payload {
+	c.Subjects, c.DNSNames, c.IPAddresses = slices.Clone(c.Subjects), slices.Clone(c.DNSNames),
+		slices.Clone(c.IPAddresses)
+	return c
+}
 
 // LBProfile has the annotations that load balancers of clusters in a range of
 // connections get, e.g. the class of machine a cloud makes them of. Where ranges

@@ -126,6 +126,14 @@ func (r ClusterRecord) EMQXVersion() string {
 	return r.Resolved.Image.Version
 }
 
+// UsesCertificate reports whether a cluster serves a certificate of the catalogue, or would
+// again if the operation that runs were cancelled.
+func (r ClusterRecord) UsesCertificate(name string) bool {
+	before := r.Status.Previous
+	return r.Spec.Hosted != nil && r.Spec.Hosted.Network.Certificate == name ||
+		before != nil && before.Spec.Hosted != nil && before.Spec.Hosted.Network.Certificate == name
+}
+
 // StateMachine returns the state machine that holds for the cluster now: that of its
 // mode, or the one of clusters that are being deleted.
 func (r ClusterRecord) StateMachine() StateMachine {

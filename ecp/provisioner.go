@@ -53,6 +53,10 @@ type Desired struct {
 	// License is EMQX': the text of a file (v4) or a key (v5); "" = EMQX runs
 	// with the one it brings along.
 	License Secret
+	// Certificate is what Spec.Network.Certificate names. Its content is no part of what pods
+	// are made from: another one MUST reach nodes that run without any of them being replaced.
+	// Whether a cluster has one is.
+	Certificate ServedCertificate
 	// Replicas is how many nodes should run: Spec.Nodes, or 0 when stopped.
 	// Ordinals below both are meant to have volume claims, others are not:
 	// whatever becomes of the claim of another is no loss.
@@ -96,6 +100,12 @@ type PullCredentials struct {
 	Host     string // with port
 	User     string
 	Password Secret
+}
+
+// ServedCertificate is a [Certificate] with its private key; zero = EMQX serves its own.
+type ServedCertificate struct {
+	Chain string // in PEM, the server's own first
+	Key   Secret // in PEM
 }
 
 // Loss says what has gone that is not made anew unasked.

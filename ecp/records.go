@@ -26,6 +26,7 @@ const (
 	KindSecret         Kind = "secret"    // encrypted, of a catalogue entry
 	KindRegistry       Kind = "registry"
 	KindLicense        Kind = "license"
+	KindCertificate    Kind = "certificate"
 	KindLBProfile      Kind = "lb-profile"
 	KindTarget         Kind = "target"
 	KindPlatform       Kind = "platform" // of a target: which one it is

@@ -115,6 +115,9 @@ type Network struct {
 	Annotations map[string]string `json:"annotations,omitempty"` // put on the access Service
 	// LoadBalancerClass: LoadBalancer only; "" = the platform's default
 	LoadBalancerClass string `json:"loadBalancerClass,omitempty"`
+	// Certificate: name in the certificate catalogue, of the one that mqtts and wss serve; "" = EMQX's own,
+	// which nobody trusts
+	Certificate string `json:"certificate,omitempty"`
 }
 
 // Listener is one port of the access Service.

@@ -56,6 +56,7 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 	if _, ok := parseLicense(string(d.License), now); ok {
 		s.License = string(d.License)
 	}
+	s.certify(d, now)
 	s.recreate(d, now, t)
 	svc, err := renderService(s.ID, d.Spec.Network, s.Service, give)
 	if err != nil {
@@ -72,6 +73,7 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 	s.Workload = &workload{
 		Generation: d.Generation, ChangeID: d.ChangeID, Manifest: d.Manifest, Render: d.RenderVersion,
 		Rendered: d.Replicas, Own: revision(d), Image: d.Image, Limit: d.ListenerLimit,
+		Certified: d.Spec.Network.Certificate != "",
 	}
 	s.Workload.setForeign(foreign)
 	if was == nil || was.Rest != "" || was.Own != s.Workload.Own { // else it is as an earlier build stored it
@@ -203,6 +205,9 @@ func revision(d ecp.Desired) string {
 	}
 	if len(d.Spec.Config) > 0 {
 		of = append(of, d.Spec.Config)
+	}
+	if d.Spec.Network.Certificate != "" {
+		of = append(of, "certificate")
 	}
 	b, err := json.Marshal(of)
 	if err != nil {

@@ -31,6 +31,10 @@ type ProvisionerConfig struct {
 	// [Pace] that takes longer happens after clients have connected.
 	AnswerTime time.Duration
 	Pace       Pace // of the EMQX clusters; the zero value is instant
+	// RenewTime is the time from a change of a cluster's certificate until nodes that run serve
+	// it to new clients. 0 means 3 minutes: one in which Kubernetes writes the files, and two
+	// after which EMQX looks after them.
+	RenewTime time.Duration
 	// RenderVersion is the newest render version that the platform reports; 0 means 1. A
 	// higher one simulates a newer build.
 	RenderVersion int
@@ -93,6 +97,7 @@ var (
 	_ ecp.Fencer        = (*Peer)(nil)
 	_ ecp.ClusterLister = (*Provisioner)(nil)
 	_ ecp.ClientDialer  = (*Provisioner)(nil)
+	_ ecp.TLSDialer     = (*Provisioner)(nil)
 )
 
 // NewProvisioner reads the files in Dir. An error names the file that cannot be used; then
@@ -106,6 +111,7 @@ func NewProvisioner(c ProvisionerConfig) (*Provisioner, error) {
 	set(&c.BootTime, 2*time.Second)
 	set(&c.StopTime, c.BootTime/4)
 	set(&c.TerminateTime, c.BootTime/2)
+	set(&c.RenewTime, 3*time.Minute)
 	c.AnswerTime = min(max(c.AnswerTime, 0), c.BootTime)
 	if c.RenderVersion == 0 {
 		c.RenderVersion = 1

@@ -29,6 +29,9 @@ type state struct {
 	// none, or one that no simulated cluster accepts. Nodes read it when they start.
 	License string `json:"license,omitempty"`
 
+	// Certificate is what listeners with TLS serve; nil means EMQX's own.
+	Certificate *certificate `json:"certificate,omitempty"`
+
 	Auth     *auth     `json:"auth,omitempty"`
 	Service  *service  `json:"service,omitempty"`
 	Workload *workload `json:"workload,omitempty"`
@@ -78,6 +81,8 @@ type workload struct {
 	// created from.
 	Size resources `json:"size,omitzero"`
 	Rest string    `json:"rest,omitempty"`
+	// Certified says that new pods get the files of the certificate.
+	Certified bool `json:"certified,omitempty"`
 }
 
 // setForeign sets the revision of a pod template to which somebody else has added something.
@@ -126,6 +131,7 @@ type pod struct {
 	Asked     resources `json:"asked,omitzero"`
 	AskedAt   time.Time `json:"askedAt,omitzero"`
 	ResizedAt time.Time `json:"resizedAt,omitzero"`
+	Certified bool      `json:"certified,omitempty"` // it has the files of the certificate
 	// Machine is the state of the machine under it, if that was lost.
 	Machine ecp.MachineState `json:"machine,omitempty"`
 }
@@ -233,6 +239,7 @@ func (s *state) newPod(ordinal int, uid string, at time.Time, d pace) pod {
 	p := pod{
 		Ordinal: ordinal, UID: uid, Revision: s.Workload.Revision, Image: s.Workload.Image, Made: at,
 		Ready: at.Add(d.boot), Rest: s.Workload.Rest, Has: s.Workload.Size, Asked: s.Workload.Size,
+		Certified: s.Workload.Certified,
 	}
 	if s.Auth == nil {
 		p.Down, p.Broken = at, noSecret
@@ -357,6 +364,10 @@ func (s *state) clone() state {
 	if s.Auth != nil {
 		a := *s.Auth
 		c.Auth = &a
+	}
+	if s.Certificate != nil {
+		v := *s.Certificate
+		c.Certificate = &v
 	}
 	if s.Service != nil {
 		v := s.Service.clone()

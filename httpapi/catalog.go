@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/catalog"
 )
 
 // catalogRoutes are about what clusters are made from, and the pool.
@@ -13,6 +14,7 @@ func (a *api) catalogRoutes() {
 	a.sizes()
 	a.registries()
 	a.licenses()
+	a.certificates()
 	a.lbProfiles()
 	a.targets()
 	a.pool()
@@ -130,6 +132,44 @@ func (a *api) licenses() {
 			return l
 		},
 	})
+}
+
+type certificateEntry struct {
+	Name  string `json:"name" required:"true" pattern:"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$" doc:"slug; what a spec names; never changes"`
+	Chain string `json:"chain" required:"true" doc:"certificates in PEM: the server's own first, then that of each issuer"`
+	Key   string `json:"key" required:"true" writeOnly:"true" doc:"the private key in PEM, without a password; stored encrypted, never shown"`
+}
+
+func (a *api) certificates() {
+	cat := a.manager.Catalog
+	info := func(ctx context.Context, e ecp.Certificate, err error) (catalog.CertificateInfo, error) {
+		if err != nil {
+			return catalog.CertificateInfo{}, err
+		}
+		return cat.CertificateInfo(ctx, e.Name)
+	}
+	addResource(a, withEntries(resource[catalog.CertificateInfo]{
+		path: "/api/v1/certificates", at: "/{certificate}", one: "Certificate", many: "Certificates",
+		word:  "TLS certificate",
+		words: "the TLS certificates that clusters can serve, with when they end and which clusters use them",
+		list:  cat.CertificateInfos, get: cat.CertificateInfo, remove: removeFrom(cat.Certificates),
+	}, catalogEntry[catalog.CertificateInfo, certificateEntry]{
+		key: "name", name: func(e catalog.CertificateInfo) string { return e.Name },
+		revision: func(e *catalog.CertificateInfo) *int64 { return &e.Revision }, secret: "key",
+		form: func(e catalog.CertificateInfo) certificateEntry { return certificateEntry{e.Name, e.Chain, ""} },
+		entry: func(b certificateEntry, e catalog.CertificateInfo) catalog.CertificateInfo {
+			e.Name, e.Chain = b.Name, b.Chain
+			return e
+		},
+		create: func(ctx context.Context, e catalog.CertificateInfo, key ecp.Secret) (catalog.CertificateInfo, error) {
+			made, err := cat.Certificates.Create(ctx, e.Certificate, key)
+			return info(ctx, made, err)
+		},
+		update: func(ctx context.Context, e catalog.CertificateInfo, key *ecp.Secret) (catalog.CertificateInfo, error) {
+			changed, err := cat.Certificates.Update(ctx, e.Certificate, key)
+			return info(ctx, changed, err)
+		},
+	}))
 }
 
 type lbProfileEntry struct {

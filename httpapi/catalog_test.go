@@ -59,6 +59,7 @@ func TestIfMatch(t *testing.T) {
 		"/api/v1/registries":    `{"user":"x"}`,
 		"/api/v1/emqx-licenses": `{"content":"x"}`, "/api/v1/lb-profiles": `{"minConnections":7}`,
 		"/api/v1/kubernetes-targets": `{"description":"x"}`,
+		"/api/v1/certificates":       exampleRenewal(),
 		clustersPath:                 `{"description":"x"}`,
 	} {
 		path := places[list]
@@ -83,6 +84,11 @@ func TestIfMatch(t *testing.T) {
 	p := f.admin(http.MethodDelete, places["/api/v1/tokens"], "", headerIfMatch, `"1"`).
 		want(http.StatusUnprocessableEntity).problem()
 	require.Equal(t, "/header/If-Match", p.Errors[0].Pointer)
+}
+
+// exampleRenewal replaces a certificate by itself: that its key was sent makes it a change.
+func exampleRenewal() string {
+	return fmt.Sprintf(`{"chain":%q,"key":%q}`, exampleChain, exampleKey)
 }
 
 // Patches at once lose nothing of each other.
@@ -132,7 +138,7 @@ func TestSecretsNeverComeBack(t *testing.T) {
 	f.admin(http.MethodPatch, "/api/v1/kubernetes-targets/plant", `{"kubeconfig":"fourth-secret"}`).want(http.StatusOK)
 	f.admin(http.MethodPatch, "/api/v1/users/ann", `{"password":"fifth-secret-word"}`).want(http.StatusOK)
 	secrets := []string{"a secret", "second-secret", "third-secret", "fourth-secret", "fifth-secret-word",
-		"a long password", exampleLicense, "kind: Config"}
+		"a long password", exampleLicense, "kind: Config", strings.Split(exampleKey, "\n")[1]}
 	for pattern, op := range f.api.routes {
 		if op.Method != http.MethodGet || strings.Contains(op.Path,
 			"{") || op.OperationID == "watchEvents" || len(op.Security) == 0 {

@@ -100,7 +100,7 @@ func viewEvent(c ecp.Change) (eventView, bool) {
 		v.Object = viewAgentRecord(p)
 	case ecp.Tombstone, ecp.TransferNotice, ecp.Org, ecp.Project, ecp.Image, ecp.Size, ecp.Pool, ecp.Quota,
 		ecp.LBProfile,
-		ecp.Target, ecp.Registry, ecp.License:
+		ecp.Target, ecp.Registry, ecp.License, ecp.Certificate:
 		v.Object = p
 	default:
 		return v, false

@@ -21,6 +21,28 @@ type object map[string]any
 const exampleLicense = "MjIwMTExCjAKMTAKRXhhbXBsZQpvcHNAZXhhbXBsZS5jb20KZGVmYXVsdAoy" +
 	"MDI2MDEwMQozNjUwCjEwMDAK.c2lnbmF0dXJl"
 
+// exampleChain is a certificate for mqtt.example.com, and exampleKey its key: they were made
+// for this and protect nothing.
+const (
+	exampleChain = `-----BEGIN CERTIFICATE-----
+MIIBazCCARGgAwIBAgIBATAKBggqhkjOPQQDAjAbMRkwFwYDVQQDExBtcXR0LmV4
+YW1wbGUuY29tMCAXDTk5MDEwMTAwMDAwMFoYDzIxMjAwMTAxMDAwMDAwWjAbMRkw
+FwYDVQQDExBtcXR0LmV4YW1wbGUuY29tMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcD
+QgAEqKGCD4FrRh7qbzqXETp9hnpYnkV4YzKtFXRE2fGYrBi8kYMOafriwTSfJk9h
+38s1TpNZO8P+g4Obvg7N0lQMa6NEMEIwDgYDVR0PAQH/BAQDAgeAMBMGA1UdJQQM
+MAoGCCsGAQUFBwMBMBsGA1UdEQQUMBKCEG1xdHQuZXhhbXBsZS5jb20wCgYIKoZI
+zj0EAwIDSAAwRQIgDW7mXA2IHxbBimpZMKddM2sfxAQ39Selvp1glSx3/QICIQD7
+/nLngafyLtr23xhvk4L/aQEuO8QSr+1/sZgkWJwwqw==
+-----END CERTIFICATE-----
+`
+	exampleKey = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgrW7s/glpyTwgvNdX
+6gnPfKF49sbhsZMaDnKx9mfDYwKhRANCAASooYIPgWtGHupvOpcROn2GelieRXhj
+Mq0VdETZ8ZisGLyRgw5p+uLBNJ8mT2HfyzVOk1k7w/6Dg5u+Ds3SVAxr
+-----END PRIVATE KEY-----
+`
+)
+
 // Ids in the examples, the same wherever one is shown.
 const (
 	exampleCluster   = "emqx-0a1b2c3d"
@@ -89,9 +111,11 @@ var requestExamples = map[string][]example{
 	"createRegistry": {{"registry", object{
 		"name": "harbor", "host": "registry.example.com", "user": "puller", "password": "a secret",
 	}}},
-	"updateRegistry": {{"password", object{"password": "another secret"}}},
-	"createLicense":  {{"key", object{"name": "main", "format": "v5", "content": exampleLicense, "default": true}}},
-	"updateLicense":  {{"key", object{"content": exampleLicense}}},
+	"updateRegistry":    {{"password", object{"password": "another secret"}}},
+	"createLicense":     {{"key", object{"name": "main", "format": "v5", "content": exampleLicense, "default": true}}},
+	"updateLicense":     {{"key", object{"content": exampleLicense}}},
+	"createCertificate": {{"pem", object{"name": "shops", "chain": exampleChain, "key": exampleKey}}},
+	"updateCertificate": {{"pem", object{"chain": exampleChain, "key": exampleKey}}},
 	"createLBProfile": {{"profile", object{
 		"name": "large", "minConnections": 10_000, "maxConnections": 0,
 		"annotations": object{"example.com/load-balancer": "large"},

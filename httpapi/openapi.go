@@ -64,6 +64,7 @@ var groups = []*huma.Tag{
 	{Name: "sizes", Description: "What a node can get"},
 	{Name: "registries"},
 	{Name: "emqx-licenses"},
+	{Name: "certificates", Description: "What listeners serve over TLS"},
 	{Name: "lb-profiles", Description: "Annotations for load balancers, by how many connections are booked"},
 	{Name: "kubernetes-targets", Description: "Where hosted clusters can be"},
 	{Name: "pool", Description: "What all clusters together may use"},

@@ -39,6 +39,8 @@ var needs = map[string]ecp.Right{
 	"updateRegistry": ecp.RightAdmin, "deleteRegistry": ecp.RightAdmin,
 	"listLicenses": ecp.RightAdmin, "getLicense": ecp.RightAdmin, "createLicense": ecp.RightAdmin,
 	"updateLicense": ecp.RightAdmin, "deleteLicense": ecp.RightAdmin,
+	"listCertificates": ecp.RightAdmin, "getCertificate": ecp.RightAdmin, "createCertificate": ecp.RightAdmin,
+	"updateCertificate": ecp.RightAdmin, "deleteCertificate": ecp.RightAdmin,
 	"listLBProfiles": ecp.RightCatalog, "getLBProfile": ecp.RightCatalog, "createLBProfile": ecp.RightAdmin,
 	"updateLBProfile": ecp.RightAdmin, "deleteLBProfile": ecp.RightAdmin,
 	"listTargets": ecp.RightCatalog, "getTarget": ecp.RightCatalog, "createTarget": ecp.RightAdmin,

@@ -116,6 +116,10 @@ var notes = []note{
 	{schema: "Network", property: "listeners", says: "all four protocols on their usual ports when left out"},
 	{schema: "Network", property: "annotations", says: "put on the access Service"},
 	{schema: "Network", property: "loadBalancerClass", says: "for the type LoadBalancer only"},
+	{
+		schema: "Network", property: "certificate",
+		says: "of the catalog's certificates, the one that mqtts and wss serve; EMQX's own when left out",
+	},
 	{schema: "Listener", required: []string{"protocol"}},
 	{schema: "Listener", property: "protocol", words: words(ecp.Protocols()...)},
 	{

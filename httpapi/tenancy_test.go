@@ -69,7 +69,8 @@ var rightsTable = map[string]string{
 	"listRegistries": "ydddddd", "getRegistry": "ydddddd", "createRegistry": "ydddddd", "updateRegistry": "ydddddd",
 	"deleteRegistry": "ydddddd",
 	"listLicenses":   "ydddddd", "getLicense": "ydddddd", "createLicense": "ydddddd", "updateLicense": "ydddddd",
-	"deleteLicense": "ydddddd",
+	"deleteLicense": "ydddddd", "listCertificates": "ydddddd", "getCertificate": "ydddddd",
+	"createCertificate": "ydddddd", "updateCertificate": "ydddddd", "deleteCertificate": "ydddddd",
 
 	"getOrg": "yyyyyhh", "createOrg": "ydddddd", "updateOrg": "yydddhh", "deleteOrg": "yddddhh",
 	"getOrgQuota": "yydddhh", "updateOrgQuota": "yddddhh", "getProjectQuota": "yyyyhhh",

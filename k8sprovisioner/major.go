@@ -19,6 +19,8 @@ type major struct {
 	environ    func(in input) []env             // fixed settings; the pod template's own
 	config     func(in input) map[string]string // settings that may change at run time
 	listener   map[ecp.Protocol]string          // setting prefix of each listener
+	// certificateEnv is the variable for a file of a listener's certificate.
+	certificateEnv func(listener string, s setting) env
 }
 
 // port is a named TCP port.
@@ -53,7 +55,7 @@ var (
 		management: []port{{"api", 8081}, {"dashboard", dashboardPort}},
 		status:     "/status", available: "/api/v4/load_rebalance/availability_check",
 		since:   ecp.Version{Major: 4, Minor: 4, Patch: 24},
-		environ: environ4, config: config4,
+		environ: environ4, config: config4, certificateEnv: certificateEnv4,
 		listener: map[ecp.Protocol]string{
 			ecp.MQTT: "listener.tcp.external", ecp.MQTTS: "listener.ssl.external",
 			ecp.WS: "listener.ws.external", ecp.WSS: "listener.wss.external",
@@ -64,7 +66,7 @@ var (
 		management: []port{{"dashboard", dashboardPort}},
 		status:     "/status", available: "/api/v5/load_rebalance/availability_check",
 		configFile: "emqx.conf",
-		environ:    environ5, config: config5,
+		environ:    environ5, config: config5, certificateEnv: certificateEnv5,
 		listener: map[ecp.Protocol]string{
 			ecp.MQTT: "listeners.tcp.default", ecp.MQTTS: "listeners.ssl.default",
 			ecp.WS: "listeners.ws.default", ecp.WSS: "listeners.wss.default",

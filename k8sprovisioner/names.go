@@ -23,6 +23,8 @@ const (
 	annotationLicense  = "openecp.io/license-hash"  // on the ConfigMap: keyed hash of the license Secret
 	annotationPull     = "openecp.io/pull-hash"     // on the ConfigMap: keyed hash of the pull Secret
 	annotationSettings = "openecp.io/settings-hash" // on the ConfigMap: keyed hash of the settings Secret
+	// on the ConfigMap: keyed hash of the Secret with the certificate
+	annotationCertificate = "openecp.io/certificate-hash"
 	// HOLDER/SHARD/EPOCH of the lease under which the object was last written; on all but pods
 	annotationEpoch   = "openecp.io/epoch"
 	annotationName    = "openecp.io/name"    // on the namespace

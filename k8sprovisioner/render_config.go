@@ -178,7 +178,7 @@ func (p *Provisioner) Configured(d ecp.Desired) map[string]string {
 			}
 		}
 		if hasCertificates(port) {
-			for _, s := range certificates {
+			for _, s := range slices.Concat(certificates, in.ownFiles()) { // the last word is the pod template's
 				out[prefix+"ssl_options."+s.key] = s.value
 			}
 		}

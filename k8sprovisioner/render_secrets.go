@@ -24,7 +24,7 @@ type secretRow struct {
 var (
 	licenseRow = secretRow{"-license", annotationLicense, corev1.SecretTypeOpaque, licenseData}
 	pullRow    = secretRow{"-pull", annotationPull, corev1.SecretTypeDockerConfigJson, pullData}
-	secretRows = []secretRow{licenseRow, pullRow, settingsRow}
+	secretRows = []secretRow{licenseRow, pullRow, settingsRow, certificateRow}
 )
 
 func (r secretRow) name(id ecp.ID) string { return string(id) + r.suffix }

@@ -51,6 +51,13 @@ func restarted(d ecp.Desired) ecp.Desired {
 	return d
 }
 
+// certified is a cluster with a certificate.
+func certified(d ecp.Desired) ecp.Desired {
+	d.Spec.Network.Certificate = "shops"
+	d.Certificate = ecp.ServedCertificate{Chain: "obviously-fake-chain", Key: "obviously-fake-key"}
+	return d
+}
+
 func TestGolden(t *testing.T) {
 	first := map[string]ecp.Desired{
 		"4.4.24-secrets": secretive(desired("4.4.24")), "5.8.9-secrets": secretive(desired("5.8.9")),
@@ -64,7 +71,8 @@ func TestGolden(t *testing.T) {
 		all[name] = d
 	}
 	for name, d := range map[string]ecp.Desired{"4.4.24-rendering2": elaborate(desired("4.4.24")),
-		"5.8.9-rendering2": elaborate(secretive(desired("5.8.9")))} {
+		"5.8.9-rendering2":   elaborate(secretive(desired("5.8.9"))),
+		"4.4.24-certificate": certified(desired("4.4.24")), "5.8.9-certificate": certified(desired("5.8.9"))} {
 		d.RenderVersion = 2
 		all[name] = d
 	}
@@ -109,7 +117,7 @@ func TestPodTemplateStays(t *testing.T) {
 		spec := rendered(t, d)[kindStatefulSet+" "+string(testID)+"-emqx"].body["spec"]
 		return spec.(map[string]any)["template"]
 	}
-	before := template(secretive(desired("5.8.9")))
+	before := template(certified(secretive(desired("5.8.9"))))
 	for name, change := range map[string]func(*ecp.Desired){
 		"generation":  func(d *ecp.Desired) { d.Generation++ },
 		"name":        func(d *ecp.Desired) { d.Name, d.Project = "other", "o/p" },
@@ -121,8 +129,11 @@ func TestPodTemplateStays(t *testing.T) {
 		"license":     func(d *ecp.Desired) { d.License = "another" },
 		"password":    func(d *ecp.Desired) { d.Pull.Password = "another" },
 		"registry":    func(d *ecp.Desired) { d.Pull.Host, d.Pull.User = "other.example", "other" },
+		"certificate": func(d *ecp.Desired) {
+			d.Spec.Network.Certificate, d.Certificate.Chain, d.Certificate.Key = "farms", "another", "another"
+		},
 	} {
-		d := secretive(desired("5.8.9"))
+		d := certified(secretive(desired("5.8.9")))
 		change(&d)
 		require.Equal(t, before, template(d), name)
 	}
@@ -132,10 +143,13 @@ func TestPodTemplateStays(t *testing.T) {
 		"no license": func(d *ecp.Desired) { d.License = "" },
 		"no pull":    func(d *ecp.Desired) { d.Pull = ecp.PullCredentials{} },
 		"restart":    func(d *ecp.Desired) { d.Restarts++ },
+		"no certificate": func(d *ecp.Desired) {
+			d.Spec.Network.Certificate, d.Certificate = "", ecp.ServedCertificate{}
+		},
 		// One node after the other takes them: EMQX may refuse them.
 		"settings": func(d *ecp.Desired) { d.Spec.Config = map[string]string{"mqtt.max_packet_size": "2MB"} },
 	} {
-		d := secretive(desired("5.8.9"))
+		d := certified(secretive(desired("5.8.9")))
 		change(&d)
 		require.NotEqual(t, before, template(d), name)
 	}
@@ -273,6 +287,8 @@ func TestConfigured(t *testing.T) {
 		}
 	}
 	require.Empty(t, (&Provisioner{}).Configured(desired("4.4.24")))
+	got := (&Provisioner{}).Configured(certified(desired("5.8.9")))
+	require.Equal(t, "/etc/openecp/certificate/tls.key", got["listeners.wss.default.ssl_options.keyfile"])
 }
 
 // TestListenerLimit: a node starts with its share, where the booked number was divided; else

@@ -150,6 +150,8 @@ const (
 	volumeConfig   = "config"
 	volumeLicense  = "license"
 	volumeSettings = "settings"
+
+	volumeCertificate = "certificate"
 )
 
 func volumes(in input) []*corev1ac.VolumeApplyConfiguration {
@@ -170,6 +172,9 @@ func volumes(in input) []*corev1ac.VolumeApplyConfiguration {
 	if in.major.configFile != "" && settingsRow.wanted(in) {
 		out = append(out, settingsVolume(in))
 	}
+	if in.servesOwn() {
+		out = append(out, certificateVolume(in))
+	}
 	return out
 }
 
@@ -188,6 +193,9 @@ func mounts(in input) []*corev1ac.VolumeMountApplyConfiguration {
 	}
 	if in.major.configFile != "" && settingsRow.wanted(in) {
 		out = append(out, corev1ac.VolumeMount().WithName(volumeSettings).WithMountPath(settingsDir).WithReadOnly(true))
+	}
+	if in.servesOwn() {
+		out = append(out, certificateMount())
 	}
 	return out
 }
@@ -262,7 +270,7 @@ func environment(in input) []*corev1ac.EnvVarApplyConfiguration {
 		corev1ac.EnvVar().WithName("POD_NAME").WithValueFrom(corev1ac.EnvVarSource().
 			WithFieldRef(corev1ac.ObjectFieldSelector().WithAPIVersion("v1").WithFieldPath("metadata.name"))),
 	}
-	for _, e := range in.major.environ(in) {
+	for _, e := range append(in.major.environ(in), certificateEnv(in)...) {
 		v := corev1ac.EnvVar().WithName(e.name)
 		if e.secret == "" {
 			v.WithValue(e.value)

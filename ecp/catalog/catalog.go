@@ -10,7 +10,7 @@ import (
 )
 
 // Catalog keeps what clusters are made of: images, sizes, registries, licenses,
-// load-balancer profiles, Kubernetes targets and the pool; secrets among it are
+// certificates, load-balancer profiles, Kubernetes targets and the pool; secrets among it are
 // stored encrypted. It needs no Manager; all methods may be called at once.
 type Catalog struct {
 	Images     *Entries[ecp.Image]     // by id
@@ -19,6 +19,8 @@ type Catalog struct {
 	Licenses   *Entries[ecp.License]   // the secret is a key (v5) or the text of a file (v4)
 	LBProfiles *Entries[ecp.LBProfile] //
 	Targets    *Entries[ecp.Target]    // the secret is the kubeconfig
+
+	Certificates *Entries[ecp.Certificate] // the secret is the private key
 
 	changes *change.Writer
 	store   ecp.Store
@@ -38,6 +40,8 @@ type Hooks struct {
 	// changed.
 	LicenseChanged  func(ctx context.Context, name string)
 	RegistryChanged func(ctx context.Context, name string)
+	// CertificateChanged is called after a certificate was replaced.
+	CertificateChanged func(ctx context.Context, name string)
 	// TryTarget refuses a configuration that no Provisioner can be made of.
 	TryTarget func(ctx context.Context, t ecp.TargetConfig) error
 	// BuiltIn reports whether a target is one that the program itself was given.
@@ -67,11 +71,12 @@ func New(c Config) *Catalog {
 	}
 	cat.Images, cat.Sizes, cat.Registries = cat.images(), cat.sizes(), cat.registries()
 	cat.Licenses, cat.LBProfiles, cat.Targets = cat.licenses(), cat.lbProfiles(), cat.targets()
+	cat.Certificates = cat.certificates()
 	return cat
 }
 
 // Kinds returns the codec of the records of a catalog.
 func Kinds() ecp.Codec {
 	return ecp.CodecOf(ecp.Image{}, ecp.Size{}, ecp.Pool{}, ecp.Registry{}, ecp.License{}, ecp.LBProfile{},
-		ecp.Target{}, SealedSecret{})
+		ecp.Target{}, ecp.Certificate{}, SealedSecret{})
 }

@@ -124,6 +124,11 @@ func TestEntries(t *testing.T) {
 	t.Run("size", func(t *testing.T) { requireEntries(t, (*Catalog).sizes, aSize, "", true) })
 	t.Run("registry", func(t *testing.T) { requireEntries(t, (*Catalog).registries, aRegistry, "hush-1", false) })
 	t.Run("license", func(t *testing.T) { requireEntries(t, (*Catalog).licenses, aLicense, aKeyText, false) })
+	t.Run("certificate", func(t *testing.T) {
+		leaf := issue(t, "mqtt.example.com", nil, nil, nil)
+		e := ecp.Certificate{Name: "shops", Chain: chainOf(leaf)}
+		requireEntries(t, (*Catalog).certificates, e, leaf.pem(t), false)
+	})
 	t.Run("profile", func(t *testing.T) { requireEntries(t, (*Catalog).lbProfiles, aLBProfile, "", true) })
 	t.Run("target", func(t *testing.T) { requireEntries(t, (*Catalog).targets, aTarget, "apiVersion: hush-2", true) })
 }

@@ -242,15 +242,15 @@ func (s *Entries[E]) replace(w *change.Tx, old E, e *E, secret *ecp.Secret) erro
 			return err
 		}
 	}
-	s.check(&wrong, e)
 	var plain ecp.Secret
 	if secret != nil {
 		plain = *secret
-		s.checkSecret(&wrong, e, plain)
 		if s.set != nil {
 			s.set(e, plain != "")
 		}
+		s.checkSecret(&wrong, e, plain)
 	}
+	s.check(&wrong, e)
 	if err := wrong.Err(""); err != nil || secret == nil && same(old, *e) {
 		return err
 	}

@@ -136,10 +136,14 @@ func secretsChange(b *bench) {
 	d := b.desired(1)
 	d.License = "obviously-fake-license"
 	d.Pull = ecp.PullCredentials{Host: "registry.example", User: "robot", Password: "obviously-fake-password"}
+	d.Spec.Network.Certificate = "one"
+	d.Certificate = ecp.ServedCertificate{Chain: "obviously-fake-chain", Key: "obviously-fake-key"}
 	b.apply(d)
 	before := b.seen("running", running(1))
 	d.Create = false
 	d.License, d.Pull.Password = "another-fake-license", "another-fake-password"
+	d.Spec.Network.Certificate = "two"
+	d.Certificate = ecp.ServedCertificate{Chain: "another-fake-chain", Key: "another-fake-key"}
 	b.apply(d)
 	writes := b.writes()
 	b.apply(d)

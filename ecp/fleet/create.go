@@ -174,6 +174,9 @@ func (m *Manager) completeHosted(tx ecp.Tx, wrong *fault.Fields, rec *ecp.Cluste
 	if err != nil {
 		return err
 	}
+	if err := m.Catalog.MayServe(tx, wrong, s.Network.Certificate); err != nil {
+		return err
+	}
 	s.Image, s.Size = image.ID, size.Name
 	if s.Hibernation != (ecp.Hibernation{}) {
 		rec.Status.Sleep.Handled = rec.CreatedAt

@@ -29,6 +29,9 @@ var lifeCycle = []struct {
 	{name: "network", patch: `{"network":{"type":"NodePort"}}`},
 	{name: "network", patch: `{"network":{"type":"LoadBalancer"}}`},
 	{name: "network", patch: `{"network":{"type":"ClusterIP"}}`},
+	{name: "certificate", patch: `{"network":{"certificate":"shops"}}`},
+	{name: "certificate", patch: `{"network":{"certificate":"farms"}}`},
+	{name: "certificate", patch: `{"network":{"certificate":null}}`},
 	{name: "connections", patch: `{"connections":600}`},
 	{name: "config", patch: `{"config":{"mqtt.max_packet_size":"2MB"}}`},
 	{name: "image", patch: `{"image":"later"}`},
@@ -73,6 +76,8 @@ func TestLifeCycleOfEachVersion(t *testing.T) {
 						require.NoError(t, err)
 					}
 				}
+				r.certificate("shops", 90)
+				r.certificate("farms", 90)
 				r.run()
 				s := spec("first", 3)
 				s.Hosted.Connections = 60

@@ -222,6 +222,9 @@ func (m *Manager) catalogHooks() catalog.Hooks {
 		RegistryChanged: func(ctx context.Context, name string) {
 			m.handOut(ctx, func(c ecp.ClusterRecord) bool { return c.Resolved.Registry == name })
 		},
+		CertificateChanged: func(ctx context.Context, name string) {
+			m.handOut(ctx, func(c ecp.ClusterRecord) bool { return c.UsesCertificate(name) })
+		},
 		BuiltIn: func(name string) bool { return m.observed.Provisioners[name] != nil }, TargetsChanged: m.targets.Poke,
 	}
 	if m.newProvisioner != nil {

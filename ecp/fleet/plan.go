@@ -85,7 +85,7 @@ func (m *Manager) planOf(rec ecp.ClusterRecord, d decision, cmd ecp.Command) ecp
 			d.notes = append(d.notes, derive.BeginsLater(opens))
 		}
 	}
-	plan.Notes = slices.Concat(d.notes, limitNotes(info, d), volumeNotes(rec, d),
+	plan.Notes = slices.Concat(d.notes, limitNotes(info, d), volumeNotes(rec, d), certificateNotes(rec, d),
 		versionNotes(rec.Resolved.Image, d.rec.Resolved.Image),
 		notes(m.observed.Timings, info, d, plan.Nodes, len(outdated)), m.surplusNotes(rec, d))
 	if snap, _ := m.observed.Last(rec.ID); d.kind == ecp.OpRepair {

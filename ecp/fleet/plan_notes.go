@@ -113,6 +113,25 @@ func volumeNotes(was ecp.ClusterRecord, d decision) []string {
 	return []string{fmt.Sprintf("volumes stay as large as they are: none becomes smaller (%s would do)", to)}
 }
 
+// certificateNotes say in a plan how another certificate reaches clients.
+func certificateNotes(was ecp.ClusterRecord, d decision) []string {
+	if was.Mode != ecp.Hosted || d.nothing || d.kind != ecp.OpUpdate {
+		return nil
+	}
+	from, to := was.Spec.Hosted.Network.Certificate, d.rec.Spec.Hosted.Network.Certificate
+	switch {
+	case from == to:
+		return nil
+	case to == "":
+		return []string{"mqtts and wss serve EMQX's own certificate again, which no client has reason to trust"}
+	case from == "":
+		return []string{fmt.Sprintf("mqtts and wss serve the certificate %q; nodes get its files when they are "+
+			"made: they are replaced for it once, and not when it is renewed", to)}
+	}
+	return []string{fmt.Sprintf("mqtts and wss serve the certificate %q instead of %q to who connects from some "+
+		"minutes on; no node is replaced and no client is dropped for it", to, from)}
+}
+
 // limitNotes say in a plan what a change of a cluster's limit means.
 func limitNotes(now ecp.Info, d decision) []string {
 	was := now.ClusterRecord

@@ -89,6 +89,7 @@ var watchable = map[ecp.Kind]func(ecp.Actor, ecp.Change) bool{
 	ecp.KindTarget:         readsCatalog,
 	ecp.KindRegistry:       administers,
 	ecp.KindLicense:        administers,
+	ecp.KindCertificate:    administers,
 }
 
 func readsProject(a ecp.Actor, c ecp.Change) bool {

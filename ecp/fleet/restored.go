@@ -24,7 +24,7 @@ func (m *Manager) carryTakeOver(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord) 
 		return err
 	}
 	spec.Target = rec.Spec.Hosted.Target // targets may have been given other names
-	if err := m.mayTakeOver(tx, *rec, there); err != nil {
+	if err := m.mayTakeOver(tx, *rec, there, spec); err != nil {
 		return err
 	}
 	d.notes = append([]string{fmt.Sprintf("the record of generation %d becomes what the objects say, generation %d",
@@ -46,7 +46,7 @@ func (m *Manager) carryTakeOver(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord) 
 
 // mayTakeOver says why a record cannot become what the objects say: something it
 // names is not there.
-func (m *Manager) mayTakeOver(tx ecp.Tx, rec ecp.ClusterRecord, there derive.Manifest) error {
+func (m *Manager) mayTakeOver(tx ecp.Tx, rec ecp.ClusterRecord, there derive.Manifest, spec ecp.HostedSpec) error {
 	if p, err := m.observed.Provisioner(rec); err == nil {
 		if newest := derive.NewestRender(p); newest > 0 && there.RenderVersion > newest {
 			return ecp.NewError(ecp.CodeConflict, "", fmt.Sprintf("the objects are of rendering %d, this build knows "+
@@ -56,7 +56,10 @@ func (m *Manager) mayTakeOver(tx ecp.Tx, rec ecp.ClusterRecord, there derive.Man
 	for _, named := range []struct {
 		kind      ecp.Kind
 		key, word string
-	}{{ecp.KindRegistry, there.Resolved.Registry, "registry"}, {ecp.KindLicense, there.Resolved.License, "license"}} {
+	}{
+		{ecp.KindRegistry, there.Resolved.Registry, "registry"}, {ecp.KindLicense, there.Resolved.License, "license"},
+		{ecp.KindCertificate, spec.Network.Certificate, "certificate"},
+	} {
 		if named.key == "" {
 			continue
 		}

@@ -245,7 +245,7 @@ func (m *Manager) recordOf(
 	}
 	spec.Target = u.Target
 	rec.Spec.Hosted = &spec
-	if err := m.mayTakeOver(tx, rec, made); err != nil {
+	if err := m.mayTakeOver(tx, rec, made, spec); err != nil {
 		return rec, nil, err
 	}
 	rec.Status = ecp.Status{

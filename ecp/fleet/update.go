@@ -125,6 +125,11 @@ func (m *Manager) resolveAgain(tx ecp.Tx, rec *ecp.ClusterRecord, before ecp.Clu
 		rec.Resolved.Size = size
 	}
 	if is("network") {
+		if now := s.Network.Certificate; now != before.Spec.Hosted.Network.Certificate {
+			if err := m.Catalog.MayServe(tx, &wrong, now); err != nil {
+				return err
+			}
+		}
 		if err := catalog.ResolveLB(tx, rec); err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 // RolledFields says of every field of a hosted spec that can be changed on a cluster
 // that is there whether nodes are replaced for it, or resized where that will do. Another
 // number of connections replaces those of EMQX 4.4 nevertheless, by a restart that goes with
-// it: see SetConnections.
+// it: see SetConnections. Of the network a first certificate does, see OwnCertificate.
 var RolledFields = map[string]bool{
 	"connections": false, "evacuation": false, "network": false, "nodes": false,
 	"hibernation": false, "maintenance": false,
@@ -119,8 +119,17 @@ func ReplacesNodes(before, after ecp.ClusterRecord) bool {
 
 // rolledFields returns the fields of a change that nodes are replaced for.
 func rolledFields(before, after ecp.ClusterRecord) []string {
-	return slices.DeleteFunc(ChangedFields(before.Spec, after.Spec),
-		func(field string) bool { return !RolledFields[field] })
+	return slices.DeleteFunc(ChangedFields(before.Spec, after.Spec), func(field string) bool {
+		return !RolledFields[field] && (field != "network" || !OwnCertificate(before, after))
+	})
+}
+
+// OwnCertificate reports whether a hosted cluster gets a certificate in the place of EMQX's
+// own, or goes back to that. Only then nodes have other files. One certificate in the place
+// of another is a change of what is in them, which EMQX sees while it runs.
+func OwnCertificate(before, after ecp.ClusterRecord) bool {
+	a, b := before.Spec.Hosted, after.Spec.Hosted
+	return a != nil && b != nil && (a.Network.Certificate == "") != (b.Network.Certificate == "")
 }
 
 // ResizesOnly reports whether a change gives nodes other CPU and memory and changes

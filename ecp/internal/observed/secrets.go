@@ -48,16 +48,22 @@ func (m *Clusters) OpenSettings(id ecp.ID, config map[string]string) (map[string
 	return out, nil
 }
 
-// AddSecrets opens what a cluster was given of registries and licenses.
+// AddSecrets opens what a cluster was given of registries, licenses and certificates.
 func (m *Clusters) AddSecrets(ctx context.Context, rec ecp.ClusterRecord, d *ecp.Desired) error {
 	var err error
 	if d.Spec.Config, err = m.OpenSettings(rec.ID, d.Spec.Config); err != nil {
 		return err
 	}
-	if rec.Resolved.Registry == "" && rec.Resolved.License == "" {
+	certificate := d.Spec.Network.Certificate
+	if rec.Resolved.Registry == "" && rec.Resolved.License == "" && certificate == "" {
 		return nil
 	}
 	return m.Store.Read(ctx, func(tx ecp.Tx) error {
+		if certificate != "" {
+			if d.Certificate, err = m.openCertificate(tx, certificate); err != nil {
+				return err
+			}
+		}
 		r, _, err := ecp.Get[ecp.Registry](tx, rec.Resolved.Registry)
 		if err == nil {
 			d.Pull = ecp.PullCredentials{Host: r.Host, User: r.User}
@@ -72,4 +78,15 @@ func (m *Clusters) AddSecrets(ctx context.Context, rec ecp.ClusterRecord, d *ecp
 		d.License, err = m.Catalog.Licenses.Secret(tx, rec.Resolved.License)
 		return err
 	})
+}
+
+// openCertificate returns a certificate with its key. Where it is not there nothing is
+// applied: nodes would be made to wait for it.
+func (m *Clusters) openCertificate(tx ecp.Tx, name string) (ecp.ServedCertificate, error) {
+	e, err := m.Catalog.Certificates.Find(tx, name)
+	if err != nil {
+		return ecp.ServedCertificate{}, err
+	}
+	key, err := m.Catalog.Certificates.Secret(tx, name)
+	return ecp.ServedCertificate{Chain: e.Chain, Key: key}, err
 }

@@ -43,6 +43,7 @@ func Hosted(p *fault.Fields, s ecp.HostedSpec) {
 		p.Add("spec.evacuation.onDeadline", `is %q; "go-on" and "stop" are allowed`, e.OnDeadline)
 	}
 	validateConfig(p, s.Config)
+	validateCertificate(p, s)
 	validatePlacement(p, s.Placement)
 	validateHibernation(p, s.Hibernation)
 	validateMaintenance(p, s.Maintenance)
@@ -109,6 +110,18 @@ func ownedBy(key string) string {
 		}
 	}
 	return ""
+}
+
+// certificateSettings are the settings that a certificate of the cluster takes the place of.
+var certificateSettings = regexp.MustCompile(
+	`^(listeners\.(ssl|wss)\.default\.ssl_options|listener\.(ssl|wss)\.external)\.(certfile|keyfile)$`)
+
+func validateCertificate(p *fault.Fields, s ecp.HostedSpec) {
+	for _, key := range slices.Sorted(maps.Keys(s.Config)) {
+		if s.Network.Certificate != "" && certificateSettings.MatchString(key) {
+			p.Add("spec.config["+key+"]", "is set by spec.network.certificate; have only one of both")
+		}
+	}
 }
 
 func validateConfig(p *fault.Fields, config map[string]string) {

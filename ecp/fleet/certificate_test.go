@@ -1,0 +1,145 @@
+package fleet_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/emqxsim"
+	"github.com/stretchr/testify/require"
+)
+
+// certificate makes or replaces a certificate of the catalog that ends after some days.
+func (r *rig) certificate(name string, days int) ecp.Certificate {
+	r.t.Helper()
+	chain, key := emqxsim.SelfSigned(name+".example.com", time.Now().Add(-time.Hour), time.Now().AddDate(0, 0, days))
+	got, err := r.m.Catalog.Certificates.Get(asSystem(), name)
+	if err != nil {
+		got, err = r.m.Catalog.Certificates.Create(asSystem(), ecp.Certificate{Name: name, Chain: chain}, key)
+		require.NoError(r.t, err)
+		return got
+	}
+	got.Chain = chain
+	got, err = r.m.Catalog.Certificates.Update(asSystem(), got, &key)
+	require.NoError(r.t, err)
+	return got
+}
+
+// served returns the fingerprints that the nodes of a cluster serve, each once.
+func (r *rig) served(c ecp.Cluster) (out []string) {
+	r.t.Helper()
+	for _, n := range r.found(c).Nodes {
+		raw, err := r.sim.DialMQTTS(context.Background(), c.ID(), n.Name)
+		require.NoError(r.t, err)
+		conn := tls.Client(raw, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // what is served is looked at
+		require.NoError(r.t, conn.Handshake())
+		sum := sha256.Sum256(conn.ConnectionState().PeerCertificates[0].Raw)
+		require.NoError(r.t, raw.Close())
+		if s := hex.EncodeToString(sum[:]); !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// TestCertificates: nodes are replaced for the first certificate of a cluster, one at a time
+// and with clients moved, and for none after that: not for a renewed one, nor for another one.
+func TestCertificates(t *testing.T) {
+	for _, image := range []string{"emqx-ee-4.4.24", "emqx-ee-5.8.9"} {
+		t.Run(image, func(t *testing.T) {
+			inBubble(t, func(r *rig) {
+				r.sealer = aRing(t, "a")
+				r.make(r.store, &r.applied)
+				c, _ := r.runningOn(image, 3)
+				connected := r.clients(c, 8)
+				own := r.served(c)
+				first := r.certificate("shops", 90)
+
+				var plan ecp.Plan
+				r.until("clients are seen", func() bool {
+					plan = r.plan(c, `{"network":{"certificate":"shops"}}`)
+					return plan.Clients.Moved == 8
+				}, func() any { return plan })
+				require.Equal(t, []int{2, 1, 0}, plan.Nodes.Replaced)
+				require.Contains(t, strings.Join(plan.Notes, " "), "replaced for it once, and not when it is renewed")
+				r.ends(r.change(c, `{"network":{"certificate":"shops"}}`), ecp.PhaseSucceeded)
+				r.settled(c)
+				require.Equal(t, 8, connected())
+				require.NotEqual(t, own, r.served(c))
+				require.Equal(t, []string{first.SHA256}, r.served(c))
+
+				before, writes := pods(r.found(c)), r.sim.Writes()
+				second := r.certificate("shops", 90)
+				dropped := false
+				r.until("the renewed one is served", func() bool {
+					dropped = dropped || connected() != 8
+					return slices.Equal(r.served(c), []string{second.SHA256})
+				}, func() any { return r.served(c) })
+				require.False(t, dropped, "a client was dropped")
+				require.Equal(t, before, pods(r.found(c)))
+				require.Equal(t, 1, r.sim.Writes()-writes, "the Secret, once")
+
+				third := r.certificate("farms", 90)
+				require.Empty(t, r.plan(c, `{"network":{"certificate":"farms"}}`).Nodes.Replaced)
+				r.ends(r.change(c, `{"network":{"certificate":"farms"}}`), ecp.PhaseSucceeded)
+				r.until("another one is served", func() bool {
+					return slices.Equal(r.served(c), []string{third.SHA256})
+				}, func() any { return r.served(c) })
+				require.Equal(t, before, pods(r.found(c)))
+
+				r.ends(r.change(c, `{"network":{"certificate":null}}`), ecp.PhaseSucceeded)
+				require.Equal(t, own, r.served(c))
+				require.Equal(t, 8, connected())
+			})
+		})
+	}
+}
+
+// TestCertificatesThatAreNotServed: one that is not there or has ended is refused with its
+// field, and one in use is not removed.
+func TestCertificatesThatAreNotServed(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		r.sealer = aRing(t, "a")
+		r.make(r.store, &r.applied)
+		r.run()
+		r.certificate("shops", 1)
+		ask := fleet.CreateRequest{Mode: ecp.Hosted, Name: "a", Spec: spec("emqx-ee-5.8.9", 1)}
+		ask.Spec.Hosted.Network.Certificate = "farms"
+		_, _, err := r.m.Create(asSystem(), ask)
+		require.ErrorContains(t, err, `spec.network.certificate: there is no certificate "farms" in the catalog`)
+		ask.Spec.Hosted.Network.Certificate = "shops"
+		ask.Spec.Hosted.Config = map[string]string{"listeners.ssl.default.ssl_options.certfile": "/x"}
+		_, _, err = r.m.Create(asSystem(), ask)
+		require.ErrorContains(t, err, "is set by spec.network.certificate")
+		ask.Spec.Hosted.Config = nil
+		info, op, err := r.m.Create(asSystem(), ask)
+		require.NoError(t, err)
+		r.ends(op, ecp.PhaseSucceeded)
+		c := r.m.Cluster(info.ID)
+		r.settled(c)
+
+		all, err := r.m.Catalog.CertificateInfos(asSystem())
+		require.NoError(t, err)
+		require.Equal(t, []ecp.ID{c.ID()}, all[0].Clusters)
+		err = r.m.Catalog.Certificates.Delete(asSystem(), "shops", 0)
+		require.ErrorIs(t, err, ecp.ErrConflict)
+		require.ErrorContains(t, err, "cluster a")
+
+		<-time.After(48 * time.Hour)
+		require.Equal(t, ecp.Running, r.get(c).Status.State)
+		ask.Name = "b"
+		_, _, err = r.m.Create(asSystem(), ask)
+		require.ErrorContains(t, err, `spec.network.certificate: the certificate "shops" ended on`)
+		r.ends(r.change(c, `{"nodes":2}`), ecp.PhaseSucceeded) // what does not ask for it is no question of it
+
+		r.ends(r.change(c, `{"network":{"certificate":""}}`), ecp.PhaseSucceeded)
+		require.NoError(t, r.m.Catalog.Certificates.Delete(asSystem(), "shops", 0))
+	})
+}
