@@ -43,6 +43,8 @@ type ClusterRecord struct {
 type Resolved struct {
 	Image Image `json:"image,omitzero"`
 	Size  Size  `json:"size,omitzero"`
+	// ReplicantSize is that of replicants, also of such that are on their way out.
+	ReplicantSize Size `json:"replicantSize,omitzero"`
 	// Connections is the limit that nodes are made with.
 	Connections int `json:"connections,omitempty"`
 	// ListenerLimit is how many connections each listener of a node takes: its share of
@@ -81,7 +83,7 @@ func (r ClusterRecord) Clone() ClusterRecord {
 	r.Resolved.LBAnnotations = maps.Clone(r.Resolved.LBAnnotations)
 	r.Status.Conditions = slices.Clone(r.Status.Conditions)
 	r.Status.Volumes = maps.Clone(r.Status.Volumes)
-	r.Status.Abandoned = maps.Clone(r.Status.Abandoned)
+	r.Status.Abandoned = slices.Clone(r.Status.Abandoned)
 	r.Status.FormerSettings = maps.Clone(r.Status.FormerSettings)
 	if r.Status.Previous != nil {
 		before := *r.Status.Previous

@@ -12,7 +12,8 @@ import (
 const (
 	MaxName        = 200 // characters of a cluster's name
 	MaxDescription = 500 // characters of a description
-	MaxNodes       = 7   // nodes of a hosted cluster
+	MaxNodes       = 7   // core nodes of a hosted cluster
+	MaxReplicants  = 20  // replicants beside them
 	MaxConnections = 100_000_000
 )
 

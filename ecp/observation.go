@@ -34,8 +34,13 @@ type Observation struct {
 	// why it refuses a pod that should be there, or what keeps the rest of the
 	// cluster from going. Empty = nothing, or it does not tell.
 	Obstacles []string
-	Nodes     []NodeObservation   // pods that are there, by ordinal
+	Nodes     []NodeObservation   // pods that are there, by ordinal; replicants after the others
 	Volumes   []VolumeObservation // claims that are there, by ordinal
+	// Replicants is how many replicants the platform is asked for now; 0 where the object
+	// that says so does not exist. ReplicantsInFront: the address that clients use leads to
+	// replicants only.
+	Replicants        int
+	ReplicantsInFront bool
 	// Auth identifies the Secret with cookie and keys; "" = it is not there.
 	Auth      string
 	Endpoints Endpoints
@@ -68,20 +73,30 @@ func (c Contest) String() string {
 		by, strings.Join(c.Fields, ", "), c.Object, c.Writes, c.Rest)
 }
 
+// NodeRole is what a node is in its EMQX cluster.
+type NodeRole string
+
+// The roles. A core node is one of [HostedSpec.Nodes].
+const (
+	RoleCore      NodeRole = ""
+	RoleReplicant NodeRole = "replicant"
+)
+
 // NodeObservation is one pod.
 type NodeObservation struct {
-	Ordinal     int    `json:"ordinal"`
-	Name        string `json:"name"` // EMQX node name, e.g. "emqx@emqx-…-0.….svc.cluster.local"
-	Pod         string `json:"pod"`
-	PodUID      string `json:"-"`
-	Host        string `json:"host,omitempty"` // Kubernetes node
-	IP          string `json:"ip,omitempty"`
-	Ready       bool   `json:"ready"`            // passes its readiness probe and is not going
-	Terminating bool   `json:"going,omitempty"`  // being deleted
-	Broken      bool   `json:"broken,omitempty"` // will not start without help
-	Reason      string `json:"reason,omitempty"` // why it is not ready, Kubernetes' word, e.g. "ImagePullBackOff"
-	Message     string `json:"message,omitempty"`
-	Revision    string `json:"revision,omitempty"`
+	Ordinal     int      `json:"ordinal"` // among the nodes of its role
+	Role        NodeRole `json:"-"`
+	Name        string   `json:"name"` // EMQX node name, e.g. "emqx@emqx-…-0.….svc.cluster.local"
+	Pod         string   `json:"pod"`
+	PodUID      string   `json:"-"`
+	Host        string   `json:"host,omitempty"` // Kubernetes node
+	IP          string   `json:"ip,omitempty"`
+	Ready       bool     `json:"ready"`            // passes its readiness probe and is not going
+	Terminating bool     `json:"going,omitempty"`  // being deleted
+	Broken      bool     `json:"broken,omitempty"` // will not start without help
+	Reason      string   `json:"reason,omitempty"` // why it is not ready, Kubernetes' word, e.g. "ImagePullBackOff"
+	Message     string   `json:"message,omitempty"`
+	Revision    string   `json:"revision,omitempty"`
 	// Outdated: the platform would make it anew in another way: it is not of the newest revision;
 	// false while that cannot be told
 	Outdated bool `json:"outdated,omitempty"`

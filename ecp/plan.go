@@ -11,7 +11,7 @@ type Plan struct {
 	Nothing bool        `json:"nothing"`         // what is asked already holds
 	Steps   []string    `json:"steps"`           // names of the operation's steps, in order
 	Notes   []string    `json:"notes,omitempty"` // what nodes and clients will see of it, in words
-	// Nodes, Clients and Seconds are of hosted clusters.
+	// Nodes, Clients and Seconds are of hosted clusters, Nodes without replicants.
 	Nodes   PlannedNodes   `json:"nodes"`
 	Clients PlannedClients `json:"clients"`
 	// Seconds is how long it takes at least to move the clients that are connected
@@ -20,6 +20,9 @@ type Plan struct {
 	// Begins is when the maintenance window opens in which the first node is replaced;
 	// zero = none is waited for. Everything else is done at once.
 	Begins time.Time `json:"begins,omitzero"`
+	// Replicants are the ordinals of the replicants among the nodes, which have ordinals of
+	// their own; nil where the cluster has none before and after.
+	Replicants *PlannedNodes `json:"replicants,omitempty"`
 	// Quota is what the cluster books in the pool, before and after.
 	Quota PlannedQuota `json:"quota"`
 	// Hash stands for what is planned: the cluster's revision, steps, nodes with their

@@ -72,9 +72,9 @@ type Desired struct {
 	// revision: the UID by ordinal. One that is another by now stays. It never
 	// makes more nodes be away at once than Roll does.
 	Replace map[int]string
-	// Abandon names pods of Roll that are to go although their machines do not answer: the
-	// UID by ordinal. One that is another by now, or whose machine answers, stays.
-	Abandon map[int]string
+	// Abandon names pods of Roll that are to go although their machines do not answer, by
+	// their UIDs. One that is another by now, or whose machine answers, stays.
+	Abandon []string
 	// Restarts is part of what pods are made from and nothing else: where it
 	// grows every pod is outdated. 0 = it never did.
 	Restarts int
@@ -90,9 +90,26 @@ type Desired struct {
 	// start on. It is no part of what pods are made from: another one makes none outdated.
 	// 0 = as an earlier build had it, by Spec.Connections.
 	ListenerLimit int
+	// Replicants are the nodes beside those that all other fields tell of. They have
+	// ordinals of their own, beginning with 0, and no volume claims. Where neither it nor
+	// Spec asks for any, everything of them is removed. Only a [ReplicantMaker] gets any.
+	Replicants DesiredReplicants
 	// Create allows what does not come back silently (namespace, auth Secret,
 	// volume claims) to be made.
 	Create bool
+}
+
+// DesiredReplicants is what is wanted of the replicants of a cluster. The fields that
+// [Desired] has, too, mean the same of replicants.
+type DesiredReplicants struct {
+	Replicas int
+	Size     Size // its storage means nothing
+	Roll     []int
+	Resize   []int
+	Replace  map[int]string
+	// Front lets the address that clients use lead to replicants only; else it leads to
+	// every node, whatever its role.
+	Front bool
 }
 
 // PullCredentials are what an image registry wants.

@@ -71,6 +71,13 @@ type TLSDialer interface {
 	DialMQTTS(ctx context.Context, id ID, node string) (net.Conn, error)
 }
 
+// ReplicantMaker is a Provisioner that can make replicants: it does [Desired.Replicants],
+// and says of nodes which of them are such.
+type ReplicantMaker interface {
+	// MakesReplicants reports whether it can on its platform. It asks nobody.
+	MakesReplicants() bool
+}
+
 // Configurer is a Provisioner that tells the EMQX settings that nodes get from it
 // beside those of the spec, so that they can be compared with those in force.
 type Configurer interface {

@@ -42,6 +42,8 @@ type HostedSpec struct {
 	Hibernation Hibernation `json:"hibernation,omitzero"`
 	// Maintenance: when nodes may be replaced; its zero value is at any time
 	Maintenance Maintenance `json:"maintenance,omitzero"`
+	// Replicants: nodes beside Nodes that hold clients and no data; zero = none. EMQX 5 and later.
+	Replicants Replicants `json:"replicants,omitzero"`
 }
 
 // Hibernation is a schedule by which a cluster is stopped, and started again. Times are
@@ -66,6 +68,16 @@ type MaintenanceWindow struct {
 	Start    string `json:"start"`    // crontab's five fields, such as "0 2 * * 6"
 	Duration string `json:"duration"` // such as "4h" or "90m"; a week at most
 }
+
+// Replicants are nodes that copy what the core nodes know and keep nothing of their own, so
+// that they come and go as clients do. Where there are any, clients reach them first.
+type Replicants struct {
+	Nodes int    `json:"nodes"`          // 0 to [MaxReplicants]
+	Size  string `json:"size,omitempty"` // name in the size catalogue; "" = that of the core nodes
+}
+
+// AllNodes is how many nodes are wanted, whatever their role.
+func (h HostedSpec) AllNodes() int { return h.Nodes + h.Replicants.Nodes }
 
 // AdoptedSpec is what is known and wanted of an adopted cluster.
 type AdoptedSpec struct {

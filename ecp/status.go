@@ -21,8 +21,8 @@ type Status struct {
 	RepairOf State `json:"repairOf,omitempty"`
 
 	// Abandoned are the pods that the running repair deletes although their machines may
-	// still run them, as was asked for: the UID by ordinal.
-	Abandoned map[int]string `json:"abandoned,omitempty"`
+	// still run them, as was asked for: their UIDs.
+	Abandoned []string `json:"abandoned,omitempty"`
 
 	// Dispatched: an Apply has returned nil at least once. Until then nothing
 	// of the cluster may exist, after it everything must.

@@ -29,6 +29,9 @@ func (p *Provisioner) check(d ecp.Desired) error {
 		return bad("image.version", fmt.Sprintf("is %q; EMQX 4.4 and later can be made", d.Image.Version))
 	case d.Replicas < 0:
 		return bad("replicas", fmt.Sprintf("is %d; 0 or more are allowed", d.Replicas))
+	case d.Replicants.Replicas < 0 || d.Replicants.Replicas > 0 && v.Before(ecp.Version{Major: 5}):
+		return bad("replicants", fmt.Sprintf("are %d; 0 or more are allowed, and with EMQX 4 none",
+			d.Replicants.Replicas))
 	case d.RenderVersion < 0 || d.RenderVersion > p.cfg.RenderVersion:
 		return bad("renderVersion", fmt.Sprintf("is %d; 0 to %d are allowed", d.RenderVersion, p.cfg.RenderVersion))
 	}
@@ -66,31 +69,41 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 	if refused == nil {
 		s.Service = svc
 	}
+	s.setWorkload(d)
+	s.scale(d.Replicas, now, t)
+	s.Known = max(s.Known, d.Replicas)
+	s.grow(d, now, t)
+	s.dropClaims(d)
+	s.resize(d.Resize, now, t)
+	return errors.Join(s.roll(s.named(d), d.Abandon, now, t), s.applyReplicants(d, now, t), refused)
+}
+
+// setWorkload sets what pods are created from.
+func (s *state) setWorkload(d ecp.Desired) {
 	foreign, was := "", s.Workload
 	if was != nil {
 		foreign = was.ForeignOwner
 	}
 	s.Workload = &workload{
 		Generation: d.Generation, ChangeID: d.ChangeID, Manifest: d.Manifest, Render: d.RenderVersion,
-		Rendered: d.Replicas, Own: revision(d), Image: d.Image, Limit: d.ListenerLimit,
+		Rendered: d.Replicas, Own: s.revision(d), Image: d.Image, Limit: d.ListenerLimit,
 		Certified: d.Spec.Network.Certificate != "",
 	}
 	s.Workload.setForeign(foreign)
 	if was == nil || was.Rest != "" || was.Own != s.Workload.Own { // else it is as an earlier build stored it
-		s.Workload.setRest(d)
+		s.setRest(d)
 	}
-	s.scale(d.Replicas, now, t)
-	s.Known = max(s.Known, d.Replicas)
-	s.grow(d, now, t)
-	s.dropClaims(d)
-	s.resize(d.Resize, now, t)
+}
+
+// named returns the ordinals of the pods to be replaced.
+func (s *state) named(d ecp.Desired) []int {
 	named := slices.Clone(d.Roll)
 	for ordinal, uid := range d.Replace {
 		if p := s.pod(ordinal); p != nil && p.UID == uid {
 			named = append(named, ordinal)
 		}
 	}
-	return errors.Join(s.roll(named, d.Abandon, now, t), refused)
+	return named
 }
 
 // expect forgets the claims of ordinals that should have none: their end is no loss.
@@ -129,7 +142,7 @@ func (s *state) owned(d ecp.Desired) error {
 
 // loss returns what is lost and must not be created again unasked, or nil if nothing is.
 func (s *state) loss(d ecp.Desired) *ecp.Loss {
-	n := names{s.ID, d.Image.Version}
+	n := names{id: s.ID, version: d.Image.Version}
 	switch {
 	case s.UID == "":
 		return &ecp.Loss{Reason: ecp.ReasonDataLost, What: "namespace " + string(s.ID)}
@@ -173,11 +186,11 @@ func (s *state) recreate(d ecp.Desired, now time.Time, t pace) {
 
 // roll replaces pods. A healthy pod is replaced only while all others are healthy, as with
 // a disruption budget of one.
-func (s *state) roll(ordinals []int, abandoned map[int]string, now time.Time, t pace) error {
+func (s *state) roll(ordinals []int, abandoned []string, now time.Time, t pace) error {
 	for _, ordinal := range ordinals {
 		p := s.pod(ordinal)
 		if p != nil && p.Gone.IsZero() && (p.Machine == ecp.MachineGone ||
-			p.Machine == ecp.MachineUnanswered && abandoned[ordinal] == p.UID) {
+			p.Machine == ecp.MachineUnanswered && slices.Contains(abandoned, p.UID)) {
 			p.Gone = now
 			continue
 		}
@@ -198,7 +211,7 @@ func (s *state) roll(ordinals []int, abandoned map[int]string, now time.Time, t 
 
 // revision identifies what pods are created from. Settings that can change at run time are
 // not part of it.
-func revision(d ecp.Desired) string {
+func (s *state) revision(d ecp.Desired) string {
 	of := []any{d.Image.Reference, d.Size.CPU, d.Size.Memory, d.Spec.Placement, d.RenderVersion}
 	if d.Restarts > 0 {
 		of = append(of, d.Restarts)
@@ -214,7 +227,7 @@ func revision(d ecp.Desired) string {
 		panic(err) // made of maps, strings and numbers only
 	}
 	sum := sha256.Sum256(b)
-	return names{d.ID, d.Image.Version}.workload() + "-" + hex.EncodeToString(sum[:5])
+	return names{d.ID, d.Image.Version, s.Role}.workload() + "-" + hex.EncodeToString(sum[:5])
 }
 
 func conflict(message string, cause error) error {

@@ -57,6 +57,7 @@ type Cluster struct {
 	lost       int // sessions that ended with their node
 	faults     []*fault
 	rebalances []*rebalance
+	front      bool   // the Service sends clients to replicants only
 	split      *split // nil while the network is whole
 }
 

@@ -94,7 +94,7 @@ func (c *Cluster) keepWaiting(g *group, w *attempt, room map[*Node]int, t time.T
 func (c *Cluster) room(g *group, t time.Time) (map[*Node]int, string) {
 	room, why := map[*Node]int{}, refusedNoNode
 	for _, n := range c.nodes {
-		if !n.reachable(t) {
+		if !n.reachable(t) || c.front && n.role != replicant {
 			continue
 		}
 		l := n.db.listener(g.Listener)

@@ -18,6 +18,8 @@ type hosted struct {
 	kept  int             // the major version whose data it has, see keeps
 	lead  time.Duration   // see AnswerTime
 	nodes map[int]podLife // as of the last call of follow
+	// replicants are the pods of those that run, as of the same call.
+	replicants map[int]podLife
 	// The settings of each revision of pods, as far as they are known.
 	settings map[string]map[string]string
 	key      string // the key of the license that nodes have started with; empty means the configured one
@@ -90,7 +92,7 @@ func (h *hosted) follow(st *state, now time.Time) {
 	defer h.sim.mu.Unlock()
 	h.acceptKey(*st.Auth)
 	for ordinal, life := range h.nodes {
-		if n := h.sim.findAny(names{st.ID, st.version()}.node(ordinal)); n != nil && !life.down {
+		if n := h.sim.findAny(st.names().node(ordinal)); n != nil && !life.down {
 			settings, known := h.settings[life.revision]
 			n.configure(settings, known)
 		}
@@ -108,7 +110,7 @@ func (p *Provisioner) host(st *state) *hosted {
 	sim.at = time.Time{} // its time begins with its first pod
 	return &hosted{
 		sim: sim, uid: st.UID, auth: *st.Auth, lead: p.cfg.AnswerTime, kept: keeps(st.version()),
-		nodes: map[int]podLife{},
+		nodes: map[int]podLife{}, replicants: map[int]podLife{},
 	}
 }
 
@@ -153,7 +155,7 @@ type podEvent struct {
 // changes returns what happened to the pods since the last call of follow, in order. A node
 // that has been a member stays one, since its volume and those of the others say so.
 func (h *hosted) changes(st *state, now time.Time) []podEvent {
-	n := names{st.ID, st.version()}
+	n := st.names()
 	var out []podEvent
 	claimed := map[int]bool{}
 	for _, c := range st.Claims {
@@ -166,6 +168,7 @@ func (h *hosted) changes(st *state, now time.Time) []podEvent {
 			out = append(out, podEvent{now, func(t time.Time) { h.sim.removeNode(n.node(ordinal), t) }})
 		}
 	}
+	out = append(out, h.changesOfReplicants(st, now)...)
 	slices.SortStableFunc(out, func(a, b podEvent) int { return a.at.Compare(b.at) })
 	return out
 }
@@ -204,22 +207,26 @@ func (h *hosted) changesOf(st *state, c claim, name string, now time.Time) []pod
 		out = append(out, podEvent{is.ready.Add(-h.lead), func(t time.Time) {
 			h.license(st.License, t)
 			h.sim.bootNode(name, is.version, fresh, is.ready, t)
-			if st.Workload != nil && st.Workload.Limit > 0 {
-				n := h.sim.findAny(name)
-				for _, l := range n.db.listeners {
-					if l.id == "mqtt:tcp:internal" { // for the machine itself
-						continue
-					}
-					l.startWith(n, st.Workload.Limit)
-				}
-			}
-			if settings, known := h.settings[is.revision]; known {
-				n := h.sim.findAny(name)
-				n.file, n.over = settingsTree(settings), nil
-			}
+			h.startWith(st, name, is.revision)
 		}})
 	}
 	return out
+}
+
+// startWith gives a node that starts what it reads at its start.
+func (h *hosted) startWith(st *state, name, revision string) {
+	n := h.sim.findAny(name)
+	if st.Workload != nil && st.Workload.Limit > 0 {
+		for _, l := range n.db.listeners {
+			if l.id == "mqtt:tcp:internal" { // for the machine itself
+				continue
+			}
+			l.startWith(n, st.Workload.Limit)
+		}
+	}
+	if settings, known := h.settings[revision]; known {
+		n.file, n.over = settingsTree(settings), nil
+	}
 }
 
 // license puts a key that a starting node finds into force, if it differs from the last

@@ -3,7 +3,6 @@ package emqxsim
 import (
 	"context"
 	"io"
-	"slices"
 	"sync"
 	"time"
 
@@ -137,11 +136,10 @@ func (p *Provisioner) Logs(ctx context.Context, id ecp.ID, node string, o ecp.Lo
 	}
 	now := p.now()
 	st := p.at(id, now)
-	i := slices.IndexFunc(st.Pods, func(q pod) bool { return names{id, st.version()}.node(q.Ordinal) == node })
-	if i < 0 {
+	found := st.podOf(node)
+	if found == nil {
 		return nil, &ecp.Error{Code: ecp.CodeNotFound, Op: op, Message: "there is no pod of that node now"}
 	}
-	found := st.Pods[i]
 	if found.Broken != "" {
 		return nil, &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: "its container has not started: " +
 			found.Broken}
@@ -155,7 +153,7 @@ func (p *Provisioner) Logs(ctx context.Context, id ecp.ID, node string, o ecp.Lo
 			return io.ErrUnexpectedEOF
 		}
 		now := p.at(id, p.now())
-		if q := now.pod(found.Ordinal); q == nil || q.UID != found.UID {
+		if q := now.podOf(node); q == nil || q.UID != found.UID {
 			return io.EOF
 		}
 		return nil

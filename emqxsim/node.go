@@ -16,7 +16,7 @@ type Node struct {
 
 	// Guarded by c.mu.
 	db        *database // of its cluster, or its own after it left
-	role      string    // core or replicant
+	role      string    // core, or replicant as the constant says
 	version   string
 	started   time.Time // when its process started
 	boot      time.Duration
@@ -104,9 +104,17 @@ func (n *Node) joinCluster(t time.Time) {
 	n.start(t)
 }
 
-// up reports whether the process accepts connections.
+// up reports whether the process accepts connections. A replicant does so only while a core
+// node of its version runs: it copies what it knows from there, and connects to no other.
 func (n *Node) up(t time.Time) bool {
-	return !n.dead && !t.Before(n.started.Add(n.boot))
+	return !n.dead && !t.Before(n.started.Add(n.boot)) && (n.role != replicant || n.c.hasCore(n.version, t))
+}
+
+// hasCore reports whether a core node of a version runs.
+func (c *Cluster) hasCore(version string, t time.Time) bool {
+	return slices.ContainsFunc(c.nodes, func(m *Node) bool {
+		return m.role != replicant && !m.left && m.version == version && m.up(t)
+	})
 }
 
 // bootedAt returns when the API becomes available.

@@ -14,7 +14,7 @@ func (s *state) observe(now time.Time) ecp.Observation {
 		return ecp.Observation{ForeignOwner: s.ForeignOwner}
 	}
 	o := ecp.Observation{Exists: s.UID != "", Terminating: !s.Gone.IsZero(), Replicas: -1}
-	n := names{s.ID, s.version()}
+	n := s.names()
 	if w := s.Workload; w != nil {
 		o.Replicas, o.Generation, o.ChangeID, o.Manifest = w.Replicas, w.Generation, w.ChangeID, w.Manifest
 		o.Converged, o.Drift = s.converged(now), s.drift(n)
@@ -22,12 +22,8 @@ func (s *state) observe(now time.Time) ecp.Observation {
 	if s.Auth != nil {
 		o.Auth = s.Auth.UID
 	}
-	for _, p := range s.Pods {
-		node := p.observe(n, now)
-		node.Outdated, node.Resizable = s.outdated(p), p.Rest != ""
-		node.Resize, node.ResizeReason = s.resizeOf(p, now)
-		o.Nodes = append(o.Nodes, node)
-	}
+	o.Nodes = s.observePods(now)
+	s.observeReplicants(&o, now)
 	if s.Refusal != "" && s.Workload != nil && len(s.Pods) < s.Workload.Replicas {
 		o.Obstacles = append(o.Obstacles, s.refusal())
 	}
@@ -44,6 +40,18 @@ func (s *state) observe(now time.Time) ecp.Observation {
 	}
 	return o
 }
+
+func (s *state) observePods(now time.Time) (out []ecp.NodeObservation) {
+	for _, p := range s.Pods {
+		node := p.observe(s.names(), now)
+		node.Outdated, node.Resizable = s.outdated(p), p.Rest != ""
+		node.Resize, node.ResizeReason = s.resizeOf(p, now)
+		out = append(out, node)
+	}
+	return out
+}
+
+func (s *state) names() names { return names{s.ID, s.version(), s.Role} }
 
 // version returns the cluster's version, which names depend on. A cluster that is being
 // deleted has no workload any more, but it has pods.
@@ -91,8 +99,10 @@ func (p pod) observe(n names, now time.Time) ecp.NodeObservation {
 		Ordinal: p.Ordinal, Name: n.node(p.Ordinal), Pod: n.pod(p.Ordinal), PodUID: p.UID, Host: "simulated",
 		IP:    podIP(p.UID),
 		Ready: p.ready(now), Terminating: !p.Deleted.IsZero(), Broken: p.Broken != "",
-		Revision: p.Revision, Image: p.Image.Reference, Volume: n.claimOf(p.Ordinal), Restarts: p.Restarts,
-		Since: p.since(now),
+		Revision: p.Revision, Image: p.Image.Reference, Restarts: p.Restarts, Since: p.since(now), Role: n.role,
+	}
+	if n.role == ecp.RoleCore {
+		o.Volume = n.claimOf(p.Ordinal)
 	}
 	o.Machine = p.Machine
 	switch {
@@ -157,30 +167,30 @@ func (p *Provisioner) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp
 			Message: "the key to the cluster's API is " +
 				"not there"}
 	}
-	ordinal, err := st.choose(node, now)
+	name, err := st.choose(node, now)
 	if err != nil {
 		return ecp.Endpoint{}, err
 	}
-	name := names{id, st.version()}.node(ordinal)
 	dial := func(port string) (http.Handler, bool) { return p.dial(id, name, port) }
-	n := names{id, st.version()}
 	return ecp.Endpoint{
-		BaseURL: "http://" + hostOf(n.node(ordinal)) + n.api(), Transport: transport{dial},
+		BaseURL: "http://" + hostOf(name) + st.names().api(), Transport: transport{dial},
 		Credentials:  ecp.Credentials{Username: st.Auth.Username, Password: st.Auth.Password},
-		DashboardURL: "http://" + hostOf(n.node(ordinal)) + ":" + dashboardPort, Node: name,
+		DashboardURL: "http://" + hostOf(name) + ":" + dashboardPort, Node: name,
 	}, nil
 }
 
-// choose returns the ordinal of a node. An empty name means the first node that is ready.
-func (s *state) choose(node string, now time.Time) (int, error) {
-	n := names{s.ID, s.version()}
+// choose returns the name of a node. An empty name means the first core node that is ready.
+func (s *state) choose(node string, now time.Time) (string, error) {
+	if p := s.podOf(node); p != nil {
+		return node, nil
+	}
+	if node != "" {
+		return "", &ecp.Error{Code: ecp.CodeNotFound, Op: "reach node", Message: "there is no node " + node}
+	}
 	for _, p := range s.Pods {
-		if node == n.node(p.Ordinal) || node == "" && p.ready(now) {
-			return p.Ordinal, nil
+		if p.ready(now) {
+			return s.names().node(p.Ordinal), nil
 		}
 	}
-	if node == "" {
-		return 0, &ecp.Error{Code: ecp.CodeUnavailable, Op: "reach node", Message: "no node is ready"}
-	}
-	return 0, &ecp.Error{Code: ecp.CodeNotFound, Op: "reach node", Message: "there is no node " + node}
+	return "", &ecp.Error{Code: ecp.CodeUnavailable, Op: "reach node", Message: "no node is ready"}
 }

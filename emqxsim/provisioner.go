@@ -277,8 +277,11 @@ func (p *Provisioner) applyAs(ctx context.Context, as *program, d ecp.Desired) e
 	}
 	return p.write(as, "apply cluster", d.ID, func(s *state, now time.Time) error {
 		err := s.apply(d, now, p.pace, func() (int, error) { return p.nodePort(d.ID) })
-		if s.Workload != nil && s.Workload.Own == revision(d) {
+		if s.Workload != nil && s.Workload.Own == s.revision(d) {
 			p.entry(d.ID).remember(s.Workload.Revision, d)
+			if r := s.Replicants; r != nil && r.Workload != nil {
+				p.entry(d.ID).remember(r.Workload.Revision, d)
+			}
 		}
 		return err
 	})

@@ -27,8 +27,8 @@ func (p *Provisioner) ReviveNode(id ecp.ID, ordinal int) error {
 // KillAll kills EMQX in every pod of a cluster.
 func (p *Provisioner) KillAll(id ecp.ID) error {
 	return p.changeHosted(id, func(s *state, now time.Time) error {
-		for i := range s.Pods {
-			s.Pods[i].kill(now)
+		for _, pod := range s.allPods() {
+			pod.kill(now)
 		}
 		return nil
 	})
@@ -37,8 +37,8 @@ func (p *Provisioner) KillAll(id ecp.ID) error {
 // ReviveAll starts EMQX in every pod in which it was killed.
 func (p *Provisioner) ReviveAll(id ecp.ID) error {
 	return p.changeHosted(id, func(s *state, now time.Time) error {
-		for i := range s.Pods {
-			s.Pods[i].revive(now, p.pace)
+		for _, pod := range s.allPods() {
+			pod.revive(now, p.pace)
 		}
 		return nil
 	})
@@ -123,6 +123,10 @@ func (p *Provisioner) RefusePods(id ecp.ID, why string) error {
 	return p.changeHosted(id, func(s *state, now time.Time) error {
 		s.Refusal = why
 		s.fill(now, p.pace)
+		if r := s.Replicants; r != nil {
+			r.share(s)
+			r.fill(now, p.pace)
+		}
 		return nil
 	})
 }

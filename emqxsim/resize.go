@@ -38,10 +38,11 @@ func (p *Provisioner) DeferResizes(id ecp.ID, why string) error {
 }
 
 // setRest sets size and rest of what pods are created from.
-func (w *workload) setRest(d ecp.Desired) {
+func (s *state) setRest(d ecp.Desired) {
+	w := s.Workload
 	w.Size = resources{d.Size.CPU, d.Size.Memory}
 	d.Size.CPU, d.Size.Memory = ecp.Resource{}, ecp.Resource{}
-	w.Rest = revision(d) + w.ForeignOwner
+	w.Rest = s.revision(d) + w.ForeignOwner
 }
 
 // outdated reports whether a pod would be created in another way now. A pod that has been

@@ -51,6 +51,11 @@ type state struct {
 	NoRoom   string `json:"noRoom,omitempty"`
 	// Refusal is why the platform creates no pods; empty if it does.
 	Refusal string `json:"refusal,omitempty"`
+	// Replicants is the second StatefulSet with its pods, as a state that has nothing else;
+	// nil if there is none. Front says that the Service selects its pods only.
+	Replicants *state       `json:"replicants,omitempty"`
+	Front      bool         `json:"front,omitempty"`
+	Role       ecp.NodeRole `json:"role,omitempty"` // of the pods
 }
 
 // auth is the Secret with the cluster's keys.
@@ -174,6 +179,7 @@ func (s *state) settle(now time.Time, d pace) {
 		*s = state{ID: s.ID}
 		return
 	}
+	s.settleReplicants(now, d)
 	for i := range s.Claims {
 		s.Claims[i].grown(now)
 	}
@@ -211,6 +217,9 @@ func (s *state) next(now time.Time) time.Time {
 		}
 	}
 	consider(s.Gone)
+	if s.Replicants != nil {
+		consider(s.Replicants.next(now))
+	}
 	for _, c := range s.Claims {
 		consider(c.Grown)
 	}
@@ -231,7 +240,7 @@ func (s *state) next(now time.Time) time.Time {
 // claim is lost: the node would start empty.
 func (s *state) mayRun(ordinal int) bool {
 	return s.Gone.IsZero() && s.Refusal == "" && s.Workload != nil && ordinal < s.Workload.Replicas &&
-		s.claim(ordinal) != nil
+		(s.Role == ecp.RoleReplicant || s.claim(ordinal) != nil)
 }
 
 // newPod returns a pod of the newest revision. It cannot start without the Secret.
@@ -266,7 +275,7 @@ func (s *state) fill(now time.Time, d pace) {
 // scale sets the replicas: it deletes the pods above, and adds claims for new ordinals.
 func (s *state) scale(n int, now time.Time, d pace) {
 	s.Workload.Replicas = n
-	for i := s.Known; i < n; i++ {
+	for i := s.Known; i < n && s.Role == ecp.RoleCore; i++ {
 		switch c := s.claim(i); {
 		case c == nil:
 			s.addClaim(i)
@@ -309,6 +318,7 @@ func (s *state) remove(now time.Time, d pace) {
 	for i := range s.Claims {
 		s.Claims[i].Terminating = true
 	}
+	s.removeReplicants(now, d)
 	s.Auth, s.Service, s.Workload = nil, nil, nil
 }
 
@@ -376,6 +386,10 @@ func (s *state) clone() state {
 	if s.Workload != nil {
 		w := *s.Workload
 		c.Workload = &w
+	}
+	if s.Replicants != nil {
+		r := s.Replicants.clone()
+		c.Replicants = &r
 	}
 	return c
 }

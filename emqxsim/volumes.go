@@ -67,7 +67,7 @@ const fixedVolumes = "the storage class does not let volumes grow"
 
 // refusesVolume returns an error if volumes cannot become as large as wanted.
 func (s *state) refusesVolume(d ecp.Desired) error {
-	n := names{s.ID, d.Image.Version}
+	n := names{id: s.ID, version: d.Image.Version}
 	for _, c := range s.Claims {
 		if s.Fixed && !c.Terminating && d.Size.Storage.LargerThan(c.size(s)) {
 			what := "PersistentVolumeClaim " + n.claimOf(c.Ordinal)

@@ -57,6 +57,7 @@ var requestExamples = map[string][]example{
 			"spec": object{
 				"image": "emqx-ee-5.8.9", "nodes": 3, "size": "1C1G", "connections": 1000, "power": "on",
 				"target":     "default",
+				"replicants": object{"nodes": 2, "size": "1C1G"},
 				"network":    exampleNetwork,
 				"config":     object{"mqtt.max_packet_size": "2MB"},
 				"evacuation": object{"rate": 500, "deadline": 600, "onDeadline": "go-on"},

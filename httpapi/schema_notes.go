@@ -96,6 +96,17 @@ var notes = []note{
 	{schema: "HostedSpec", property: "config", says: "EMQX settings by dotted key"},
 	{schema: "HostedSpec", property: "storage", says: "storage class; the size's, else the platform's when left out"},
 	{
+		schema: "HostedSpec", property: "replicants",
+		says: "nodes beside nodes, the core ones, that hold clients and no data; none when left out. EMQX 5 and later",
+	},
+	{schema: "Replicants"},
+	{
+		schema: "Replicants", property: "nodes",
+		says:    "clients are sent to replicants where there are any",
+		minimum: number(0), maximum: number(ecp.MaxReplicants),
+	},
+	{schema: "Replicants", property: "size", says: "name in GET /api/v1/sizes; that of the core nodes when left out"},
+	{
 		schema: "AdoptedSpec", property: "serviceAddress",
 		says: "http(s) URL of the dashboard as browsers reach it: they are led there, and the daemon never dials " +
 			"it. No loopback, link-local, multicast or unspecified address, and none where clouds keep metadata, in " +

@@ -69,7 +69,7 @@ type nodeView struct {
 	Since        time.Time `json:"since,omitzero" doc:"when it became ready, or not"`
 	Member       bool      `json:"member" doc:"EMQX counts it as running"`
 	Status       string    `json:"status,omitempty" doc:"running, stopped or unknown, as EMQX, or the agents of an adopted cluster, report it; left out where nobody has"`
-	Role         string    `json:"role,omitempty" doc:"core or replicant, as EMQX reports it"`
+	Role         string    `json:"role,omitempty" doc:"core or replicant, as EMQX reports it, or else as it was made"`
 	Version      string    `json:"version" doc:"as EMQX reports it"`
 	Uptime       int64     `json:"uptime" doc:"seconds, as EMQX reports it"`
 	Connections  int       `json:"connections"`

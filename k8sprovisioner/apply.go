@@ -64,13 +64,15 @@ func (p *Provisioner) applyTo(ctx context.Context, f clusterObjects, in input, o
 		return err
 	}
 	missed := p.convergeAll(ctx, f, in.names, objects, op)
+	r := f.ofReplicants()
 	if missed.hasWorkload() {
 		return missed.joined(false)
 	}
 	p.withMemo(d.ID, func(m *memo) { m.rendered = objects })
 	if err := errors.Join(p.growClaims(ctx, f, in), p.deleteClaims(ctx, f, d), p.resizePods(ctx, f, d.Resize),
-		p.replaceOutdated(ctx, f, d.Roll, d.Abandon),
-		p.replaceNamed(ctx, f, d.Replace)); err != nil {
+		p.replaceOutdated(ctx, f, d.Roll, d.Abandon), p.replaceNamed(ctx, f, d.Replace),
+		p.resizePods(ctx, r, d.Replicants.Resize), p.replaceOutdated(ctx, r, d.Replicants.Roll, d.Abandon),
+		p.replaceNamed(ctx, r, d.Replicants.Replace)); err != nil {
 		return failure(op, err)
 	}
 	return missed.joined(true)
@@ -158,17 +160,21 @@ func replicas(f clusterObjects) int {
 // scaleDown stops nodes that should not run. It may be called after a loss, since it
 // creates nothing.
 func (p *Provisioner) scaleDown(ctx context.Context, f clusterObjects, in input) error {
-	if f.foreign != "" || f.unlabeled || f.workload == nil || f.namespace.DeletionTimestamp != nil ||
-		in.Replicas >= replicas(f) {
+	if f.foreign != "" || f.unlabeled || f.workload == nil || f.namespace.DeletionTimestamp != nil {
 		return nil
 	}
+	shrinks := map[string]bool{in.names.workload(): in.Replicas < replicas(f),
+		in.names.replicants(): in.Replicants.Replicas < replicas(f.ofReplicants())}
 	objects, err := render(renderers, in)
 	if err != nil {
 		return err
 	}
 	for _, o := range objects {
-		if o.kind == kindStatefulSet {
-			return p.converge(ctx, f, o)
+		if o.kind != kindStatefulSet || !shrinks[o.name] {
+			continue
+		}
+		if err := p.converge(ctx, f, o); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -177,6 +183,7 @@ func (p *Provisioner) scaleDown(ctx context.Context, f clusterObjects, in input)
 // keepLive takes over from the live objects what rendering must not change.
 func (in *input) keepLive(f clusterObjects) {
 	in.network, in.completed = f.network(in.network), f.completedServices(in.names)
+	in.replicants = in.replicants || f.replicants != nil
 	if w := f.workload; w != nil && w.Name == in.names.workload() {
 		for _, t := range w.Spec.VolumeClaimTemplates {
 			in.storage = storage{class: t.Spec.StorageClassName,
@@ -314,8 +321,10 @@ func (p *Provisioner) beginWrite(f *clusterObjects, op string) (leave func(), er
 	if f.namespace != nil {
 		carriers = append(carriers, f.namespace)
 	}
-	if f.workload != nil {
-		carriers = append(carriers, f.workload)
+	for _, f := range f.eachRole() {
+		if f.workload != nil {
+			carriers = append(carriers, f.workload)
+		}
 	}
 	for _, o := range carriers {
 		if err := f.permit.checkEpoch(op, o); err != nil {

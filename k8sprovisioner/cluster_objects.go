@@ -22,8 +22,10 @@ type clusterObjects struct {
 	unlabeled       bool                                  // the namespace is ours and has lost its label
 	unlabeledClaims map[int]*corev1.PersistentVolumeClaim // claims of ours that have lost their label, by ordinal
 	workload        *appsv1.StatefulSet
-	permit          *writePermit // for a call that writes; nil for one that only reads
-	auth            string       // UID of the auth Secret; empty if there is none
+	replicants      *appsv1.StatefulSet // nil if there is none
+	role            ecp.NodeRole        // whose workload and pods are; see ofReplicants
+	permit          *writePermit        // for a call that writes; nil for one that only reads
+	auth            string              // UID of the auth Secret; empty if there is none
 }
 
 // objectsOf returns the objects of a cluster from the informers. If something is missing
@@ -53,7 +55,7 @@ func (p *Provisioner) objectsOf(ctx context.Context, id ecp.ID, op string, expec
 		}
 		f.unlabeled = true
 	}
-	f.workload = f.lookupWorkload()
+	f.workload, f.replicants = f.lookupWorkload(), f.lookupReplicants()
 	if f.namespace.DeletionTimestamp != nil {
 		return f, nil
 	}
@@ -155,6 +157,9 @@ func (f clusterObjects) annotation(name string) string {
 }
 
 func (f clusterObjects) lookupWorkload() *appsv1.StatefulSet {
+	if f.role == ecp.RoleReplicant {
+		return f.lookupReplicants()
+	}
 	for _, m := range []major{major5, major4} {
 		if s, ok := f.informers.get(kindStatefulSet, string(f.id),
 			names{f.id, m}.workload()).(*appsv1.StatefulSet); ok {
@@ -227,8 +232,14 @@ func (f clusterObjects) claims() map[int]*corev1.PersistentVolumeClaim {
 }
 
 // ordinal returns the ordinal in the name of a pod or a claim of either major version's
-// StatefulSet, and -1 for other names.
+// StatefulSet, or of a replicant's pod, and -1 for other names.
 func (f clusterObjects) ordinal(name, prefix string) int {
+	if f.role == ecp.RoleReplicant {
+		if strings.HasPrefix(name, prefix+names{id: f.id}.replicants()+"-") {
+			return ordinal(name)
+		}
+		return -1
+	}
 	for _, m := range []major{major5, major4} {
 		if rest, ok := strings.CutPrefix(name, prefix+names{f.id, m}.workload()+"-"); ok &&
 			!strings.Contains(rest, "-") {

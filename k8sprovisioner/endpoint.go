@@ -55,16 +55,19 @@ func (p *Provisioner) Endpoint(ctx context.Context, id ecp.ID, node string) (ecp
 	return e, nil
 }
 
-// podOf returns the pod of an EMQX node. An empty node means the first that is ready.
+// podOf returns the pod of an EMQX node. An empty node means the first that is ready, a core
+// node before a replicant.
 func (p *Provisioner) podOf(f clusterObjects, node string) *corev1.Pod {
-	pods := f.pods()
-	for _, i := range slices.Sorted(maps.Keys(pods)) {
-		pod := pods[i]
-		if pod.Status.PodIP == "" {
-			continue
-		}
-		if node == (names{id: f.id}).node(pod.Name, p.network(f).ClusterDomain) || node == "" && ready(pod) {
-			return pod
+	for _, f := range f.eachRole() {
+		pods := f.pods()
+		for _, i := range slices.Sorted(maps.Keys(pods)) {
+			pod := pods[i]
+			if pod.Status.PodIP == "" {
+				continue
+			}
+			if node == (names{id: f.id}).node(pod.Name, p.network(f).ClusterDomain) || node == "" && ready(pod) {
+				return pod
+			}
 		}
 	}
 	return nil

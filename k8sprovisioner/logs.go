@@ -53,7 +53,7 @@ func (p *Provisioner) podNamed(f clusterObjects, node string) *corev1.Pod {
 	if f.namespace == nil || f.foreign != "" {
 		return nil
 	}
-	for _, pod := range f.pods() {
+	for _, pod := range f.podsByName() {
 		if node == (names{id: f.id}).node(pod.Name, p.network(f).ClusterDomain) {
 			return pod
 		}

@@ -32,10 +32,10 @@ type machine struct {
 // observeMachines adds the states of machines to nodes whose pods do not end, or are not
 // ready without a reason of their own.
 func (p *Provisioner) observeMachines(ctx context.Context, f clusterObjects, o *ecp.Observation, now time.Time) {
-	pods := f.pods()
+	pods := f.podsByName()
 	for i := range o.Nodes {
 		n := &o.Nodes[i]
-		pod := pods[n.Ordinal]
+		pod := pods[n.Pod]
 		if pod == nil || n.Host == "" || !pastGrace(pod, now) && !lostContact(pod, now) {
 			continue
 		}

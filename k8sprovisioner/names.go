@@ -12,6 +12,12 @@ import (
 const (
 	labelCluster = "openecp.io/cluster" // on everything; selects what is watched
 
+	// labelApp tells the roles of pods apart, since it is the only label that those of core nodes
+	// have had from the first rendering on that need not be the same for all pods.
+	labelApp     = "app.kubernetes.io/name"
+	appCore      = "emqx"
+	appReplicant = "emqx-replicant"
+
 	annotationHash       = "openecp.io/spec-hash"      // of the object as rendered
 	annotationGeneration = "openecp.io/generation"     // of the spec; on the StatefulSet
 	annotationChange     = "openecp.io/change-id"      // of the generation; on the StatefulSet
@@ -47,26 +53,37 @@ type names struct {
 	major major
 }
 
-func (n names) namespace() string    { return string(n.id) }
-func (n names) auth() string         { return authName(n.id) }
-func (n names) config() string       { return configName(n.id) }
-func (n names) headless() string     { return string(n.id) + "-headless" }
-func (n names) management() string   { return string(n.id) + "-mgmt" }
-func (n names) workload() string     { return string(n.id) + n.major.suffix }
-func (n names) access() string       { return n.workload() }
+func (n names) namespace() string  { return string(n.id) }
+func (n names) auth() string       { return authName(n.id) }
+func (n names) config() string     { return configName(n.id) }
+func (n names) headless() string   { return string(n.id) + "-headless" }
+func (n names) management() string { return string(n.id) + "-mgmt" }
+func (n names) workload() string   { return string(n.id) + n.major.suffix }
+func (n names) access() string     { return n.workload() }
+func (n names) replicants() string { return string(n.id) + "-emqx-replicant" }
+
+// replicantHeadless is a Service of its own: nodes look for others by the names of the other
+// one, and are to find core nodes only.
+func (n names) replicantHeadless() string { return string(n.id) + "-replicant-headless" }
+
 func (n names) pod(i int) string     { return n.workload() + "-" + strconv.Itoa(i) }
 func (n names) claimOf(i int) string { return claim + "-" + n.pod(i) }
 
 func authName(id ecp.ID) string   { return string(id) + "-auth" }
 func configName(id ecp.ID) string { return string(id) + "-config" }
 
-// domain returns the DNS name below which every pod has a name of its own.
-func (n names) domain(clusterDomain string) string {
-	return n.headless() + "." + n.namespace() + ".svc." + clusterDomain
+// domain returns the DNS name below which every pod of a core node has a name of its own.
+func (n names) domain(clusterDomain string) string { return n.domainOf(n.headless(), clusterDomain) }
+
+func (n names) domainOf(headless, clusterDomain string) string {
+	return headless + "." + n.namespace() + ".svc." + clusterDomain
 }
 
 // node returns the EMQX node name of a pod. The form is known here only.
 func (n names) node(pod, clusterDomain string) string {
+	if strings.HasPrefix(pod, n.replicants()+"-") {
+		return nodeUser + "@" + pod + "." + n.domainOf(n.replicantHeadless(), clusterDomain)
+	}
 	return nodeUser + "@" + pod + "." + n.domain(clusterDomain)
 }
 
@@ -91,7 +108,7 @@ func selector(id ecp.ID) map[string]string { return map[string]string{labelClust
 func labels(id ecp.ID) map[string]string {
 	l := selector(id)
 	maps.Copy(l, map[string]string{
-		"app.kubernetes.io/name":       "emqx",
+		labelApp:                       appCore,
 		"app.kubernetes.io/instance":   string(id),
 		"app.kubernetes.io/managed-by": "openecp",
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
@@ -34,15 +35,23 @@ func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, 
 		ChangeID:   f.annotation(annotationChange), Manifest: f.annotation(annotationManifest),
 		Volumes: p.volumes(f), Endpoints: endpoints(f, p.network(f).ClusterDomain),
 	}
-	nodes, current := p.nodes(ctx, f)
-	o.Nodes = nodes
+	current := true
+	for _, r := range f.eachRole() {
+		nodes, are := p.nodes(ctx, r)
+		o.Nodes, current = append(o.Nodes, nodes...), current && are
+	}
+	p.forgetResizes(f.id, o.Nodes)
+	if f.replicants != nil {
+		o.Replicants, o.ReplicantsInFront = replicas(f.ofReplicants()), f.replicantsInFront()
+	}
 	if o.Terminating {
 		o.Obstacles = terminationObstacles(f.namespace)
 		p.observeMachines(ctx, f, &o, time.Now())
 		return o, nil
 	}
 	o.Drift, o.Contested = p.drift(f)
-	o.Converged = current && (f.workload == nil || !slices.Contains(o.Drift, kindStatefulSet+" "+f.workload.Name))
+	o.Converged = current && !slices.ContainsFunc(o.Drift,
+		func(name string) bool { return strings.HasPrefix(name, kindStatefulSet+" ") })
 	o.Obstacles = f.labelObstacles()
 	o.AddressPending = p.addressPending(ctx, f)
 	p.addPodEvents(ctx, f, &o)
@@ -71,11 +80,12 @@ func (p *Provisioner) drift(f clusterObjects) ([]string, []ecp.Contest) {
 // nodes describes the pods by ordinal. current: the controller has seen the newest
 // StatefulSet, and every pod of it exists, is ready, and is as it would be made now.
 func (p *Provisioner) nodes(ctx context.Context, f clusterObjects) (out []ecp.NodeObservation, current bool) {
-	pods := f.pods()
+	pods, domain := f.pods(), p.network(f).ClusterDomain
 	out = make([]ecp.NodeObservation, 0, len(pods))
 	current = f.controllerCaughtUp() && len(pods) == replicas(f)
 	for _, i := range slices.Sorted(maps.Keys(pods)) {
-		n := node(i, pods[i], f.id, p.network(f).ClusterDomain)
+		n := node(i, pods[i], f.id, domain)
+		n.Role = f.role
 		d, err := p.difference(ctx, f, pods[i], time.Now())
 		n.Outdated, n.Resize, n.ResizeReason = d.outdated, d.resize, d.reason
 		why, unknown := p.resizeObstacle(pods[i])
@@ -83,12 +93,16 @@ func (p *Provisioner) nodes(ctx context.Context, f clusterObjects) (out []ecp.No
 		current = current && err == nil && n.Ready && !n.Outdated
 		out = append(out, n)
 	}
-	p.withMemo(f.id, func(m *memo) {
+	return out, current
+}
+
+// forgetResizes forgets the resizes of pods that are not there any more.
+func (p *Provisioner) forgetResizes(id ecp.ID, nodes []ecp.NodeObservation) {
+	p.withMemo(id, func(m *memo) {
 		maps.DeleteFunc(m.resizes, func(uid types.UID, _ resizeAttempt) bool {
-			return !slices.ContainsFunc(out, func(n ecp.NodeObservation) bool { return n.PodUID == string(uid) })
+			return !slices.ContainsFunc(nodes, func(n ecp.NodeObservation) bool { return n.PodUID == string(uid) })
 		})
 	})
-	return out, current
 }
 
 // volumes describes the claims by ordinal, and remembers those that contain data.

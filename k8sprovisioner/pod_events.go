@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -64,21 +65,23 @@ func (p *Provisioner) addPodEvents(ctx context.Context, f clusterObjects, o *ecp
 	p.observeMachines(ctx, f, o, now)
 }
 
-// missingPods returns the names of the pods that the StatefulSet wants and that do not
+// missingPods returns the names of the pods that StatefulSets want and that do not
 // exist, and the pods that have not started.
 func missingPods(f clusterObjects) (missing []string, pending map[string]*corev1.Pod) {
 	pending = map[string]*corev1.Pod{}
 	if f.workload == nil {
 		return nil, pending
 	}
-	pods := f.pods()
-	for i := range max(replicas(f), 0) {
-		pod := pods[i]
-		switch {
-		case pod == nil:
-			missing = append(missing, names{f.id, majorOfWorkload(f.workload.Name)}.pod(i))
-		case pod.DeletionTimestamp == nil && pod.Status.Phase == corev1.PodPending:
-			pending[pod.Name] = pod
+	for _, f := range f.eachRole() {
+		pods := f.pods()
+		for i := range max(replicas(f), 0) {
+			pod := pods[i]
+			switch {
+			case pod == nil:
+				missing = append(missing, f.workload.Name+"-"+strconv.Itoa(i))
+			case pod.DeletionTimestamp == nil && pod.Status.Phase == corev1.PodPending:
+				pending[pod.Name] = pod
+			}
 		}
 	}
 	return missing, pending

@@ -231,7 +231,7 @@ func TestAbandonedPods(t *testing.T) {
 	} {
 		p := &Provisioner{machines: map[string]machine{"m": {checkedAt: time.Now(), state: state}}}
 		for abandoned, ended := range want {
-			require.Equal(t, ended, p.machineEnded(t.Context(), pod, abandoned), "%s, %q", state, abandoned)
+			require.Equal(t, ended, p.machineEnded(t.Context(), pod, []string{abandoned}), "%s, %q", state, abandoned)
 		}
 	}
 }

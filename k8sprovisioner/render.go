@@ -31,6 +31,10 @@ type input struct {
 	want    resource.Quantity // the least that volumes are to have; more than storage.size where those grew
 	// volumes is how many ordinals of a stopped cluster have claims. It may be zero.
 	volumes int
+	// replicants says that there is a StatefulSet for them, or is to be one; role is that of
+	// the nodes which are rendered.
+	replicants bool
+	role       ecp.NodeRole
 }
 
 // storage is the volume of one node.
@@ -63,6 +67,7 @@ func newest(set map[int]renderer) int { return slices.Max(slices.Collect(maps.Ke
 // newInput returns the input for rendering d. Its errors are [ecp.ErrInvalid].
 func newInput(d ecp.Desired, c Config) (input, error) {
 	in := input{Desired: d, network: c.Network, daemon: c.Namespace}
+	in.replicants = d.Replicants.Replicas > 0 || d.Spec.Replicants.Nodes > 0
 	if in.RenderVersion == 0 {
 		in.RenderVersion = newest(renderers)
 	}
@@ -85,6 +90,9 @@ func newInput(d ecp.Desired, c Config) (input, error) {
 		}
 	}
 	_, err = resources(d.Size)
+	if in.replicants && in.major.number < 5 {
+		err = errors.Join(err, invalid("replicants", "are nodes of EMQX 5 and later; this is %s", d.Image.Version))
+	}
 	return in, errors.Join(err, in.checkFamily())
 }
 
@@ -120,8 +128,7 @@ func renderAll(in input) ([]object, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []object
-	for _, r := range []struct {
+	rows := []struct {
 		kind, name string
 		body       any
 	}{
@@ -133,7 +140,24 @@ func renderAll(in input) ([]object, error) {
 		{kindBudget, in.names.workload(), budget(in)},
 		{kindPolicy, in.names.workload(), policy(in)},
 		{kindStatefulSet, in.names.workload(), workload},
-	} {
+	}
+	if in.replicants {
+		r := in.ofReplicants()
+		workload, err := statefulSet(r)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, []struct {
+			kind, name string
+			body       any
+		}{
+			{kindService, in.names.replicantHeadless(), headless(r)},
+			{kindBudget, in.names.replicants(), budget(r)},
+			{kindStatefulSet, in.names.replicants(), workload},
+		}...)
+	}
+	var out []object
+	for _, r := range rows {
 		o, err := newObject(r.kind, r.name, r.body)
 		if err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package k8sprovisioner
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,7 +28,7 @@ const bootstrapDir = "/etc/openecp/auth"
 func nodeIdentity(in input) []env {
 	return []env{
 		{name: "EMQX_NAME", value: nodeUser},
-		{name: "EMQX_HOST", value: "$(POD_NAME)." + in.names.domain(in.network.ClusterDomain)},
+		{name: "EMQX_HOST", value: "$(POD_NAME)." + in.names.domainOf(in.headless(), in.network.ClusterDomain)},
 		{name: "EMQX_NODE_NAME", value: nodeUser + "@$(EMQX_HOST)"},
 		{name: "EMQX_NODE__COOKIE", secret: keyCookie},
 		{name: "EMQX_RPC__PORT_DISCOVERY", value: "manual"},
@@ -69,7 +70,7 @@ func environ5(in input) []env {
 	return append(slices.Concat(nodeIdentity(in), ticktime(in, strconv.Quote(strconv.Itoa(netTicktime)+"s")),
 		families5(in)),
 		env{name: "EMQX_NODE__DATA_DIR", value: "data"},
-		env{name: "EMQX_NODE__ROLE", value: "core"},
+		env{name: "EMQX_NODE__ROLE", value: cmp.Or(string(in.role), "core")},
 		env{name: "EMQX_CLUSTER__DISCOVERY_STRATEGY", value: "dns"},
 		env{name: "EMQX_CLUSTER__DNS__NAME", value: in.names.domain(in.network.ClusterDomain)},
 		env{name: "EMQX_CLUSTER__DNS__RECORD_TYPE", value: "srv"},

@@ -25,12 +25,12 @@ func servicePort(name string, number, target int) *corev1ac.ServicePortApplyConf
 // ready, since nodes have to find each other to become ready.
 func headless(in input) *corev1ac.ServiceApplyConfiguration {
 	spec := corev1ac.ServiceSpec().WithType(corev1.ServiceTypeClusterIP).WithClusterIP(corev1.ClusterIPNone).
-		WithSelector(selector(in.ID)).WithPublishNotReadyAddresses(true)
+		WithSelector(in.ownPods()).WithPublishNotReadyAddresses(true)
 	inFamily(spec, in)
 	for _, p := range peerPorts[1:3] {
 		spec.WithPorts(servicePort(p.name, p.number, p.number))
 	}
-	return service(in, in.names.headless()).WithSpec(spec)
+	return service(in, in.headless()).WithSpec(spec)
 }
 
 // access renders the Service for MQTT clients. Node ports are never rendered: the API
@@ -42,6 +42,9 @@ func access(in input) *corev1ac.ServiceApplyConfiguration {
 		kind = corev1.ServiceTypeClusterIP
 	}
 	spec := corev1ac.ServiceSpec().WithType(kind).WithSelector(selector(in.ID))
+	if in.replicants && in.Replicants.Front {
+		spec.WithSelector(in.ofReplicants().pods())
+	}
 	inFamilies(spec, in, in.names.access())
 	if n.LoadBalancerClass != "" && kind == corev1.ServiceTypeLoadBalancer {
 		spec.WithLoadBalancerClass(n.LoadBalancerClass)
@@ -85,14 +88,15 @@ func management(in input) *corev1ac.ServiceApplyConfiguration {
 	return service(in, in.names.management()).WithSpec(spec)
 }
 
-// budget renders a budget of one node that may be unavailable. A pod that is not ready may
+// budget renders a budget of one node of a role that may be unavailable: a replicant that
+// waits for a core node of its version must not hold up that one. A pod that is not ready may
 // always be evicted: otherwise a broken cluster would block the drain of a machine.
 func budget(in input) *policyv1ac.PodDisruptionBudgetApplyConfiguration {
-	return policyv1ac.PodDisruptionBudget(in.names.workload(), in.names.namespace()).WithLabels(labels(in.ID)).
+	return policyv1ac.PodDisruptionBudget(in.workload(), in.names.namespace()).WithLabels(labels(in.ID)).
 		WithSpec(policyv1ac.PodDisruptionBudgetSpec().
 			WithMaxUnavailable(intstr.FromInt32(1)).
 			WithUnhealthyPodEvictionPolicy(policyv1.AlwaysAllow).
-			WithSelector(metav1ac.LabelSelector().WithMatchLabels(selector(in.ID))))
+			WithSelector(metav1ac.LabelSelector().WithMatchLabels(in.ownPods())))
 }
 
 // policy allows everybody to connect to the MQTT ports, the cluster's own pods to all

@@ -58,6 +58,13 @@ func certified(d ecp.Desired) ecp.Desired {
 	return d
 }
 
+// withReplicants is a cluster with replicants that clients are sent to.
+func withReplicants(d ecp.Desired) ecp.Desired {
+	d.Spec.Replicants = ecp.Replicants{Nodes: 2, Size: "2C4G"}
+	d.Replicants = ecp.DesiredReplicants{Replicas: 2, Size: ecp.DefaultSizes()[1], Front: true}
+	return d
+}
+
 func TestGolden(t *testing.T) {
 	first := map[string]ecp.Desired{
 		"4.4.24-secrets": secretive(desired("4.4.24")), "5.8.9-secrets": secretive(desired("5.8.9")),
@@ -76,6 +83,7 @@ func TestGolden(t *testing.T) {
 		d.RenderVersion = 2
 		all[name] = d
 	}
+	all["5.8.9-replicants"] = withReplicants(elaborate(secretive(desired("5.8.9"))))
 	networks := map[string]ecp.TargetNetwork{
 		"5.8.9-ipv6":        {ClusterDomain: "k8s.example", IPFamily: ecp.IPv6},
 		"5.8.9-dual-stack":  {IPFamily: ecp.IPv6, IPFamilyPolicy: ecp.RequireDualStack},

@@ -25,24 +25,27 @@ func statefulSet(in input) (*appsv1ac.StatefulSetApplyConfiguration, error) {
 	}
 	object := labels(in.ID)
 	object["app.kubernetes.io/version"] = in.Image.Version
-	return appsv1ac.StatefulSet(in.names.workload(), in.names.namespace()).
-		WithLabels(object).WithAnnotations(stamp(in)).
-		WithSpec(appsv1ac.StatefulSetSpec().
-			WithReplicas(int32(in.Replicas)).
-			WithServiceName(in.names.headless()).
-			WithPodManagementPolicy(appsv1.ParallelPodManagement).
-			WithUpdateStrategy(appsv1ac.StatefulSetUpdateStrategy().WithType(appsv1.OnDeleteStatefulSetStrategyType)).
-			WithPersistentVolumeClaimRetentionPolicy(appsv1ac.StatefulSetPersistentVolumeClaimRetentionPolicy().
-				WithWhenDeleted(appsv1.RetainPersistentVolumeClaimRetentionPolicyType).
-				WithWhenScaled(appsv1.RetainPersistentVolumeClaimRetentionPolicyType)).
-			WithSelector(metav1ac.LabelSelector().WithMatchLabels(selector(in.ID))).
-			WithTemplate(template(in).WithSpec(pod)).
-			WithVolumeClaimTemplates(claimTemplate(in))), nil
+	spec := appsv1ac.StatefulSetSpec().
+		WithReplicas(int32(in.Replicas)).
+		WithServiceName(in.headless()).
+		WithPodManagementPolicy(appsv1.ParallelPodManagement).
+		WithUpdateStrategy(appsv1ac.StatefulSetUpdateStrategy().WithType(appsv1.OnDeleteStatefulSetStrategyType)).
+		WithSelector(metav1ac.LabelSelector().WithMatchLabels(in.pods())).
+		WithTemplate(template(in).WithSpec(pod))
+	set := appsv1ac.StatefulSet(in.workload(), in.names.namespace()).WithLabels(object).WithSpec(spec)
+	if in.role == ecp.RoleReplicant {
+		return set, nil
+	}
+	spec.WithPersistentVolumeClaimRetentionPolicy(appsv1ac.StatefulSetPersistentVolumeClaimRetentionPolicy().
+		WithWhenDeleted(appsv1.RetainPersistentVolumeClaimRetentionPolicyType).
+		WithWhenScaled(appsv1.RetainPersistentVolumeClaimRetentionPolicyType)).
+		WithVolumeClaimTemplates(claimTemplate(in))
+	return set.WithAnnotations(stamp(in)), nil
 }
 
 // template renders the pod template, with the number of requested restarts.
 func template(in input) *corev1ac.PodTemplateSpecApplyConfiguration {
-	t := corev1ac.PodTemplateSpec().WithLabels(labels(in.ID))
+	t := corev1ac.PodTemplateSpec().WithLabels(labels(in.ID)).WithLabels(in.pods())
 	if in.Restarts > 0 {
 		t.WithAnnotations(map[string]string{annotationRestarts: strconv.Itoa(in.Restarts)})
 	}
@@ -123,7 +126,7 @@ func architectures(in input) *corev1ac.AffinityApplyConfiguration {
 func spread(in input, key string) *corev1ac.TopologySpreadConstraintApplyConfiguration {
 	return corev1ac.TopologySpreadConstraint().WithMaxSkew(1).WithTopologyKey(key).
 		WithWhenUnsatisfiable(corev1.ScheduleAnyway).
-		WithLabelSelector(metav1ac.LabelSelector().WithMatchLabels(selector(in.ID)))
+		WithLabelSelector(metav1ac.LabelSelector().WithMatchLabels(in.pods()))
 }
 
 func toleration(t ecp.Toleration) *corev1ac.TolerationApplyConfiguration {
@@ -174,6 +177,9 @@ func volumes(in input) []*corev1ac.VolumeApplyConfiguration {
 	}
 	if in.servesOwn() {
 		out = append(out, certificateVolume(in))
+	}
+	if in.role == ecp.RoleReplicant {
+		out = append(out, corev1ac.Volume().WithName(claim).WithEmptyDir(corev1ac.EmptyDirVolumeSource()))
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package k8sprovisioner
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
@@ -17,7 +18,7 @@ import (
 // machine is known to run nothing any more, or does not answer and is abandoned by its UID,
 // is deleted without waiting for the machine, whatever its revision.
 func (p *Provisioner) replaceOutdated(
-	ctx context.Context, f clusterObjects, ordinals []int, abandoned map[int]string,
+	ctx context.Context, f clusterObjects, ordinals []int, abandoned []string,
 ) error {
 	if len(ordinals) == 0 {
 		return nil
@@ -29,7 +30,7 @@ func (p *Provisioner) replaceOutdated(
 	pods := f.pods()
 	for _, i := range ordinals {
 		pod := pods[i]
-		if pod != nil && !ready(pod) && p.machineEnded(ctx, pod, abandoned[i]) {
+		if pod != nil && !ready(pod) && p.machineEnded(ctx, pod, abandoned) {
 			if err := p.forceDelete(ctx, f.id, pod); err != nil {
 				return err
 			}
@@ -52,12 +53,12 @@ func (p *Provisioner) replaceOutdated(
 }
 
 // machineEnded reports whether nobody is to wait for the machine of a pod.
-func (p *Provisioner) machineEnded(ctx context.Context, pod *corev1.Pod, abandoned string) bool {
+func (p *Provisioner) machineEnded(ctx context.Context, pod *corev1.Pod, abandoned []string) bool {
 	if pod.Spec.NodeName == "" {
 		return false
 	}
 	state := p.machine(ctx, pod.Spec.NodeName, time.Now()).state
-	return state == ecp.MachineGone || state == ecp.MachineUnanswered && abandoned == string(pod.UID)
+	return state == ecp.MachineGone || state == ecp.MachineUnanswered && slices.Contains(abandoned, string(pod.UID))
 }
 
 // forceDelete deletes the pod with the UID that was seen, without waiting for its

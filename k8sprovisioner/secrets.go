@@ -103,11 +103,13 @@ func (p *Provisioner) reconcileSecret(ctx context.Context, f clusterObjects, in 
 // usesSecret reports whether a pod uses a Secret, or the pod template does.
 func (f clusterObjects) usesSecret(r secretRow) bool {
 	specs := []corev1.PodSpec{}
-	if f.workload != nil {
-		specs = append(specs, f.workload.Spec.Template.Spec)
-	}
-	for _, pod := range f.pods() {
-		specs = append(specs, pod.Spec)
+	for _, f := range f.eachRole() {
+		if f.workload != nil && (f.role == ecp.RoleCore || replicas(f) > 0) {
+			specs = append(specs, f.workload.Spec.Template.Spec)
+		}
+		for _, pod := range f.pods() {
+			specs = append(specs, pod.Spec)
+		}
 	}
 	return slices.ContainsFunc(specs, func(s corev1.PodSpec) bool {
 		return slices.Contains(s.ImagePullSecrets, corev1.LocalObjectReference{Name: r.name(f.id)}) ||

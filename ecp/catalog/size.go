@@ -37,8 +37,10 @@ func (c *Catalog) sizes() *Entries[ecp.Size] {
 			}
 		},
 		uses: func(tx ecp.Tx, s ecp.Size) ([]change.Use, error) {
-			u, err := ClustersThat(tx,
-				func(r ecp.ClusterRecord) bool { return r.Spec.Hosted != nil && r.Spec.Hosted.Size == s.Name })
+			u, err := ClustersThat(tx, func(r ecp.ClusterRecord) bool {
+				h := r.Spec.Hosted
+				return h != nil && (h.Size == s.Name || h.Replicants.Size == s.Name)
+			})
 			return []change.Use{u}, err
 		},
 	}

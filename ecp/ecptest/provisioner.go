@@ -89,6 +89,8 @@ type ProvisionerSuite struct {
 //     conflict before, and as an obstacle after a node has gone.
 //   - A Checker says of a change what Apply would refuse for good, with the field,
 //     and changes nothing; where the platform is away it refuses nothing.
+//   - A ReplicantMaker makes replicants, sends clients to them, and scales, replaces and
+//     removes them; core nodes and their claims stay as they are meanwhile.
 //   - Volumes grow to the size that is wanted, those of later nodes too, and none
 //     becomes smaller.
 func TestProvisioner(t *testing.T, s ProvisionerSuite) {
@@ -140,7 +142,7 @@ func firstImage(major int) ecp.Image {
 
 // provisionerCases are all promises.
 var provisionerCases = slices.Concat(lifeCases, changeCases, olderCases, lossCases, accessCases, logCases, refusalCases,
-	checkCases)
+	checkCases, replicantCases)
 
 // provisionerCase is one promise.
 type provisionerCase struct {

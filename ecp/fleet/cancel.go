@@ -121,7 +121,7 @@ func (m *Manager) cancelOperation(w *change.Tx, id ecp.OperationID) (ecp.Operati
 	}
 	if rec.Mode == ecp.Hosted && o.Kind == ecp.OpUpdate {
 		if why := catalog.MayBecome(rec.Resolved.Image.Version, rec.Status.Previous.Resolved.Image.Version,
-			derive.OrdinalsOf(rec)); why != "" {
+			derive.MostNodes(rec, rec)); why != "" {
 			return o, ecp.NewError(ecp.CodeConflict, "", why+"; some nodes may run it already")
 		}
 	}

@@ -311,7 +311,7 @@ func (m *Manager) carry(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, cmd ecp.
 		derive.SetConnections(rec, *rec)
 		rec.Generation++
 		d.kind, d.patience = ecp.OpRestart, m.observed.Timings.Create+
-			time.Duration(derive.OrdinalsOf(*rec))*derive.DrainDeadline(rec.Spec.Hosted.Evacuation)
+			time.Duration(derive.MostNodes(*rec, *rec))*derive.DrainDeadline(rec.Spec.Hosted.Evacuation)
 	default:
 		return ecp.NewError(ecp.CodeInvalid, "", fmt.Sprintf("%T is not a command of this package", cmd))
 	}

@@ -102,7 +102,7 @@ func (m *Manager) repairHelps(rec ecp.ClusterRecord, cmd ecp.Command) error {
 			why = fmt.Sprintf("%s: %s", n.Pod, n.Message)
 		}
 	}
-	if why == "" || len(snap.Found.Nodes) < snap.Found.Replicas {
+	if why == "" || len(snap.Found.Nodes) < snap.Found.Replicas+snap.Found.Replicants {
 		return nil
 	}
 	return ecp.NewError(ecp.CodeConflict, "", "repair cannot help while a machine does not answer: "+why+

@@ -184,8 +184,14 @@ func (m *Manager) completeHosted(tx ecp.Tx, wrong *fault.Fields, rec *ecp.Cluste
 	if err := resolve(tx, rec, image, size); err != nil {
 		return err
 	}
+	if err := resolveReplicants(tx, wrong, rec); err != nil {
+		return err
+	}
 	p, err := m.targetFor(tx, wrong, s.Target)
 	if err != nil || p == nil {
+		return err
+	}
+	if err := derive.ReplicantsRefusal(*rec, p); err != nil {
 		return err
 	}
 	rec.Status.RenderVersion = derive.NewestRender(p)
@@ -214,6 +220,23 @@ func resolve(tx ecp.Tx, rec *ecp.ClusterRecord, image ecp.Image, size ecp.Size) 
 		return err
 	}
 	return catalog.ResolveLB(tx, rec)
+}
+
+// resolveReplicants notes the size of replicants. Of those that leave it stays.
+func resolveReplicants(tx ecp.Tx, wrong *fault.Fields, rec *ecp.ClusterRecord) error {
+	want := rec.Spec.Hosted.Replicants
+	size := rec.Resolved.Size
+	if want.Size != "" {
+		var err error
+		if size, err = pick(tx, wrong, "spec.replicants.size", want.Size,
+			func(z ecp.Size) (string, bool) { return z.Name, false }); err != nil {
+			return err
+		}
+	}
+	if size.Revision = 0; want.Nodes > 0 {
+		rec.Resolved.ReplicantSize = size
+	}
+	return nil
 }
 
 // fillIn sets the defaults of a hosted spec.

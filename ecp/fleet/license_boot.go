@@ -10,7 +10,7 @@ import (
 // cluster's license; until is how many nodes there still may be until a change has ended.
 // From 5.9 on the license that EMQX brings along is for one node.
 func (m *Manager) mayRun(tx ecp.Tx, wrong *fault.Fields, rec ecp.ClusterRecord, until int) error {
-	version, wanted := rec.Resolved.Image.Version, rec.Spec.Hosted.Nodes
+	version, wanted := rec.Resolved.Image.Version, rec.Spec.Hosted.AllNodes()
 	nodes := max(wanted, until)
 	if rec.Resolved.License == "" {
 		v, ok := ecp.ParseVersion(version)

@@ -18,7 +18,7 @@ func TestPlansWarnOfNoRoom(t *testing.T) {
 		after := now.ClusterRecord
 		after.Restarts++
 		all := notes(ecp.Timings{}, now, decision{kind: ecp.OpRestart, rec: after},
-			ecp.PlannedNodes{Replaced: []int{0}}, 0)
+			ecp.Plan{Nodes: ecp.PlannedNodes{Replaced: []int{0}}}, 0)
 		require.Len(t, all, 1)
 		return all[0]
 	}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
@@ -59,27 +58,19 @@ func (h handle) Plan(ctx context.Context, cmd ecp.Command) (plan ecp.Plan, err e
 
 // planOf returns the plan of a decision, but for the platform's opinion.
 func (m *Manager) planOf(rec ecp.ClusterRecord, d decision, cmd ecp.Command) ecp.Plan {
-	info, outdated := m.observed.Info(rec), m.observed.Outdated(rec.ID)
+	info := m.observed.Info(rec)
+	outdated, replicants := m.observed.Outdated(rec.ID, ecp.RoleCore), m.observed.Outdated(rec.ID, ecp.RoleReplicant)
 	plan := ecp.Plan{
 		Command: cmd.Kind(), From: d.from, To: d.to, Nothing: d.nothing,
-		Steps: derive.StepNames(derive.StepsOf(d.kind, rec, d.rec)),
-		Nodes: derive.PlannedNodes(d.kind, rec, d.rec, outdated),
-		Quota: ecp.PlannedQuota{Was: rec.Booked(), Will: d.rec.Booked()},
+		Steps:      derive.StepNames(derive.StepsOf(d.kind, rec, d.rec)),
+		Nodes:      derive.PlannedNodes(d.kind, rec, d.rec, outdated),
+		Replicants: derive.PlannedReplicants(d.kind, rec, d.rec, replicants),
+		Quota:      ecp.PlannedQuota{Was: rec.Booked(), Will: d.rec.Booked()},
 	}
-	if inPlace, _ := derive.InPlace(rec, d.rec, info.Nodes); inPlace {
-		plan.Nodes.Resized, plan.Nodes.Replaced = plan.Nodes.Replaced, []int{}
-	}
-	clients := map[int]int{}
-	if rec.Mode == ecp.Hosted {
-		for _, n := range info.Nodes {
-			clients[n.Ordinal] = n.Connections
-		}
-		var takes time.Duration
-		plan.Clients, takes = derive.PlannedClients(m.observed.Timings, rec.Resolved.Image.Version,
-			d.rec.Spec.Hosted.Evacuation, plan.Nodes, clients)
-		plan.Seconds = int(takes.Seconds())
-	}
-	if len(plan.Nodes.Replaced) > 0 && d.rec.Status.InWindows {
+	inPlace, _ := derive.InPlace(rec, d.rec, info.Nodes)
+	derive.PlanClients(m.observed.Timings, &plan, rec, d.rec, inPlace, info.Nodes)
+	replaces := len(plan.Nodes.Replaced) > 0 || plan.Replicants != nil && len(plan.Replicants.Replaced) > 0
+	if replaces && d.rec.Status.InWindows {
 		opens, err := derive.MaintenanceOpens(d.rec.Spec.Hosted.Maintenance, m.observed.Now())
 		if plan.Begins = opens.UTC(); err == nil && !opens.IsZero() {
 			d.notes = append(d.notes, derive.BeginsLater(opens))
@@ -87,9 +78,9 @@ func (m *Manager) planOf(rec ecp.ClusterRecord, d decision, cmd ecp.Command) ecp
 	}
 	plan.Notes = slices.Concat(d.notes, limitNotes(info, d), volumeNotes(rec, d), certificateNotes(rec, d),
 		versionNotes(rec.Resolved.Image, d.rec.Resolved.Image),
-		notes(m.observed.Timings, info, d, plan.Nodes, len(outdated)), m.surplusNotes(rec, d))
+		notes(m.observed.Timings, info, d, plan, len(outdated)+len(replicants)), m.surplusNotes(rec, d))
 	if snap, _ := m.observed.Last(rec.ID); d.kind == ecp.OpRepair {
-		derive.PlanRepair(&plan, derive.NewView(snap.At, rec, snap), clients, d.rec.Status.Abandoned)
+		derive.PlanRepair(&plan, derive.NewView(snap.At, rec, snap), info.Nodes, d.rec.Status.Abandoned)
 	}
 	plan.Hash = planHash(rec, d, plan, info.Nodes)
 	return plan
@@ -98,9 +89,9 @@ func (m *Manager) planOf(rec ecp.ClusterRecord, d decision, cmd ecp.Command) ecp
 // planHash is what a plan is recognised by: what of it a person decides on. What is
 // asked for is in it by the record that it makes.
 func planHash(rec ecp.ClusterRecord, d decision, plan ecp.Plan, nodes []ecp.NodeInfo) string {
-	pods := map[int]string{}
+	pods := map[string]string{}
 	for _, n := range nodes {
-		pods[n.Ordinal] = n.PodUID
+		pods[n.Pod] = n.PodUID
 	}
 	after := intentOf(d.rec)
 	if h := after.Spec.Hosted; h != nil {
@@ -112,9 +103,11 @@ func planHash(rec ecp.ClusterRecord, d decision, plan ecp.Plan, nodes []ecp.Node
 		}
 	}
 	text, err := json.Marshal([]any{
-		rec.ID, rec.Revision, rec.Generation, plan.Command, plan.From, plan.To, plan.Nothing, plan.Steps, plan.Nodes,
+		rec.ID, rec.Revision, rec.Generation, plan.Command, plan.From, plan.To, plan.Nothing, plan.Steps,
+		plan.Nodes, plan.Replicants,
 		plan.Clients.Cut > 0, plan.Quota, after, d.rec.Force, d.rec.Status.Abandoned, pods,
-		d.rec.Resolved.Image.Version, d.rec.Resolved.Size, d.rec.Resolved.License,
+		d.rec.Resolved.Image.Version, d.rec.Resolved.Size, d.rec.Resolved.ReplicantSize,
+		d.rec.Resolved.License,
 	})
 	if err != nil {
 		return "" // it is made of texts, numbers and maps of texts
@@ -143,6 +136,7 @@ func planOfCreate(rec ecp.ClusterRecord) ecp.Plan {
 	if rec.Mode == ecp.Hosted {
 		plan.Steps = derive.StepNames(derive.OperationSteps[ecp.OpCreate])
 		plan.Nodes = derive.PlannedNodes(ecp.OpCreate, ecp.ClusterRecord{}, rec, nil)
+		plan.Replicants = derive.PlannedReplicants(ecp.OpCreate, ecp.ClusterRecord{}, rec, nil)
 		plan.Notes = versionNotes(ecp.Image{}, rec.Resolved.Image)
 	}
 	plan.Hash = planHash(ecp.ClusterRecord{}, decision{rec: rec}, plan, nil)

@@ -12,8 +12,9 @@ import (
 
 // notes say what nodes and clients will see of a command: for plans. outdated
 // is how many nodes are of an older pod template than the platform has now.
-func notes(t ecp.Timings, now ecp.Info, d decision, nodes ecp.PlannedNodes, outdated int) []string {
+func notes(t ecp.Timings, now ecp.Info, d decision, plan ecp.Plan, outdated int) []string {
 	var out []string
+	nodes := derive.Together(plan)
 	rec := now.ClusterRecord
 	if rec.Mode == ecp.Hosted && !d.nothing && d.kind == ecp.OpStop {
 		return append(out, stopLoses)
@@ -28,10 +29,12 @@ func notes(t ecp.Timings, now ecp.Info, d decision, nodes ecp.PlannedNodes, outd
 	if runs := derive.WantedNodes(rec); runs == 0 && d.kind != ecp.OpRepair {
 		return append(out, "no node runs: it shows when the cluster is started")
 	}
-	has, want := derive.OrdinalsOf(rec), d.rec.Spec.Hosted.Nodes
+	has, want := derive.OrdinalsOf(rec)+rec.Spec.Hosted.Replicants.Nodes, d.rec.Spec.Hosted.AllNodes()
+	out = append(out, derive.ReplicantNotes(rec, d.rec)...)
 	e := d.rec.Spec.Hosted.Evacuation
 	alone := fmt.Sprintf("clients are moved to other nodes before, up to %s for each; %s", derive.DrainDeadline(e),
-		derive.DescribeDrainTime(t, rec.Resolved.Image.Version, e, now.Current.Current, max(has, 1)))
+		derive.DescribeDrainTime(t, rec.Resolved.Image.Version, e, now.Current.Current,
+			max(derive.ClientNodes(*rec.Spec.Hosted), 1)))
 	if derive.MovesNoClients(rec.Resolved.Image.Version) {
 		alone = "clients are cut: EMQX before 4.4.12 moves none"
 	}
@@ -40,8 +43,12 @@ func notes(t ecp.Timings, now ecp.Info, d decision, nodes ecp.PlannedNodes, outd
 		out = append(out, some(added, "is added", "are added"))
 	}
 	if removed := len(nodes.Removed); removed > 0 {
-		out = append(out, some(removed, "leaves for good with its volume; ",
-			"leave for good with their volumes, one at a time; ")+alone)
+		with, all := "with its volume", "with their volumes"
+		if len(plan.Nodes.Removed) == 0 {
+			with, all = "and keeps nothing", "and keep nothing"
+		}
+		out = append(out, some(removed, "leaves for good "+with+"; ",
+			"leave for good "+all+", one at a time; ")+alone)
 	}
 	why, n := "", len(nodes.Replaced)+len(nodes.Resized)
 	switch {
@@ -165,7 +172,7 @@ func hostedLimitNotes(now ecp.Info, d decision) (out []string) {
 	if d.kind != ecp.OpUpdate || derive.WantedNodes(is) == 0 || same {
 		return nil
 	}
-	n, nodes := is.Spec.Connections(), is.Spec.Hosted.Nodes
+	n, nodes := is.Spec.Connections(), derive.ClientNodes(*is.Spec.Hosted)
 	says := derive.DescribeShare(n, nodes)
 	switch {
 	case derive.LimitsAtRunTime(is.Resolved.Image.Version):

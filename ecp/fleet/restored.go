@@ -40,7 +40,7 @@ func (m *Manager) carryTakeOver(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord) 
 	m.standOn(rec, f)
 	d.notes = append(d.notes, leaveAlone(rec, f))
 	d.kind, d.patience = ecp.OpTakeOver, m.observed.Timings.Create+
-		time.Duration(derive.OrdinalsOf(*rec))*derive.DrainDeadline(spec.Evacuation)
+		time.Duration(derive.MostNodes(*rec, *rec))*derive.DrainDeadline(spec.Evacuation)
 	return nil
 }
 
@@ -90,7 +90,6 @@ func (m *Manager) carryPutBack(d *decision, rec *ecp.ClusterRecord) error {
 	before := rec.Clone()
 	spec := rec.Spec.Hosted
 	m.standOn(rec, f)
-	has := derive.OrdinalsOf(*rec)
 	if err := mayPutBack(*rec, f, there, unknown); err != nil {
 		return err
 	}
@@ -102,8 +101,8 @@ func (m *Manager) carryPutBack(d *decision, rec *ecp.ClusterRecord) error {
 	}
 	derive.SetConnections(rec, *rec)
 	d.notes = derive.PutBackNotes(before, *rec, f, there, unknown)
-	d.kind, d.patience = ecp.OpPutBack, m.observed.Timings.Create+time.Duration(max(has,
-		spec.Nodes))*derive.DrainDeadline(spec.Evacuation)
+	d.kind, d.patience = ecp.OpPutBack, m.observed.Timings.Create+
+		time.Duration(derive.MostNodes(*rec, *rec))*derive.DrainDeadline(spec.Evacuation)
 	return nil
 }
 
@@ -118,7 +117,7 @@ func mayPutBack(rec ecp.ClusterRecord, f ecp.Observation, there derive.Manifest,
 	}
 	if unknown == nil {
 		if why := catalog.MayBecome(there.Resolved.Image.Version, rec.Resolved.Image.Version,
-			max(derive.OrdinalsOf(rec), rec.Spec.Hosted.Nodes)); why != "" {
+			derive.MostNodes(rec, rec)); why != "" {
 			return refuse(why)
 		}
 		return nil
@@ -144,7 +143,7 @@ func (m *Manager) standOn(rec *ecp.ClusterRecord, f ecp.Observation) {
 	st, nodes := &rec.Status, rec.Spec.Hosted.Nodes
 	st.Dispatched, st.Seen, st.Auth, st.Draining, st.Previous, st.Removing = true, true, f.Auth, nil, nil, 0
 	st.Ordinals = max(nodes, f.Replicas)
-	for _, n := range f.Nodes {
+	for _, n := range derive.OfRole(f.Nodes, ecp.RoleCore) {
 		st.Ordinals = max(st.Ordinals, n.Ordinal+1)
 	}
 	st.Volumes = map[int]string{}

@@ -3,6 +3,7 @@ package fleet
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/derive"
@@ -56,12 +57,8 @@ func (m *Manager) rollout(
 	case next.RemoveOrdinal > 0:
 		snap.Waits = m.brokers.RemoveMember(ctx, p, v, next.RemoveOrdinal, outcome)
 	case len(next.Replace) > 0, len(next.Resize) > 0, next.ScaleDown:
-		d := derive.DesiredOf(rec, snap.Found)
-		d.Roll, d.Resize, d.Abandon = next.Replace, next.Resize, rec.Status.Abandoned
-		if next.ScaleDown {
-			d.Replicas--
-			d.Spec.Nodes = d.Replicas
-		}
+		d := next.On(derive.DesiredOf(rec, snap.Found))
+		d.Abandon = rec.Status.Abandoned
 		return m.apply(ctx, p, rec, d, mem, snap, outcome)
 	}
 	return false
@@ -91,7 +88,7 @@ func (m *Manager) unite(
 	if !m.apply(ctx, p, rec, d, mem, snap, outcome) {
 		return false
 	}
-	mem.RepairedBy(rec.Status.Operation)[next.Ordinal] = true
+	mem.RepairedBy(rec.Status.Operation)[next.Pod] = true
 	return true
 }
 
@@ -107,18 +104,13 @@ func (m *Manager) replaceBroken(
 		return false
 	}
 	done := mem.RepairedBy(rec.Status.Operation)
-	d := derive.DesiredOf(rec, snap.Found)
-	d.Replace = map[int]string{}
-	for _, n := range broken {
-		if !done[n.Ordinal] {
-			d.Replace[n.Ordinal] = n.PodUID
-		}
-	}
-	if len(d.Replace) == 0 || !m.apply(ctx, p, rec, d, mem, snap, outcome) {
+	broken = slices.DeleteFunc(broken, func(n ecp.NodeObservation) bool { return done[n.Pod] })
+	d := derive.Replacing(derive.DesiredOf(rec, snap.Found), broken)
+	if len(broken) == 0 || !m.apply(ctx, p, rec, d, mem, snap, outcome) {
 		return false
 	}
-	for ordinal := range d.Replace {
-		done[ordinal] = true
+	for _, n := range broken {
+		done[n.Pod] = true
 	}
 	return true
 }

@@ -50,7 +50,7 @@ func (m *Manager) tryLicense(ctx context.Context, l ecp.License, content ecp.Sec
 		return undo, nil //nolint:nilerr // the update itself finds and says it
 	}
 	for _, rec := range users {
-		nodes := max(derive.OrdinalsOf(rec), rec.Spec.Hosted.Nodes)
+		nodes := derive.MostNodes(rec, rec)
 		if why := catalog.LicenseRefusal(content, rec.Resolved.Image.Version, nodes, m.observed.Now()); why != "" {
 			return nil, refusedLicense(op, rec, why, nil)
 		}
@@ -108,7 +108,8 @@ func (m *Manager) licensed(tx ecp.Tx, name string) (out []ecp.ClusterRecord, err
 			out = append(out, rec.Clone())
 		}
 	}
-	slices.SortStableFunc(out, func(a, b ecp.ClusterRecord) int { return b.Spec.Hosted.Nodes - a.Spec.Hosted.Nodes })
+	slices.SortStableFunc(out,
+		func(a, b ecp.ClusterRecord) int { return b.Spec.Hosted.AllNodes() - a.Spec.Hosted.AllNodes() })
 	return out, nil
 }
 

@@ -97,7 +97,7 @@ func (m *Manager) resolveAgain(tx ecp.Tx, rec *ecp.ClusterRecord, before ecp.Clu
 			return err
 		}
 		if why := catalog.MayBecome(was.Image.Version, image.Version,
-			max(derive.OrdinalsOf(before), s.Nodes)); why != "" && len(wrong) == 0 {
+			derive.MostNodes(before, *rec)); why != "" && len(wrong) == 0 {
 			return &ecp.Error{
 				Code:    ecp.CodeUnsupported,
 				Message: "the image cannot be changed so",
@@ -124,6 +124,17 @@ func (m *Manager) resolveAgain(tx ecp.Tx, rec *ecp.ClusterRecord, before ecp.Clu
 		mayStore(&wrong, *s, was.Size, size)
 		rec.Resolved.Size = size
 	}
+	if is("replicants") || is("size") && s.Replicants.Size == "" {
+		if err := resolveReplicants(tx, &wrong, rec); err != nil {
+			return err
+		}
+	}
+	if is("replicants") || is("image") {
+		p, _ := m.observed.Provisioner(*rec) // a target that is not up is said where it matters
+		if err := derive.ReplicantsRefusal(*rec, p); err != nil {
+			return err
+		}
+	}
 	if is("network") {
 		if now := s.Network.Certificate; now != before.Spec.Hosted.Network.Certificate {
 			if err := m.Catalog.MayServe(tx, &wrong, now); err != nil {
@@ -134,8 +145,8 @@ func (m *Manager) resolveAgain(tx ecp.Tx, rec *ecp.ClusterRecord, before ecp.Clu
 			return err
 		}
 	}
-	if is("image") || s.Nodes > before.Spec.Hosted.Nodes {
-		if err := m.mayRun(tx, &wrong, *rec, derive.OrdinalsOf(before)); err != nil {
+	if is("image") || s.AllNodes() > before.Spec.Hosted.AllNodes() {
+		if err := m.mayRun(tx, &wrong, *rec, derive.MostNodes(before, *rec)); err != nil {
 			return err
 		}
 	}
@@ -149,15 +160,12 @@ func (m *Manager) resolveAgain(tx ecp.Tx, rec *ecp.ClusterRecord, before ecp.Clu
 // changeNodes begins the operation of a change, with the time that it may take
 // where nodes leave, and keeps apart what belongs to nodes that will go.
 func (m *Manager) changeNodes(d *decision, rec *ecp.ClusterRecord, before ecp.ClusterRecord) {
-	h, was := rec.Spec.Hosted, derive.OrdinalsOf(before)
-	rec.Status.Ordinals = was
+	h := rec.Spec.Hosted
+	rec.Status.Ordinals = derive.OrdinalsOf(before)
 	maps.DeleteFunc(rec.Status.Volumes, func(i int, _ string) bool { return i >= h.Nodes })
 	derive.SetConnections(rec, before)
-	each, moving := derive.DrainDeadline(h.Evacuation), max(0, was-h.Nodes)
-	if derive.ReplacesNodes(before, *rec) {
-		moving = max(moving, was, h.Nodes)
-	}
-	d.kind, d.patience = ecp.OpUpdate, m.observed.Timings.Create+max(time.Duration(moving)*each, derive.DrainTime(*rec))
+	moving := time.Duration(derive.MovingNodes(before, *rec)) * derive.DrainDeadline(h.Evacuation)
+	d.kind, d.patience = ecp.OpUpdate, m.observed.Timings.Create+max(moving, derive.DrainTime(*rec))
 }
 
 // mergeUpdate puts the wanted spec into the record, checked and with its defaults.

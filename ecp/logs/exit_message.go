@@ -39,7 +39,7 @@ func (m *Reader) AddExitMessages(ctx context.Context, p ecp.Provisioner, rec ecp
 			continue
 		}
 		of := fmt.Sprint(n.PodUID, " ", n.Restarts)
-		words, known := mem.ExitMessages[n.Ordinal]
+		words, known := mem.ExitMessages[n.Pod]
 		if !known || words.Of != of {
 			said, err := m.readExitMessage(ctx, p, reader, rec, n.Name)
 			if err != nil {
@@ -47,9 +47,9 @@ func (m *Reader) AddExitMessages(ctx context.Context, p ecp.Provisioner, rec ecp
 			}
 			words = observed.ExitMessage{Of: of, Text: said}
 			if mem.ExitMessages == nil {
-				mem.ExitMessages = map[int]observed.ExitMessage{}
+				mem.ExitMessages = map[string]observed.ExitMessage{}
 			}
-			mem.ExitMessages[n.Ordinal] = words
+			mem.ExitMessages[n.Pod] = words
 		}
 		if strings.Contains(words.Text, catalog.WrongProcessor) &&
 			!strings.Contains(n.Message, catalog.WrongProcessor) {

@@ -31,14 +31,14 @@ func NextAction(rec ecp.ClusterRecord, found ecp.Observation, known bool, now ti
 	want := WantedNodes(rec)
 	if lossOf(rec, found) != nil {
 		// Nothing is made anew, but nodes that should not run are taken away.
-		if want == 0 && found.Exists && !found.Terminating && found.Replicas > 0 {
+		if want == 0 && found.Exists && !found.Terminating && !nothingAsked(found) {
 			return ActionApply
 		}
 		return ActionNone
 	}
 	if !known || rec.Status.Refused != nil || !rec.Status.Dispatched || rec.Status.Applied != rec.Generation ||
-		found.Replicas != replicasFor(rec, found) || len(found.Drift) > 0 || len(Leftovers(rec, found)) > 0 &&
-		want > 0 {
+		found.Replicas != replicasFor(rec, found) || replicantsDiffer(rec, found) ||
+		len(found.Drift) > 0 || len(Leftovers(rec, found)) > 0 && want > 0 {
 		return ActionApply
 	}
 	return ActionNone
@@ -57,7 +57,7 @@ func nextDeletion(rec ecp.ClusterRecord, found ecp.Observation, now time.Time, t
 		return ActionNone
 	case rec.Force || !rec.Status.Dispatched || lossOf(rec, found) != nil:
 		return ActionDelete
-	case found.Replicas > 0:
+	case !nothingAsked(found):
 		return ActionApply
 	case len(found.Nodes) > 0 && now.Before(rec.Status.Deadline.Add(t.Stop-t.Delete)): // from when it was asked for on
 		return ActionNone
@@ -71,6 +71,7 @@ func DesiredOf(rec ecp.ClusterRecord, found ecp.Observation) ecp.Desired {
 	d := Desired(rec)
 	d.Manifest = manifestFor(d.Manifest, found)
 	d.Replicas, d.Drop = replicasFor(rec, found), Leftovers(rec, found)
+	d.Replicants = desiredReplicants(rec, found)
 	d.Spec.Nodes = d.Replicas
 	if d.Replicas == 0 {
 		d.Drop, d.Spec.Nodes = nil, min(rec.Spec.Hosted.Nodes, OrdinalsOf(rec))
@@ -86,6 +87,7 @@ func Desired(rec ecp.ClusterRecord) ecp.Desired {
 		Image: rec.Resolved.Image, Size: rec.Resolved.Size, Replicas: WantedNodes(rec), Restarts: rec.Restarts,
 		RenderVersion: rec.Status.RenderVersion, Create: !rec.Status.Dispatched && !rec.Deleting,
 		ListenerLimit: rec.Resolved.ListenerLimit,
+		Replicants:    ecp.DesiredReplicants{Replicas: WantedReplicants(rec), Size: rec.Resolved.ReplicantSize},
 	}
 	if n := rec.Resolved.Connections; n > 0 {
 		d.Spec.Connections = n

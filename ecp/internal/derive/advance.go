@@ -181,7 +181,7 @@ func sameStatus(a, b ecp.Status) bool {
 		a.Seen == b.Seen && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
 		a.Ordinals == b.Ordinals && a.Removing == b.Removing && a.KeepOutdated == b.KeepOutdated &&
 		sameDraining(a.Draining, b.Draining) && sameRefused(a.Refused, b.Refused) &&
-		maps.Equal(a.Volumes, b.Volumes) && maps.Equal(a.Abandoned, b.Abandoned) &&
+		maps.Equal(a.Volumes, b.Volumes) && slices.Equal(a.Abandoned, b.Abandoned) &&
 		maps.Equal(a.FormerSettings, b.FormerSettings) &&
 		slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
 }

@@ -125,7 +125,7 @@ func readyCondition(v View, _ int) verdict {
 		return verdict{Status: ecp.False, Reason: ecp.ReasonPartitioned, Message: describeSides(v.strangers())}
 	case v.settling() != "":
 		return onItsWay
-	case len(v.Ready) < v.Want:
+	case v.away() > 0:
 		return verdict{Status: ecp.False, Reason: v.whyAway()}
 	case v.Partitioned() && v.Snapshot.MissingMembers >= 2:
 		return verdict{Status: ecp.False, Reason: ecp.ReasonPartitioned}

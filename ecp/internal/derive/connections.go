@@ -52,14 +52,18 @@ func (v View) ConnectionTarget() (ConnectionTarget, bool) {
 		!LimitsAtRunTime(rec.Resolved.Image.Version) || starts && !v.AsWanted() {
 		return ConnectionTarget{}, false
 	}
-	takers := 0
-	for _, n := range v.Ready {
+	takers, reached := 0, v.Reached()
+	for _, n := range reached {
 		if d := rec.Status.Draining; d == nil || d.Node != n.Name {
 			takers++
 		}
 	}
-	if v.replaces() && len(OutdatedOf(v.Snapshot.Found)) > 0 {
-		takers = min(takers, v.Want-1)
+	want := v.All()
+	if v.Snapshot.Found.ReplicantsInFront {
+		want = v.WantReplicants
+	}
+	if v.replaces() && slices.ContainsFunc(OutdatedOf(v.Snapshot.Found), v.isReached) {
+		takers = min(takers, want-1)
 	}
 	n := rec.Spec.Connections()
 	return ConnectionTarget{Total: n, Share: ListenerShare(n, takers)}, true

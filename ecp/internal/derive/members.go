@@ -21,6 +21,9 @@ func (v View) ForeignMembers(described []ecp.Description) []ecp.ForeignMember {
 	for i := range max(v.Want, OrdinalsOf(v.Rec), v.Snapshot.Found.Replicas, v.Rec.Status.Removing+1) {
 		own[v.NameOf(i)] = true
 	}
+	for i := range max(v.WantReplicants, v.Snapshot.Found.Replicants) {
+		own[v.nameOf(ecp.RoleReplicant, i)] = true
+	}
 	var out []ecp.ForeignMember
 	for _, d := range described {
 		for _, n := range d.Nodes {

@@ -24,10 +24,12 @@ const apartFor = 15 * time.Second
 // a split of the network nodes know each other, as stopped ones; EMQX heals that by
 // itself.
 func (v View) NeverMet() bool {
-	if len(v.Ready) < v.Want || len(v.Ready) != len(v.Snapshot.Found.Nodes) || v.Snapshot.MissingMembers < 2 {
+	cores := OfRole(v.Ready, ecp.RoleCore) // replicants go on looking for core nodes
+	if len(cores) < v.Want || len(cores) != len(OfRole(v.Snapshot.Found.Nodes, ecp.RoleCore)) ||
+		v.Snapshot.MissingMembers < 2 {
 		return false
 	}
-	for _, n := range v.Ready {
+	for _, n := range cores {
 		if v.now.Sub(n.Since) < apartFor {
 			return false
 		}
@@ -52,16 +54,17 @@ func (v View) Sides() [][]ecp.NodeObservation {
 	return v.sides(counted)
 }
 
-// sides groups the ready nodes by the lists that those which were asked have.
+// sides groups the ready core nodes by the lists that those which were asked have.
 func (v View) sides(lists map[string][]string) [][]ecp.NodeObservation {
 	var out [][]ecp.NodeObservation
-	placed := map[string]bool{}
+	placed, cores := map[string]bool{}, OfRole(v.Ready, ecp.RoleCore)
 	for _, asked := range slices.Sorted(maps.Keys(lists)) {
-		if placed[asked] || !slices.Contains(lists[asked], asked) {
+		isCore := slices.ContainsFunc(cores, func(n ecp.NodeObservation) bool { return n.Name == asked })
+		if placed[asked] || !isCore || !slices.Contains(lists[asked], asked) {
 			continue
 		}
 		var side []ecp.NodeObservation
-		for _, n := range v.Ready {
+		for _, n := range cores {
 			if slices.Contains(lists[asked], n.Name) {
 				if placed[n.Name] {
 					return nil // two sides have it
@@ -72,7 +75,7 @@ func (v View) sides(lists map[string][]string) [][]ecp.NodeObservation {
 		}
 		out = append(out, side)
 	}
-	if len(placed) != len(v.Ready) {
+	if len(placed) != len(cores) {
 		return nil
 	}
 	slices.SortStableFunc(out, func(a, b []ecp.NodeObservation) int {
@@ -103,11 +106,12 @@ func (v View) ToJoin() Joining {
 	if !v.Partitioned() {
 		return Joining{}
 	}
-	if f := v.Snapshot.Found; len(f.Nodes) < v.Want {
+	cores := OfRole(v.Snapshot.Found.Nodes, ecp.RoleCore)
+	if len(cores) < v.Want {
 		return Joining{Not: fmt.Sprintf("%d of %d nodes are there, so that it cannot be told which side is the "+
-			"smaller one: none is restarted", len(f.Nodes), v.Want)}
+			"smaller one: none is restarted", len(cores), v.Want)}
 	}
-	for _, n := range v.Snapshot.Found.Nodes {
+	for _, n := range cores {
 		counted := slices.ContainsFunc(slices.Collect(maps.Values(v.Snapshot.Views)),
 			func(list []Member) bool { return HasMember(list, n.Name) })
 		switch {
@@ -143,9 +147,9 @@ var Unjoined = map[ecp.Reason]bool{ecp.ReasonPartitioned: true, ecp.ReasonMember
 
 // NextToJoin returns the node that is restarted next so that it joins the others: where
 // nodes have never met, and for a repair. It is nil where none is to be, or not now. done
-// are those that the repair has restarted, by ordinal: each is, once, and the next when
+// are those that the repair has restarted, by pod: each is, once, and the next when
 // the one before has joined. waits says what it waits for.
-func (v View) NextToJoin(done map[int]bool) (next *ecp.NodeObservation, waits string) {
+func (v View) NextToJoin(done map[string]bool) (next *ecp.NodeObservation, waits string) {
 	if v.NeverMet() {
 		n := restartOrder(v.strangers())[0]
 		return &n, describeSides(v.strangers()) + "; " + n.Pod + " is restarted, so that it joins"
@@ -155,7 +159,7 @@ func (v View) NextToJoin(done map[int]bool) (next *ecp.NodeObservation, waits st
 		return nil, ""
 	}
 	for _, n := range v.Snapshot.Found.Nodes {
-		if done[n.Ordinal] && (!n.Ready || n.Terminating) {
+		if done[n.Pod] && (!n.Ready || n.Terminating) {
 			return nil, n.Pod + " was restarted, so that it joins the others"
 		}
 	}
@@ -169,7 +173,7 @@ func (v View) NextToJoin(done map[int]bool) (next *ecp.NodeObservation, waits st
 		}
 	}
 	for _, n := range j.Restart {
-		if done[n.Ordinal] {
+		if done[n.Pod] {
 			return nil, n.Pod + " was restarted and has not joined the others yet; look at the network between the " +
 				"nodes: the next is restarted when it has joined"
 		}

@@ -14,13 +14,36 @@ import (
 // cluster to another. outdated are the ordinals of those that the platform would make in
 // another way now.
 func PlannedNodes(kind ecp.OperationKind, before, after ecp.ClusterRecord, outdated []int) ecp.PlannedNodes {
+	has := 0
+	if WantedNodes(before) > 0 {
+		has = OrdinalsOf(before)
+	}
+	anew := kind == ecp.OpRestart || before.Spec.Hosted != nil && replacesCores(before, after)
+	return planned(kind, has, WantedNodes(after), anew, after, outdated)
+}
+
+// PlannedReplicants returns the same of replicants; nil where there are none before and after.
+func PlannedReplicants(kind ecp.OperationKind, before, after ecp.ClusterRecord, outdated []int) *ecp.PlannedNodes {
+	has, is := 0, after.Spec.Hosted
+	if before.Spec.Hosted != nil {
+		has = WantedReplicants(before)
+	}
+	if is == nil || has == 0 && is.Replicants.Nodes == 0 {
+		return nil
+	}
+	anew := kind == ecp.OpRestart || before.Spec.Hosted != nil && replacesReplicants(before, after)
+	out := planned(kind, has, WantedReplicants(after), anew, after, outdated)
+	if WantedNodes(after) > 0 && WantedReplicants(after) == 0 { // they leave, and are not stopped
+		out.Removed, out.Stopped = out.Stopped, []int{}
+	}
+	return &out
+}
+
+func planned(kind ecp.OperationKind, has, want int, anew bool, after ecp.ClusterRecord,
+	outdated []int) ecp.PlannedNodes {
 	out := ecp.PlannedNodes{Replaced: []int{}, Resized: []int{}, Added: []int{}, Removed: []int{}, Stopped: []int{}}
 	if kind == "" || kind == ecp.OpTakeOver || kind == ecp.OpPutBack { // their notes say it, from what is found
 		return out
-	}
-	has, want := 0, WantedNodes(after)
-	if WantedNodes(before) > 0 {
-		has = OrdinalsOf(before)
 	}
 	if want == 0 {
 		out.Stopped = downFrom(has, 0)
@@ -32,7 +55,7 @@ func PlannedNodes(kind ecp.OperationKind, before, after ecp.ClusterRecord, outda
 	}
 	stay := min(has, want)
 	switch {
-	case kind == ecp.OpRestart, ReplacesNodes(before, after):
+	case anew:
 		out.Replaced = downFrom(stay, 0)
 	case !after.Status.KeepOutdated:
 		out.Replaced = slices.DeleteFunc(downFrom(stay, 0), func(i int) bool { return !slices.Contains(outdated, i) })
@@ -49,16 +72,44 @@ func downFrom(from, to int) []int {
 	return out
 }
 
-// PlannedClients returns what becomes of the clients of those nodes, and how long moving
-// them takes at least. clients are those of each node, by ordinal.
-func PlannedClients(t ecp.Timings, version string, e ecp.Evacuation, nodes ecp.PlannedNodes, clients map[int]int) (
-	out ecp.PlannedClients, takes time.Duration,
-) {
+// PlanClients puts into the plan of a change of a hosted cluster what becomes of the clients
+// that are connected now. inPlace: nodes get another size where they run.
+func PlanClients(t ecp.Timings, plan *ecp.Plan, before, after ecp.ClusterRecord, inPlace bool,
+	nodes []ecp.NodeInfo) {
+	if after.Mode != ecp.Hosted {
+		return
+	}
+	var takes time.Duration
+	has := map[ecp.NodeRole]map[int]int{ecp.RoleCore: {}, ecp.RoleReplicant: {}}
+	for _, n := range nodes {
+		has[n.NodeObservation.Role][n.Ordinal] = n.Connections
+	}
+	for role, planned := range map[ecp.NodeRole]*ecp.PlannedNodes{ecp.RoleCore: &plan.Nodes,
+		ecp.RoleReplicant: plan.Replicants} {
+		if planned == nil {
+			continue
+		}
+		if inPlace {
+			planned.Resized, planned.Replaced = planned.Replaced, []int{}
+		}
+		others := len(nodes) > len(has[role])
+		c, each := PlannedClients(t, before.Resolved.Image.Version, after.Spec.Hosted.Evacuation, *planned,
+			has[role], others)
+		plan.Clients.Moved, plan.Clients.Cut, takes = plan.Clients.Moved+c.Moved, plan.Clients.Cut+c.Cut, takes+each
+	}
+	plan.Seconds = int(takes.Seconds())
+}
+
+// PlannedClients returns what becomes of the clients of the nodes of one role, and how long
+// moving them takes at least. clients are those of each node, by ordinal; others tells that
+// there are nodes of another role that clients can go to.
+func PlannedClients(t ecp.Timings, version string, e ecp.Evacuation, nodes ecp.PlannedNodes, clients map[int]int,
+	others bool) (out ecp.PlannedClients, takes time.Duration) {
 	for _, i := range nodes.Stopped {
 		out.Cut += clients[i]
 	}
 	leave := slices.Concat(nodes.Removed, nodes.Replaced)
-	alone := len(leave) == 1 &&
+	alone := len(leave) == 1 && !others &&
 		!slices.ContainsFunc(slices.Collect(maps.Keys(clients)), func(i int) bool { return i != leave[0] })
 	for _, i := range leave {
 		if alone || MovesNoClients(version) {
@@ -79,21 +130,29 @@ func MovesNoClients(version string) bool {
 
 // PlanRepair adds to the plan of a repair the nodes that it makes anew: those that are
 // restarted so that they join the others, whose clients are cut, and those that will not
-// start, or whose machines have gone or are abandoned. clients are those of each node, by
-// ordinal.
-func PlanRepair(plan *ecp.Plan, v View, clients map[int]int, abandoned map[int]string) {
+// start, or whose machines have gone or are abandoned. nodes are those of the cluster, with
+// their clients.
+func PlanRepair(plan *ecp.Plan, v View, nodes []ecp.NodeInfo, abandoned []string) {
 	add := func(nodes []ecp.NodeObservation) (added []ecp.NodeObservation) {
 		for _, n := range nodes {
-			if !slices.Contains(plan.Nodes.Replaced, n.Ordinal) {
-				plan.Nodes.Replaced, added = append(plan.Nodes.Replaced, n.Ordinal), append(added, n)
+			of := &plan.Nodes
+			if n.Role == ecp.RoleReplicant && plan.Replicants != nil {
+				of = plan.Replicants
+			}
+			if !slices.Contains(of.Replaced, n.Ordinal) {
+				of.Replaced, added = append(of.Replaced, n.Ordinal), append(added, n)
 			}
 		}
 		return added
 	}
+	clients := map[string]int{}
+	for _, n := range nodes {
+		clients[n.Pod] = n.Connections
+	}
 	if apart := add(v.ToJoin().Restart); len(apart) > 0 {
 		cut := 0
 		for _, n := range apart {
-			cut += clients[n.Ordinal]
+			cut += clients[n.Pod]
 		}
 		plan.Clients.Cut += cut
 		plan.Notes = slices.Insert(plan.Notes, 0, fmt.Sprintf("nodes count different members: those of the smaller "+
@@ -102,7 +161,7 @@ func PlanRepair(plan *ecp.Plan, v View, clients map[int]int, abandoned map[int]s
 	}
 	for _, n := range add(slices.DeleteFunc(slices.Clone(v.Snapshot.Found.Nodes),
 		func(n ecp.NodeObservation) bool {
-			return !offMachine(n) || !gone(n) && abandoned[n.Ordinal] != n.PodUID
+			return !offMachine(n) || !gone(n) && !slices.Contains(abandoned, n.PodUID)
 		})) {
 		if gone(n) {
 			plan.Notes = append(plan.Notes, fmt.Sprintf("%s is deleted without waiting for its machine, which runs "+
@@ -124,15 +183,11 @@ func PlanRepair(plan *ecp.Plan, v View, clients map[int]int, abandoned map[int]s
 func gone(n ecp.NodeObservation) bool { return n.Machine == ecp.MachineGone }
 
 // AbandonedBy returns the pods that a repair deletes although their machines may still run
-// them: the UID by ordinal; nil where there are none, or it is not to.
-func AbandonedBy(cmd ecp.Repair, found ecp.Observation) map[int]string {
-	var out map[int]string
+// them, by their UIDs; nil where there are none, or it is not to.
+func AbandonedBy(cmd ecp.Repair, found ecp.Observation) (out []string) {
 	for _, n := range found.Nodes {
 		if cmd.Force && offMachine(n) && !gone(n) {
-			if out == nil {
-				out = map[int]string{}
-			}
-			out[n.Ordinal] = n.PodUID
+			out = append(out, n.PodUID)
 		}
 	}
 	return out

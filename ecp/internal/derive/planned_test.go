@@ -80,7 +80,7 @@ func TestPlannedClients(t *testing.T) {
 		"more":   {"5.8.1", nodes{Added: []int{3}}, three, counted{}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, takes := PlannedClients(times, c.version, ecp.Evacuation{Rate: 100}, c.nodes, c.clients)
+			got, takes := PlannedClients(times, c.version, ecp.Evacuation{Rate: 100}, c.nodes, c.clients, false)
 			require.Equal(t, c.want, got)
 			require.Equal(t, c.takes, takes)
 		})

@@ -41,7 +41,7 @@ func (v View) refusedNow() bool {
 // refused beside them.
 func (v View) RestAsWanted() bool {
 	if v.Want == 0 {
-		return len(v.Snapshot.Found.Nodes) == 0 && v.Snapshot.Found.Replicas <= 0
+		return len(v.Snapshot.Found.Nodes) == 0 && nothingAsked(v.Snapshot.Found)
 	}
 	v.Snapshot.Failure = nil
 	return v.Agreed()

@@ -31,7 +31,7 @@ func PutBackNotes(before, rec ecp.ClusterRecord, f ecp.Observation, there Manife
 	}
 	var leave []string
 	for _, n := range f.Nodes {
-		if n.Ordinal >= spec.Nodes {
+		if n.Role == ecp.RoleCore && n.Ordinal >= spec.Nodes {
 			leave = append(leave, n.Pod)
 		}
 	}

@@ -1,6 +1,7 @@
 package derive
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -13,38 +14,58 @@ import (
 // RolloutStep is the next thing to be done to the nodes of a cluster that is being
 // changed: at most one of its fields says something.
 type RolloutStep struct {
-	Drain         string // EMQX name of the node whose clients are to leave
-	Undrain       string // EMQX name of a node that is to take clients again
-	ForgetDrain   bool   // that a node was to lose its clients: it is none of the cluster's any more
-	Resize        []int  // the node to be given other CPU and memory while it runs
-	Replace       []int  // the pod to be replaced
-	ScaleDown     bool   // ask for one node less
-	RemoveForeign string // EMQX name of a member that is no node of the cluster and has stopped
+	Drain         string       // EMQX name of the node whose clients are to leave
+	Undrain       string       // EMQX name of a node that is to take clients again
+	ForgetDrain   bool         // that a node was to lose its clients: it is none of the cluster's any more
+	Role          ecp.NodeRole // of Resize, Replace and ScaleDown
+	Resize        []int        // the node to be given other CPU and memory while it runs
+	Replace       []int        // the pod to be replaced
+	ScaleDown     bool         // ask for one node less
+	RemoveForeign string       // EMQX name of a member that is no node of the cluster and has stopped
 	// ordinal of a node that has gone for good and is to be no member any more; 0 means none: the first never goes
 	RemoveOrdinal int
 	Waits         string    // for people: what has to come first
 	Opens         time.Time // where that is a maintenance window only: when it opens
 }
 
+// On returns what the platform is asked for to do the step.
+func (s RolloutStep) On(d ecp.Desired) ecp.Desired {
+	switch {
+	case s.Role == ecp.RoleReplicant:
+		d.Replicants.Roll, d.Replicants.Resize = s.Replace, s.Resize
+		d.Replicants.Replicas -= OneIf(s.ScaleDown)
+	case s.ScaleDown:
+		d.Replicas--
+		d.Spec.Nodes = d.Replicas
+	default:
+		d.Roll, d.Resize = s.Replace, s.Resize
+	}
+	return d
+}
+
 // NextRolloutStep returns what to do next to the nodes, after an observation: surplus ones leave
 // first, the highest before the others, then outdated ones are given another size
 // where they run, or are made anew. One node at a time, and a healthy one only while all others are. drained: the
 // node in turn has no clients any more, or cannot be freed of them.
+//
+// Core nodes have their turn before replicants, but for the last of several: EMQX lets a
+// replicant connect only to a core node of its own version, so that a replicant which is
+// upgraded first would serve nobody, and those of the old version serve only until the last
+// core node of it has gone. (EMQX's own operator begins with core nodes, too.)
 func NextRolloutStep(v View, drained bool) RolloutStep {
-	last := OrdinalsOf(v.Rec) - 1
 	draining := v.Rec.Status.Draining
-	n := v.nextNode(last)
-	if gone := v.stranded(); len(gone) > 0 {
-		return RolloutStep{Replace: gone}
+	g, n := v.inTurn()
+	if next := v.stranded(); len(next.Replace) > 0 {
+		return next
 	}
 	switch {
 	case v.Rec.Status.Removing > 0:
 		return RolloutStep{RemoveOrdinal: v.Rec.Status.Removing}
-	case v.Want <= last && v.Snapshot.Found.Replicas <= last: // it was asked to go
+	case g.surplus() && g.asked < g.has: // it was asked to go
 		if n != nil {
 			return RolloutStep{Waits: n.Pod + " is going"}
 		}
-		return RolloutStep{RemoveOrdinal: last}
+		return RolloutStep{RemoveOrdinal: g.has - 1}
 	case draining != nil && !v.hasNode(draining.Node):
 		return RolloutStep{ForgetDrain: true}
 	case draining != nil && (n == nil || n.Name != draining.Node):
@@ -54,17 +75,17 @@ func NextRolloutStep(v View, drained bool) RolloutStep {
 			return RolloutStep{Waits: v.Snapshot.Found.Nodes[i].Pod + " is going"}
 		}
 		return RolloutStep{Undrain: draining.Node}
-	case n == nil && v.Want <= last:
-		return RolloutStep{ScaleDown: true}
+	case n == nil && g.surplus():
+		return RolloutStep{Role: g.role, ScaleDown: true}
 	case n == nil:
 		return RolloutStep{RemoveForeign: v.stoppedForeign()}
-	case v.Want > last && n.Resize == ecp.ResizeWaiting:
+	case !g.surplus() && n.Resize == ecp.ResizeWaiting:
 		return RolloutStep{Waits: n.Pod + " is being resized in place: " + n.ResizeReason}
-	case v.Want > last && n.Resize == ecp.ResizeDue: // clients stay, and so does the order: one node at a time
+	case !g.surplus() && n.Resize == ecp.ResizeDue: // clients stay, and so does the order: one node at a time
 		if waits := v.whyNotNow(n.Name); waits != "" {
 			return RolloutStep{Waits: waits}
 		}
-		return RolloutStep{Resize: []int{n.Ordinal}}
+		return RolloutStep{Role: g.role, Resize: []int{n.Ordinal}}
 	case draining != nil && draining.TimedOut:
 		return RolloutStep{Waits: "the clients of " + n.Name + " did not leave in time"}
 	}
@@ -72,20 +93,30 @@ func NextRolloutStep(v View, drained bool) RolloutStep {
 		if draining != nil && len(v.Ready) == 0 { // its clients have nowhere to go
 			return RolloutStep{Undrain: n.Name}
 		}
-		if waits := v.whyNotNow(n.Name); waits != "" {
+		if waits := cmp.Or(v.whyNotNow(n.Name), v.onlyInFront(*n)); waits != "" {
 			return RolloutStep{Waits: waits}
 		}
-		if why, opens := v.outsideWindow(); why != "" && v.Want > last && draining == nil {
+		if why, opens := v.outsideWindow(); why != "" && !g.surplus() && draining == nil {
 			return RolloutStep{Waits: why, Opens: opens}
 		}
 		if !drained && slices.ContainsFunc(v.Ready, func(o ecp.NodeObservation) bool { return o.Name != n.Name }) {
 			return RolloutStep{Drain: n.Name}
 		}
 	}
-	if v.Want <= last {
-		return RolloutStep{ScaleDown: true}
+	if g.surplus() {
+		return RolloutStep{Role: g.role, ScaleDown: true}
 	}
-	return RolloutStep{Replace: []int{n.Ordinal}}
+	return RolloutStep{Role: g.role, Replace: []int{n.Ordinal}}
+}
+
+// onlyInFront returns what has to come before a node is drained that is the only one to which
+// clients are sent; empty means it is not.
+func (v View) onlyInFront(n ecp.NodeObservation) string {
+	if !v.Snapshot.Found.ReplicantsInFront || !v.isReached(n) ||
+		slices.ContainsFunc(v.Reached(), func(o ecp.NodeObservation) bool { return o.Name != n.Name }) {
+		return ""
+	}
+	return "clients are to be sent to core nodes before " + n.Pod + " goes"
 }
 
 // serves reports whether a node may have clients: it is ready, or it is not because
@@ -96,24 +127,51 @@ func (v View) serves(n ecp.NodeObservation) bool {
 	return n.Ready || draining && (len(v.Snapshot.Views) == 0 || HasMember(v.members(), n.Name))
 }
 
-// nextNode is the node whose turn it is; nil if none has to go. Of outdated ones
-// those that serve nobody come first: what is broken gets no worse.
-func (v View) nextNode(last int) *ecp.NodeObservation {
-	var out *ecp.NodeObservation
+// inTurn is the node whose turn it is, and those of its role; nil if none has to go, or it
+// is not there. Of outdated ones those that serve nobody come first: what is broken gets no
+// worse.
+func (v View) inTurn() (group, *ecp.NodeObservation) {
 	nodes := v.Snapshot.Found.Nodes
+	for _, role := range []ecp.NodeRole{ecp.RoleCore, ecp.RoleReplicant} {
+		g := v.group(role)
+		if !g.surplus() {
+			continue
+		}
+		i := slices.IndexFunc(nodes,
+			func(n ecp.NodeObservation) bool { return n.Role == role && n.Ordinal == g.has-1 })
+		if i < 0 {
+			return g, nil
+		}
+		return g, &nodes[i]
+	}
+	outdated := 0
+	for _, n := range OfRole(nodes, ecp.RoleCore) {
+		outdated += OneIf(n.Outdated)
+	}
+	var out *ecp.NodeObservation
 	for i := range nodes {
 		n := &nodes[i]
-		switch {
-		case v.Want <= last:
-			if n.Ordinal == last {
-				return n
-			}
-		case !n.Outdated || n.Terminating || !v.replaces():
-		case out == nil || rank(*n) > rank(*out) || rank(*n) == rank(*out) && n.Ordinal > out.Ordinal:
+		if n.Outdated && !n.Terminating && v.replaces() &&
+			(out == nil || comesBefore(*n, *out, outdated == 1 && v.Want > 1)) {
 			out = n
 		}
 	}
-	return out
+	if out == nil {
+		return v.group(ecp.RoleCore), nil
+	}
+	return v.group(out.Role), out
+}
+
+// comesBefore reports whether of two nodes to be made anew one has its turn before the other.
+// lastCore: no other core node is to be made anew.
+func comesBefore(a, b ecp.NodeObservation, lastCore bool) bool {
+	switch {
+	case rank(a) != rank(b):
+		return rank(a) > rank(b)
+	case a.Role != b.Role:
+		return (a.Role == ecp.RoleCore) != lastCore
+	}
+	return a.Ordinal > b.Ordinal
 }
 
 func rank(n ecp.NodeObservation) int {
@@ -130,11 +188,11 @@ func rank(n ecp.NodeObservation) int {
 // that would.
 func (v View) whyNotNow(name string) string {
 	f := v.Snapshot.Found
-	if len(f.Nodes) != f.Replicas {
-		return fmt.Sprintf("%d of %d nodes are there", len(f.Nodes), f.Replicas)
+	if asked := f.Replicas + f.Replicants; len(f.Nodes) != asked {
+		return fmt.Sprintf("%d of %d nodes are there", len(f.Nodes), asked)
 	}
 	for _, n := range f.Nodes {
-		if n.Name != name && (!n.Ready || n.Terminating) {
+		if n.Name != name && !v.waitsForCore(n) && (!n.Ready || n.Terminating) {
 			return n.Pod + " is not ready"
 		}
 	}
@@ -157,7 +215,7 @@ func (v View) whyNotNow(name string) string {
 	return ""
 }
 
-// OrdinalsOf is how many nodes belong to the cluster now.
+// OrdinalsOf is how many core nodes belong to the cluster now.
 func OrdinalsOf(rec ecp.ClusterRecord) int {
 	if n := rec.Status.Ordinals; n > 0 {
 		return n
@@ -197,10 +255,12 @@ func Leftovers(rec ecp.ClusterRecord, found ecp.Observation) []int {
 	return out
 }
 
-// NameOf returns the EMQX name of the node of an ordinal whose pod is not there,
+// NameOf returns the EMQX name of the core node of an ordinal whose pod is not there,
 // by that of one that is; "" where that does not tell.
-func (v View) NameOf(ordinal int) string {
-	for _, n := range v.Snapshot.Found.Nodes {
+func (v View) NameOf(ordinal int) string { return v.nameOf(ecp.RoleCore, ordinal) }
+
+func (v View) nameOf(role ecp.NodeRole, ordinal int) string {
+	for _, n := range OfRole(v.Snapshot.Found.Nodes, role) {
 		if base, ok := strings.CutSuffix(n.Pod, strconv.Itoa(n.Ordinal)); ok && strings.Contains(n.Name, n.Pod) {
 			return strings.Replace(n.Name, n.Pod, base+strconv.Itoa(ordinal), 1)
 		}
@@ -210,9 +270,11 @@ func (v View) NameOf(ordinal int) string {
 
 // hasNode reports whether a name may be that of a node of the cluster.
 func (v View) hasNode(name string) bool {
-	for i := range OrdinalsOf(v.Rec) {
-		if is := v.NameOf(i); is == name || is == "" {
-			return true
+	for _, role := range []ecp.NodeRole{ecp.RoleCore, ecp.RoleReplicant} {
+		for i := range v.group(role).has {
+			if is := v.nameOf(role, i); is == name || is == "" {
+				return true
+			}
 		}
 	}
 	return false
@@ -238,30 +300,39 @@ func (v View) MayRollOut() bool {
 // ToReplace returns the healthy node that a move would begin to replace; nil
 // where it replaces none, or the node is to have no successor.
 func (v View) ToReplace(next RolloutStep) *ecp.NodeObservation {
-	if v.Want < OrdinalsOf(v.Rec) {
-		return nil
-	}
 	i := slices.IndexFunc(v.Snapshot.Found.Nodes, func(n ecp.NodeObservation) bool {
-		return v.serves(n) && (n.Name == next.Drain || slices.Contains(next.Replace, n.Ordinal))
+		return v.serves(n) && (n.Name == next.Drain || n.Role == next.Role && slices.Contains(next.Replace, n.Ordinal))
 	})
-	if i < 0 {
+	if g, _ := v.inTurn(); i < 0 || g.surplus() {
 		return nil
 	}
 	return &v.Snapshot.Found.Nodes[i]
 }
 
-// stranded returns the ordinals of nodes whose machines are known to run
+// stranded returns the step that replaces nodes whose machines are known to run
 // nothing any more, or are abandoned, and whose pods are still shown: nobody else
 // confirms their end.
-func (v View) stranded() []int {
-	var out []int
+func (v View) stranded() (next RolloutStep) {
 	for _, n := range v.Snapshot.Found.Nodes {
-		abandoned := n.Machine == ecp.MachineUnanswered && v.Rec.Status.Abandoned[n.Ordinal] == n.PodUID
-		if (n.Machine == ecp.MachineGone || abandoned) && !n.Ready {
-			out = append(out, n.Ordinal)
+		abandoned := n.Machine == ecp.MachineUnanswered && slices.Contains(v.Rec.Status.Abandoned, n.PodUID)
+		if (n.Machine == ecp.MachineGone || abandoned) && !n.Ready && (len(next.Replace) == 0 || next.Role == n.Role) {
+			next.Role, next.Replace = n.Role, append(next.Replace, n.Ordinal)
 		}
 	}
-	return out
+	return next
+}
+
+// Replacing returns what the platform is asked for to replace these very pods.
+func Replacing(d ecp.Desired, nodes []ecp.NodeObservation) ecp.Desired {
+	d.Replace, d.Replicants.Replace = map[int]string{}, map[int]string{}
+	for _, n := range nodes {
+		if n.Role == ecp.RoleReplicant {
+			d.Replicants.Replace[n.Ordinal] = n.PodUID
+		} else {
+			d.Replace[n.Ordinal] = n.PodUID
+		}
+	}
+	return d
 }
 
 // ToRepair returns the nodes that the repair under way may replace: they will not start
@@ -273,6 +344,6 @@ func (v View) ToRepair() []ecp.NodeObservation {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(v.Snapshot.Found.Nodes), func(n ecp.NodeObservation) bool {
-		return !n.Broken || n.Outdated || n.Terminating || n.Ordinal >= v.Want
+		return !n.Broken || n.Outdated || n.Terminating || n.Ordinal >= v.wantOf(n.Role)
 	})
 }

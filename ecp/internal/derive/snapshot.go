@@ -68,16 +68,18 @@ type View struct {
 	now      time.Time
 	Rec      ecp.ClusterRecord
 	Snapshot Snapshot
-	Want     int // nodes that should run
-	Ready    []ecp.NodeObservation
-	Loss     *ecp.Loss
+	Want     int // core nodes that should run
+	// WantReplicants is how many replicants should run beside them.
+	WantReplicants int
+	Ready          []ecp.NodeObservation
+	Loss           *ecp.Loss
 	// older: what is found was made by a change the record does not know of. It
 	// says nothing of losses then.
 	older *ecp.RecordOlder
 }
 
 func NewView(now time.Time, rec ecp.ClusterRecord, snap Snapshot) View {
-	v := View{now: now, Rec: rec, Snapshot: snap, Want: WantedNodes(rec)}
+	v := View{now: now, Rec: rec, Snapshot: snap, Want: WantedNodes(rec), WantReplicants: WantedReplicants(rec)}
 	for _, n := range snap.Found.Nodes {
 		if n.Ready && !n.Terminating {
 			v.Ready = append(v.Ready, n)
@@ -95,7 +97,7 @@ func NewView(now time.Time, rec ecp.ClusterRecord, snap Snapshot) View {
 	return v
 }
 
-// WantedNodes is how many nodes should run.
+// WantedNodes is how many core nodes should run.
 func WantedNodes(rec ecp.ClusterRecord) int {
 	h := rec.Spec.Hosted
 	if h == nil || h.Power == ecp.PowerOff || rec.Deleting {
@@ -173,7 +175,8 @@ func (v View) AsWanted() bool {
 	settled := v.Rec.Status.Draining == nil && v.Rec.Status.Removing == 0 &&
 		(v.Want == 0 || v.Want == OrdinalsOf(v.Rec) && len(Leftovers(v.Rec, f)) == 0)
 	return v.Refused() == nil && v.older == nil && found && settled && v.Rec.Status.Applied == v.Rec.Generation &&
-		v.converged() && f.Replicas == v.Want && len(v.Ready) == v.Want && len(f.Nodes) == v.Want
+		v.converged() && f.Replicas == v.Want && f.Replicants == v.WantReplicants &&
+		f.ReplicantsInFront == replicantsInFront(v.Rec, f) && len(v.Ready) == v.All() && len(f.Nodes) == v.All()
 }
 
 // Agreed reports whether EMQX, too, reports every wanted member at the wanted version.

@@ -17,8 +17,9 @@ import (
 // that is there whether nodes are replaced for it, or resized where that will do. Another
 // number of connections replaces those of EMQX 4.4 nevertheless, by a restart that goes with
 // it: see SetConnections. Of the network a first certificate does, see OwnCertificate.
+// Replicants are replaced where their size is another.
 var RolledFields = map[string]bool{
-	"connections": false, "evacuation": false, "network": false, "nodes": false,
+	"connections": false, "evacuation": false, "network": false, "nodes": false, "replicants": false,
 	"hibernation": false, "maintenance": false,
 	"image": true, "size": true, "placement": true, "config": true,
 }
@@ -37,7 +38,7 @@ func DrainTime(rec ecp.ClusterRecord) time.Duration {
 		st.Reason != ecp.ReasonSyncFailed {
 		return 0
 	}
-	return time.Duration(OrdinalsOf(rec)) * DrainDeadline(rec.Spec.Hosted.Evacuation)
+	return time.Duration(OrdinalsOf(rec)+rec.Spec.Hosted.Replicants.Nodes) * DrainDeadline(rec.Spec.Hosted.Evacuation)
 }
 
 // ChangedFields returns the JSON names of the fields in which two specs of one
@@ -103,12 +104,16 @@ func SetConnections(rec *ecp.ClusterRecord, before ecp.ClusterRecord) {
 	if n != before.Spec.Connections() && !LimitsAtRunTime(rec.Resolved.Image.Version) && WantedNodes(before) > 0 {
 		rec.Restarts++
 	}
-	rec.Resolved.Connections, rec.Resolved.ListenerLimit = n, ListenerShare(n, rec.Spec.Hosted.Nodes)
+	rec.Resolved.Connections, rec.Resolved.ListenerLimit = n, ListenerShare(n, ClientNodes(*rec.Spec.Hosted))
 }
 
 // ReplacesNodes reports whether a change replaces nodes, or resizes them where that will
 // do. A larger volume alone does neither.
 func ReplacesNodes(before, after ecp.ClusterRecord) bool {
+	return replacesCores(before, after) || replicantsReplaced(before, after)
+}
+
+func replacesCores(before, after ecp.ClusterRecord) bool {
 	if after.Restarts != before.Restarts {
 		return true
 	}
@@ -135,12 +140,21 @@ func OwnCertificate(before, after ecp.ClusterRecord) bool {
 // ResizesOnly reports whether a change gives nodes other CPU and memory and changes
 // nothing else of what they are made from, and EMQX can make use of them while it runs.
 func ResizesOnly(before, after ecp.ClusterRecord) bool {
-	return onlySize(before, after) && before.Resolved.Size.ResizeObstacle(after.Resolved.Size) == ""
+	return onlySize(before, after) && resizeObstacle(before, after) == ""
 }
 
 func onlySize(before, after ecp.ClusterRecord) bool {
 	return ReplacesNodes(before, after) && after.Restarts == before.Restarts &&
-		slices.Equal(rolledFields(before, after), []string{"size"})
+		!slices.ContainsFunc(rolledFields(before, after), func(field string) bool { return field != "size" })
+}
+
+// resizeObstacle returns why nodes of either role must be made anew for another size.
+func resizeObstacle(before, after ecp.ClusterRecord) string {
+	why := before.Resolved.Size.ResizeObstacle(after.Resolved.Size)
+	if why == "" && replicantsReplaced(before, after) {
+		why = before.Resolved.ReplicantSize.ResizeObstacle(after.Resolved.ReplicantSize)
+	}
+	return why
 }
 
 // InPlace reports whether nodes are resized where they run for a change that needs nothing
@@ -149,11 +163,13 @@ func InPlace(before, after ecp.ClusterRecord, nodes []ecp.NodeInfo) (yes bool, w
 	if !onlySize(before, after) {
 		return false, ""
 	}
-	if why := before.Resolved.Size.ResizeObstacle(after.Resolved.Size); why != "" {
+	if why := resizeObstacle(before, after); why != "" {
 		return false, why
 	}
+	cores, replicants := replacesCores(before, after), replicantsReplaced(before, after)
 	for _, n := range nodes {
-		switch {
+		switch isReplicant := n.NodeObservation.Role == ecp.RoleReplicant; {
+		case isReplicant && !replicants || !isReplicant && !cores: // it keeps its size
 		case !n.Resizable:
 			return false, cmp.Or(n.NoResize, "the platform cannot change CPU and memory of nodes that run")
 		case !n.Ready:
@@ -193,7 +209,8 @@ func RendersAnew(kind ecp.OperationKind, before, after ecp.ClusterRecord) bool {
 	case ecp.OpRestart:
 		return true
 	case ecp.OpUpdate:
-		return ReplacesNodes(before, after) && !ResizesOnly(before, after)
+		all := after.Spec.Hosted.Replicants.Nodes == 0 || replacesReplicants(before, after)
+		return replacesCores(before, after) && all && !ResizesOnly(before, after)
 	default:
 		return false
 	}

@@ -38,7 +38,7 @@ var stateRules = []rule{
 	}, olderRecord},
 	{"deletion overdue", func(v View) bool { return v.Rec.Deleting && v.overdue() }, failedAs(ecp.ReasonDeleteFailed)},
 	{"deleting without nodes is stopped", func(v View) bool {
-		return v.Rec.Deleting && len(v.Snapshot.Found.Nodes) == 0 && v.Snapshot.Found.Replicas <= 0 &&
+		return v.Rec.Deleting && len(v.Snapshot.Found.Nodes) == 0 && nothingAsked(v.Snapshot.Found) &&
 			v.Rec.Status.State != ecp.Stopped && v.Rec.Status.Reason != ecp.ReasonDeleteFailed
 	}, is(ecp.Stopped, ecp.ReasonByRequest)},
 	{"nodes in a stopped cluster that is deleted", func(v View) bool {
@@ -68,7 +68,7 @@ var stateRules = []rule{
 		return v.Want == 0 && v.Rec.Status.State == ecp.Stopped && len(v.Snapshot.Found.Nodes) > 0
 	}, is(ecp.Stopping, ecp.ReasonScaledByHand)},
 	{"no node is left", func(v View) bool {
-		return v.Want == 0 && len(v.Snapshot.Found.Nodes) == 0 && v.Snapshot.Found.Replicas <= 0
+		return v.Want == 0 && len(v.Snapshot.Found.Nodes) == 0 && nothingAsked(v.Snapshot.Found)
 	}, is(ecp.Stopped, ecp.ReasonByRequest)},
 	{"stop refused", func(v View) bool {
 		return v.Want == 0 && v.Rec.Status.State.Unsteady() && v.Refused() != nil && !v.Refused().Rest
@@ -96,7 +96,7 @@ var stateRules = []rule{
 	{"nodes disagree on who is a member",
 		func(v View) bool { return v.Partitioned() && v.Snapshot.MissingMembers >= 2 }, partition},
 	{"nothing serves", func(v View) bool { return len(v.Ready) == 0 }, nothingServes},
-	{"a node is away", func(v View) bool { return len(v.Ready) < v.Want }, nodeDown},
+	{"a node is away", func(v View) bool { return v.away() > 0 }, nodeDown},
 	{"a member is missing", func(v View) bool { return v.Snapshot.MissingMembers >= 2 }, memberMissing},
 	{"nothing new", func(View) bool { return true }, keepOrRecover},
 }
@@ -181,7 +181,7 @@ func partition(v View) (ecp.State, ecp.Reason, string) {
 func taskFailed(v View) (ecp.State, ecp.Reason, string) {
 	if v.Rec.Status.RepairOf == ecp.Degraded && len(v.Ready) > 0 {
 		reason := ecp.ReasonMemberMissing
-		if len(v.Ready) < v.Want {
+		if v.away() > 0 {
 			reason = v.whyAway()
 		}
 		return ecp.Degraded, reason, "repair has not helped: " + v.WaitsFor()
@@ -244,8 +244,8 @@ func (v View) WaitsFor() string {
 	if v.Want == 0 {
 		return v.stillThere()
 	}
-	if len(v.Ready) < v.Want { // what the platform says of it is the cause, the number is what follows
-		ready := fmt.Sprintf("%d of %d nodes are ready%s%s", len(v.Ready), v.Want, v.notReady(), v.wayBack())
+	if v.away() > 0 { // what the platform says of it is the cause, the number is what follows
+		ready := fmt.Sprintf("%d of %d nodes are ready%s%s", len(v.Ready), v.All(), v.notReady(), v.wayBack())
 		return joinCauses(append(slices.Clone(v.Snapshot.Found.Obstacles), v.Snapshot.Waits, ready)...)
 	}
 	if v.Snapshot.Waits != "" {

@@ -18,7 +18,7 @@ type StepRow struct {
 
 var (
 	stepObjects = StepRow{"objects", appliedObjects}
-	stepNodes   = StepRow{"nodes", func(v View) (int, int) { return min(len(v.Ready), v.Want), v.Want }}
+	stepNodes   = StepRow{"nodes", func(v View) (int, int) { return v.All() - v.away(), v.All() }}
 	stepMembers = StepRow{"members", joinedMembers}
 	stepWindow  = StepRow{"maintenance-window", func(v View) (int, int) {
 		return OneIf(v.Rec.Status.Applied == v.Rec.Generation && v.Opens().IsZero()), 1
@@ -29,7 +29,8 @@ var (
 		if v.Want == 0 { // they leave at the next start
 			return 0, 0
 		}
-		return OneIf(OrdinalsOf(v.Rec) <= v.Rec.Spec.Hosted.Nodes && v.Rec.Status.Removing == 0), 1
+		gone := !v.group(ecp.RoleCore).surplus() && !v.group(ecp.RoleReplicant).surplus()
+		return OneIf(gone && v.Rec.Status.Removing == 0), 1
 	}}
 	stepLimit       = StepRow{"limit-set", func(v View) (int, int) { return OneIf(v.Want == 0 || v.Limited()), 1 }}
 	stepNodesGone   = StepRow{"nodes-gone", nodesGone}
@@ -62,22 +63,22 @@ func appliedObjects(v View) (int, int) { return OneIf(v.Rec.Status.Applied == v.
 func nodesReplaced(v View) (int, int) {
 	done := 0
 	for _, n := range v.Ready {
-		if (!n.Outdated || !v.replaces()) && n.Ordinal < v.Want {
+		if (!n.Outdated || !v.replaces()) && n.Ordinal < v.wantOf(n.Role) {
 			done++
 		}
 	}
-	return done, v.Want
+	return done, v.All()
 }
 
 func joinedMembers(v View) (int, int) {
 	if len(v.Snapshot.Views) == 0 {
-		return 0, v.Want
+		return 0, v.All()
 	}
-	return min(len(v.Ready)-len(v.MissingMembers()), v.Want), v.Want
+	return min(len(v.Ready)-len(v.MissingMembers()), v.All()), v.All()
 }
 
 func nodesGone(v View) (int, int) {
-	total := max(v.Rec.Spec.Hosted.Nodes, len(v.Snapshot.Found.Nodes))
+	total := max(v.Rec.Spec.Hosted.AllNodes(), len(v.Snapshot.Found.Nodes))
 	return total - len(v.Snapshot.Found.Nodes), total
 }
 
@@ -143,7 +144,8 @@ func StepsOf(kind ecp.OperationKind, before, after ecp.ClusterRecord) []StepRow 
 	}
 	resizes := ResizesOnly(before, after) && !unfinished(before.Status)
 	needless := map[string]bool{
-		stepSurplus.name:  OrdinalsOf(before) <= after.Spec.Hosted.Nodes && before.Status.Removing == 0,
+		stepSurplus.name: OrdinalsOf(before) <= after.Spec.Hosted.Nodes && before.Status.Removing == 0 &&
+			before.Spec.Hosted.Replicants.Nodes <= after.Spec.Hosted.Replicants.Nodes,
 		stepWindow.name:   !ReplacesOutdated(kind, before, after) || !after.Status.InWindows,
 		stepReplaced.name: !ReplacesOutdated(kind, before, after) || resizes,
 		stepResized.name:  !resizes,

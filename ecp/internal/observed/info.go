@@ -1,6 +1,7 @@
 package observed
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -53,7 +54,8 @@ func (m *Clusters) Info(rec ecp.ClusterRecord) ecp.Info {
 			b := described[n.Name]
 			i.Nodes = append(i.Nodes,
 				ecp.NodeInfo{NodeObservation: n, Member: derive.HasMember(members, n.Name), Status: b.Status,
-					Role: b.Role, Version: b.Version, Uptime: b.Uptime, Connections: b.Connections})
+					Role: cmp.Or(b.Role, string(n.Role)), Version: b.Version, Uptime: b.Uptime,
+					Connections: b.Connections})
 			i.Current.Current += b.Connections
 			if n.Ready {
 				i.ReadyNodes++

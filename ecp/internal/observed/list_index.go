@@ -66,7 +66,7 @@ func listedOf(r ecp.ClusterRecord) *Entry {
 		created: r.CreatedAt, updated: r.UpdatedAt, Connections: r.Spec.Connections(),
 	}
 	if r.Spec.Hosted != nil {
-		l.Nodes, l.Target = r.Spec.Hosted.Nodes, r.Spec.Hosted.Target
+		l.Nodes, l.Target = r.Spec.Hosted.AllNodes(), r.Spec.Hosted.Target
 	}
 	return l
 }

@@ -29,7 +29,7 @@ type Memory struct {
 	Backoff      sched.Backoff          // after a failed Apply or Delete
 	AskInterval  time.Duration          // between questions to EMQX while it is waited for
 	DryRun       DryRun                 // the last one
-	ExitMessages map[int]ExitMessage    // of nodes that did not start, by ordinal
+	ExitMessages map[string]ExitMessage // of nodes that did not start, by pod
 	repaired     repaired               // by the last repair
 
 	agents   derive.AgentMemory   // of an adopted cluster; guarded by Clusters.mu, as all below
@@ -39,17 +39,17 @@ type Memory struct {
 
 // repaired are the nodes that a repair has replaced.
 type repaired struct {
-	by       ecp.OperationID
-	ordinals map[int]bool
+	by   ecp.OperationID
+	pods map[string]bool
 }
 
-// RepairedBy returns the ordinals of the nodes that an operation has replaced in order to
+// RepairedBy returns the pods of the nodes that an operation has replaced in order to
 // repair them, for the caller to add to: each is, once.
-func (mem *Memory) RepairedBy(op ecp.OperationID) map[int]bool {
-	if mem.repaired.ordinals == nil || mem.repaired.by != op {
-		mem.repaired = repaired{by: op, ordinals: map[int]bool{}}
+func (mem *Memory) RepairedBy(op ecp.OperationID) map[string]bool {
+	if mem.repaired.pods == nil || mem.repaired.by != op {
+		mem.repaired = repaired{by: op, pods: map[string]bool{}}
 	}
-	return mem.repaired.ordinals
+	return mem.repaired.pods
 }
 
 // DryRun is the last answer to whether a node's successor would be taken.
@@ -150,10 +150,10 @@ func (m *Clusters) Found(id ecp.ID) (ecp.Observation, bool) {
 	return mem.Snapshot.Found, true
 }
 
-// Outdated returns the ordinals of a cluster's outdated nodes, as last seen.
-func (m *Clusters) Outdated(id ecp.ID) (ordinals []int) {
+// Outdated returns the ordinals of a cluster's outdated nodes of a role, as last seen.
+func (m *Clusters) Outdated(id ecp.ID, role ecp.NodeRole) (ordinals []int) {
 	snap, _ := m.Last(id)
-	for _, n := range derive.OutdatedOf(snap.Found) {
+	for _, n := range derive.OfRole(derive.OutdatedOf(snap.Found), role) {
 		ordinals = append(ordinals, n.Ordinal)
 	}
 	return ordinals

@@ -25,6 +25,9 @@ func Hosted(p *fault.Fields, s ecp.HostedSpec) {
 	if s.Nodes < 1 || s.Nodes > ecp.MaxNodes {
 		p.Add("spec.nodes", "is %d; 1 to %d nodes are allowed", s.Nodes, ecp.MaxNodes)
 	}
+	if n := s.Replicants.Nodes; n < 0 || n > ecp.MaxReplicants {
+		p.Add("spec.replicants.nodes", "is %d; 0 to %d replicants are allowed", n, ecp.MaxReplicants)
+	}
 	if s.Connections < 1 || s.Connections > ecp.MaxConnections {
 		p.Add("spec.connections", "is %d; 1 to %d connections are allowed", s.Connections, ecp.MaxConnections)
 	}

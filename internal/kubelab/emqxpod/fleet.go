@@ -10,6 +10,7 @@
 //   - The state of a cluster lives as long as its claims. A pod that comes back with a
 //     new claim joins as a new member. If no other node runs then, the cluster starts
 //     with an empty state.
+//   - A replicant, as EMQX_NODE__ROLE says, is no member any more when it ends.
 //   - The API keys of all pods that were ever started are accepted, as in EMQX's own
 //     database.
 //   - The cluster goes with its namespace.
@@ -170,6 +171,9 @@ func (f *Fleet) boot(_ context.Context, p podsim.Pod) (podsim.Process, error) {
 	started := f.clock()
 	node := c.sim.Join(b.node)
 	node.SetVersion(b.tag)
+	if b.role != "" {
+		node.SetRole(b.role)
+	}
 	f.log.Debug("node started", "node", b.node, "version", b.tag)
 	served := f.management(c, b, node)
 	served[podsim.LogPort] = logOf(node, started)
@@ -254,6 +258,7 @@ type boot struct {
 	tag     string // the version alone, as variants of an image report it in their API
 	key     credentials
 	claim   string // uid; empty if no data is kept
+	role    string // "core" or "replicant"; empty means core
 }
 
 type credentials struct{ name, secret string }
@@ -261,7 +266,7 @@ type credentials struct{ name, secret string }
 // read returns the configuration as EMQX would read it. It returns an error if EMQX
 // would not start.
 func read(p podsim.Pod) (boot, error) {
-	b := boot{node: p.Env["EMQX_NODE_NAME"], claim: p.Claims["data"]}
+	b := boot{node: p.Env["EMQX_NODE_NAME"], claim: p.Claims["data"], role: p.Env["EMQX_NODE__ROLE"]}
 	var ok bool
 	if b.version, ok = ecp.ParseVersion(tagOf(p.Image)); !ok || b.version.Major < 4 {
 		return b, fmt.Errorf("image %s: no version of EMQX in its tag", p.Image)

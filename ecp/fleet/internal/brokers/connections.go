@@ -93,7 +93,7 @@ func (m *Brokers) readLimits(ctx context.Context, p ecp.Provisioner, v derive.Vi
 		defer cancel()
 		ctx = bounded
 	}
-	ready := v.Ready
+	ready := v.Reached()
 	v.Ready = byAnswer(v.Ready, v.Snapshot.Views)[:1]
 	err = m.ThroughOther(ctx, p, v, "", func(ctx context.Context, b ecp.Broker) error {
 		var license ecp.ConnectionLimit

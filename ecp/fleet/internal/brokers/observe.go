@@ -44,7 +44,7 @@ func (m *Brokers) Observe(ctx context.Context, p ecp.Provisioner, rec ecp.Cluste
 		return
 	}
 	likeliest := byAnswer(v.Ready, mem.Snapshot.Views)
-	m.startProbe(ctx, p, rec, mem, likeliest)
+	m.startProbe(ctx, p, rec, mem, byAnswer(v.Reached(), mem.Snapshot.Views))
 	views, knows, descriptions, why := m.queryMembers(ctx, access, adapter, v, likeliest)
 	m.takeProbe(ctx, mem, snap, derive.MQTTGrace)
 	// the program stood still, not EMQX

@@ -95,7 +95,8 @@ func (m *Brokers) Drain(ctx context.Context, p ecp.Provisioner, v derive.View, n
 		case at.Phase == ecp.EvacuationNone && (!over || spec.OnDeadline == ecp.StopAtTime):
 			return e.StartEvacuation(ctx, node,
 				ecp.EvacuationOrder{ConnectionRate: spec.Rate, SessionRate: spec.Rate,
-					WaitHealth: m.observed.Timings.Notice, WaitTakeover: m.observed.Timings.Takeover})
+					WaitHealth: m.observed.Timings.Notice, WaitTakeover: m.observed.Timings.Takeover,
+					To: v.Recipients(node)})
 		}
 		return nil
 	})
@@ -207,7 +208,7 @@ const dryRunInterval = 10 * time.Second
 func (m *Brokers) DryRun(ctx context.Context, p ecp.Provisioner, v derive.View, n ecp.NodeObservation,
 	mem *observed.Memory) string {
 	r, ok := p.(ecp.Rehearser)
-	if !ok {
+	if !ok || n.Role == ecp.RoleReplicant { // it asks about core nodes
 		return ""
 	}
 	of := fmt.Sprint(n.PodUID, " ", v.Rec.Generation)
