@@ -85,6 +85,9 @@ func (r ClusterRecord) Clone() ClusterRecord {
 	r.Status.Volumes = maps.Clone(r.Status.Volumes)
 	r.Status.Abandoned = slices.Clone(r.Status.Abandoned)
 	r.Status.FormerSettings = maps.Clone(r.Status.FormerSettings)
+	if r.Status.Untold != nil {
+		r.Status.Untold = &UntoldSettings{slices.Clone(r.Status.Untold.Keys), maps.Clone(r.Status.Untold.Was)}
+	}
 	if r.Status.Previous != nil {
 		before := *r.Status.Previous
 		before.Spec = before.Spec.Clone()

@@ -95,3 +95,15 @@ type BrokerSettings struct {
 	// and the same in every version.
 	Defaults map[string]string
 }
+
+// SettingsChanger is a SettingsSource that can also change settings while EMQX runs.
+// EMQX 4.4 has none: it reads them when it starts.
+type SettingsChanger interface {
+	SettingsSource
+	// ChangeSettings puts settings into force on all nodes of the cluster, now and when
+	// they start, where nothing else is in their own files. Keys and values are as in
+	// [HostedSpec.Config]; those in reset get EMQX's own values again. EMQX checks them
+	// all before it takes any: one that it refuses is [CodeInvalid] with EMQX's words,
+	// which may repeat values, and then nothing has changed. Doing it again is harmless.
+	ChangeSettings(ctx context.Context, set map[string]string, reset []string) error
+}

@@ -94,6 +94,10 @@ type Desired struct {
 	// ordinals of their own, beginning with 0, and no volume claims. Where neither it nor
 	// Spec asks for any, everything of them is removed. Only a [ReplicantMaker] gets any.
 	Replicants DesiredReplicants
+	// RunTimeConfig are settings of EMQX like those of Spec.Config, which leaves them out:
+	// nodes start with the present ones, and other ones make no pod outdated. The Manager
+	// tells nodes that run. nil = all settings are in Spec.Config.
+	RunTimeConfig map[string]string
 	// Create allows what does not come back silently (namespace, auth Secret,
 	// volume claims) to be made.
 	Create bool

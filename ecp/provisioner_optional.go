@@ -87,6 +87,14 @@ type Configurer interface {
 	Configured(d Desired) map[string]string
 }
 
+// RunTimeConfigurer is a Provisioner whose nodes can start with settings that are no part of
+// what pods are made from.
+type RunTimeConfigurer interface {
+	// RunTimeConfig reports whether nodes that are rendered in a version read
+	// [Desired.RunTimeConfig] when they start. It asks nobody.
+	RunTimeConfig(renderVersion int) bool
+}
+
 // Rehearser is a Provisioner that can try whether its platform would take the
 // node that is to replace one, before that one goes.
 type Rehearser interface {

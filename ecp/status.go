@@ -59,6 +59,11 @@ type Status struct {
 	// FormerSettings are settings that the spec no longer has and that nodes may
 	// still have, as they were stored: sealed where they may be secrets.
 	FormerSettings map[string]string `json:"formerSettings,omitempty"`
+	// RunTimeConfig: nodes find settings beside those that their pods are made from, so
+	// that other ones need no other pods; see [Desired.RunTimeConfig].
+	RunTimeConfig bool `json:"runTimeConfig,omitempty"`
+	// Untold are settings of the spec that EMQX has not taken yet; nil = there are none.
+	Untold *UntoldSettings `json:"untold,omitempty"`
 	// Draining is the node whose clients are moved to others; nil = none.
 	Draining *Draining `json:"leaving,omitempty"`
 	// WaitingFrom is since when another program holds the platform, so that this
@@ -100,12 +105,23 @@ type Sleep struct {
 	Released bool `json:"released,omitempty"`
 }
 
+// UntoldSettings are settings of a spec that EMQX, while it runs, is to be told first, and
+// those that were changed with them.
+type UntoldSettings struct {
+	Keys []string `json:"keys"`
+	// Was is what nodes start with until then, as it was stored: sealed where it may be a
+	// secret. What it leaves out of Keys they start without.
+	Was map[string]string `json:"was,omitempty"`
+}
+
 // PreviousSpec is what was asked for of a cluster before an operation began.
 type PreviousSpec struct {
 	Spec     Spec     `json:"spec"`
 	Resolved Resolved `json:"resolved"`
 	// RenderVersion is how objects were rendered; zero means that an earlier build began.
 	RenderVersion int `json:"renderVersion,omitempty"`
+	// RunTimeConfig is what it was in the status, where RenderVersion is not zero.
+	RunTimeConfig bool `json:"runTimeConfig,omitempty"`
 }
 
 // Draining is a node whose clients are being moved away, so that it can go.

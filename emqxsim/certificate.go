@@ -101,7 +101,8 @@ func (p *Provisioner) DialMQTTS(ctx context.Context, id ecp.ID, node string) (ne
 		c.change(func(time.Time) { n = c.findAny(node) })
 	}
 	for _, pod := range st.Pods {
-		if n == nil || (names{id: id, version: st.version()}).node(pod.Ordinal) != node || !pod.runs(now, p.cfg.AnswerTime) {
+		is := names{id: id, version: st.version()}.node(pod.Ordinal) == node
+		if n == nil || !is || !pod.runs(now, p.cfg.AnswerTime) {
 			continue
 		}
 		served, err := st.servedBy(pod, now, p.pace, p.cfg.RenewTime)

@@ -105,14 +105,14 @@ func readConfig5(q *request) answer {
 			all = obj{key: all[key]}
 		}
 		var b strings.Builder
-		hocon(&b, all, "")
+		writeHOCON(&b, all, "")
 		return asText(http.StatusOK, b.String())
 	}
 	return fail5(http.StatusBadRequest, "INVALID_ACCEPT", "Accept must be text/plain or application/json")
 }
 
-// hocon writes an object with its keys in order.
-func hocon(b *strings.Builder, o obj, indent string) {
+// writeHOCON writes an object with its keys in order.
+func writeHOCON(b *strings.Builder, o obj, indent string) {
 	for _, k := range slices.Sorted(maps.Keys(o)) {
 		switch v := o[k].(type) {
 		case obj, map[string]any:
@@ -122,7 +122,7 @@ func hocon(b *strings.Builder, o obj, indent string) {
 				continue
 			}
 			fmt.Fprintf(b, "%s%s {\n", indent, k)
-			hocon(b, inner, indent+"  ")
+			writeHOCON(b, inner, indent+"  ")
 			fmt.Fprintf(b, "%s}\n", indent)
 		case string:
 			fmt.Fprintf(b, "%s%s = %s\n", indent, k, hoconText(v))
@@ -153,7 +153,7 @@ func hoconValue(v any) string {
 	case obj, map[string]any:
 		inner, _ := asObject(v)
 		var b strings.Builder
-		hocon(&b, inner, "  ")
+		writeHOCON(&b, inner, "  ")
 		return "{\n" + b.String() + "}"
 	case float64:
 		return strconv.FormatFloat(v, 'f', -1, 64)

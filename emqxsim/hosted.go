@@ -22,7 +22,8 @@ type hosted struct {
 	replicants map[int]podLife
 	// The settings of each revision of pods, as far as they are known.
 	settings map[string]map[string]string
-	key      string // the key of the license that nodes have started with; empty means the configured one
+	runTime  map[string]string // those that are the same for all revisions
+	key      string            // the key of the license that nodes have started with; empty means the configured one
 }
 
 // podLife is what makes a pod one run of a node: another pod or another start is another
@@ -69,7 +70,7 @@ func (p *Provisioner) sync(e *entry) *hosted {
 		h = p.host(&st)
 		e.hosted = h
 	}
-	h.settings = e.settings
+	h.settings, h.runTime = e.settings, e.runTime
 	h.follow(&st, now)
 	if fresh {
 		if p.cfg.Seed != nil {
@@ -93,8 +94,7 @@ func (h *hosted) follow(st *state, now time.Time) {
 	h.acceptKey(*st.Auth)
 	for ordinal, life := range h.nodes {
 		if n := h.sim.findAny(st.names().node(ordinal)); n != nil && !life.down {
-			settings, known := h.settings[life.revision]
-			n.configure(settings, known)
+			n.configure(h.startsWith(life.revision))
 		}
 	}
 	for _, ch := range h.changes(st, now) {
@@ -213,7 +213,7 @@ func (h *hosted) changesOf(st *state, c claim, name string, now time.Time) []pod
 	return out
 }
 
-// startWith gives a node that starts what it reads at its start.
+// startWith lets a node that starts have what it reads at its start.
 func (h *hosted) startWith(st *state, name, revision string) {
 	n := h.sim.findAny(name)
 	if st.Workload != nil && st.Workload.Limit > 0 {
@@ -224,7 +224,7 @@ func (h *hosted) startWith(st *state, name, revision string) {
 			l.startWith(n, st.Workload.Limit)
 		}
 	}
-	if settings, known := h.settings[revision]; known {
+	if settings, known := h.startsWith(revision); known {
 		n.file, n.over = settingsTree(settings), nil
 	}
 }

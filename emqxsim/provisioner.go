@@ -85,6 +85,7 @@ type entry struct {
 	hosted *hosted // guarded by mu; the EMQX cluster, nil until it is first used
 	// The settings of each revision of pods; guarded by mu.
 	settings map[string]map[string]string
+	runTime  map[string]string // settings that nodes of any revision start with
 }
 
 var (
@@ -154,6 +155,9 @@ func (p *Provisioner) open(dir string) error {
 
 // RenderVersion returns the newest version of rendering objects.
 func (p *Provisioner) RenderVersion() int { return p.cfg.RenderVersion }
+
+// RunTimeConfig reports that nodes find such settings when they start, whatever the version.
+func (p *Provisioner) RunTimeConfig(int) bool { return true }
 
 // Writes returns the number of changes that were stored, by calls and by hooks. A call that
 // changes nothing stores nothing.
@@ -282,6 +286,7 @@ func (p *Provisioner) applyAs(ctx context.Context, as *program, d ecp.Desired) e
 			if r := s.Replicants; r != nil && r.Workload != nil {
 				p.entry(d.ID).remember(r.Workload.Revision, d)
 			}
+			p.entry(d.ID).runTime = maps.Clone(d.RunTimeConfig)
 		}
 		return err
 	})

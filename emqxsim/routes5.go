@@ -113,6 +113,7 @@ func calls5() []route {
 		v5("DELETE", "/listeners/{id}", ofListener(deleteListener5), scoped("system")),
 		v5("POST", "/listeners/{id}/{operation}", ofListener(operateListener5), scoped("system")),
 		v5("GET", "/configs", readConfig5, scoped("system")),
+		v5("PUT", "/configs", putConfig5, scoped("system")),
 		v5("GET", "/configs/global_zone", readZone5, scoped("system")),
 		v5("PUT", "/configs/global_zone", putZone5, scoped("system")),
 		v5("GET", "/configs/{root}", readRoot5, scoped("system")),

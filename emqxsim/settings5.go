@@ -61,6 +61,23 @@ func fileOnly5(q *request) obj {
 			"strict_mode":                  false, "upgrade_qos": false, "use_username_as_clientid": false,
 			"wildcard_subscription": true,
 		},
+		"delayed": obj{"enable": true, "max_delayed_messages": 0},
+		"slow_subs": obj{
+			"enable": false, "expire_interval": "300s", "stats_type": "whole", "threshold": "500ms", "top_k_num": 10,
+		},
+		"retainer": obj{
+			"allow_never_expire": true, "delivery_rate": "1000/s", "enable": true, "max_payload_size": "1MB",
+			"max_publish_rate": "1000/s", "msg_clear_interval": "0s", "msg_expiry_interval": "0s",
+			"msg_expiry_interval_override": "disabled", "stop_publish_clear_msg": false,
+			"backend": obj{
+				"enable": true, "index_specs": []any{[]any{1, 2, 3}, []any{1, 3}, []any{2, 3}, []any{3}},
+				"max_retained_messages": 0, "storage_type": "ram", "type": "built_in_database",
+			},
+			"flow_control": obj{
+				"batch_deliver_limiter": obj{"client": obj{"rate": "1000/s"}, "rate": "infinity"},
+				"batch_deliver_number":  1000, "batch_read_number": 1000,
+			},
+		},
 		"listeners": listenersRoot5(q),
 	}
 }
@@ -147,6 +164,17 @@ func (e *entry) remember(revision string, d ecp.Desired) {
 		e.settings = map[string]map[string]string{}
 	}
 	e.settings[revision] = maps.Clone(d.Spec.Config)
+}
+
+// startsWith returns the settings that a node of a revision of pods finds when it starts.
+func (h *hosted) startsWith(revision string) (settings map[string]string, known bool) {
+	settings, known = h.settings[revision]
+	settings = maps.Clone(settings)
+	if settings == nil {
+		settings = map[string]string{}
+	}
+	maps.Copy(settings, h.runTime)
+	return settings, known
 }
 
 // configure applies the settings of a pod's revision to a node, after a start or as soon as

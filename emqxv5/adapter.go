@@ -55,7 +55,7 @@ var _ interface {
 	ecp.ListenerManager
 	ecp.LicenseManager
 	ecp.Metrics
-	ecp.SettingsSource
+	ecp.SettingsChanger
 	ecp.HealthSource
 } = (*broker)(nil)
 

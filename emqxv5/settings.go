@@ -8,6 +8,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/internal/emqxhttp"
+	"github.com/openecp/openecp/internal/hocon"
 )
 
 // configPath is the path of the configuration, or of one of its roots.
@@ -60,7 +61,7 @@ func (b *broker) settingsText(ctx context.Context, r emqxhttp.Request) (map[stri
 	if a.Type != "text/plain" {
 		return nil, b.client.Unreadable(a, errNotIt)
 	}
-	tree, err := readHOCON(text)
+	tree, err := hocon.Read(text)
 	if err != nil {
 		return nil, b.client.Fail(ecp.CodeUnavailable, "its answer to "+r.String()+" cannot be read", err)
 	}

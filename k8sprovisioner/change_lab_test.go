@@ -273,6 +273,22 @@ func nodesAndNetwork(t *testing.T) {
 	clusterIP, claims := c.service().Spec.ClusterIP, c.claims(t, c.id)
 	two := c.await(t, c.id, ecp.Running)
 
+	// What EMQX takes while it runs is told to it, and written where nodes find it when they start: in a Secret, whose
+	// hash the ConfigMap has. The StatefulSet has the generation.
+	template := func() string {
+		return c.kubectl(t, "get", "statefulset", "--all-namespaces", "-o",
+			"jsonpath={.items[?(@.metadata.namespace==\""+string(c.id)+"\")].spec.template}")
+	}
+	before := template()
+	told := c.patch("a setting at run time", `{"config":{"mqtt.max_packet_size":"2MB"}}`, 3)
+	require.Equal(t, podUIDs(two), podUIDs(told), "no pod is replaced")
+	require.Equal(t, before, template())
+	require.Contains(t, c.kubectl(t, "get", "secret", string(c.id)+"-settings", "-n", string(c.id), "-o",
+		`go-template={{index .data "run-time.conf" | base64decode}}`), `mqtt.max_packet_size = "2MB"`)
+	out := c.patch("and without it again", `{"config":{"mqtt.max_packet_size":null}}`, 3)
+	require.Equal(t, podUIDs(two), podUIDs(out))
+	require.Equal(t, before, template())
+
 	// Each node has another share of the connections: its configuration is written, too.
 	three := c.patch("scale out", `{"nodes":3}`, 2)
 	require.Len(t, c.versions(three), 3)

@@ -40,16 +40,17 @@ type Provisioner struct {
 }
 
 var (
-	_ ecp.Provisioner   = (*Provisioner)(nil)
-	_ ecp.Watcher       = (*Provisioner)(nil)
-	_ ecp.Accessor      = (*Provisioner)(nil)
-	_ ecp.Renderer      = (*Provisioner)(nil)
-	_ ecp.LogReader     = (*Provisioner)(nil)
-	_ ecp.SecretTeller  = (*Provisioner)(nil)
-	_ ecp.ClusterLister = (*Provisioner)(nil)
-	_ ecp.Fencer        = (*Provisioner)(nil)
-	_ ecp.Configurer    = (*Provisioner)(nil)
-	_ ecp.ClientDialer  = (*Provisioner)(nil)
+	_ ecp.Provisioner       = (*Provisioner)(nil)
+	_ ecp.Watcher           = (*Provisioner)(nil)
+	_ ecp.Accessor          = (*Provisioner)(nil)
+	_ ecp.Renderer          = (*Provisioner)(nil)
+	_ ecp.LogReader         = (*Provisioner)(nil)
+	_ ecp.SecretTeller      = (*Provisioner)(nil)
+	_ ecp.ClusterLister     = (*Provisioner)(nil)
+	_ ecp.Fencer            = (*Provisioner)(nil)
+	_ ecp.Configurer        = (*Provisioner)(nil)
+	_ ecp.RunTimeConfigurer = (*Provisioner)(nil)
+	_ ecp.ClientDialer      = (*Provisioner)(nil)
 )
 
 // memo is what is remembered of a cluster between calls. Losing it costs at most one

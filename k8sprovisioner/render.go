@@ -50,12 +50,13 @@ type renderer func(in input) ([]object, error)
 // renderers contains every version of rendering that a release has used. An entry MUST NOT
 // change what it renders after its release: a change is a new entry, which clusters get
 // with their next operation.
-var renderers = map[int]renderer{1: renderAll, 2: renderAll}
+var renderers = map[int]renderer{1: renderAll, 2: renderAll, 3: renderAll}
 
 // What later renderings do that earlier ones do not.
 const (
 	settingsInSecret = 2 // the spec's settings are in a Secret
 	steadyNodes      = 2 // nodes that hang are removed soon, and new ones become ready after they are steady
+	runTimeSettings  = 3 // settings that EMQX takes at run time are no part of the pod template
 )
 
 // since reports whether objects are rendered in a version or a later one.
@@ -79,6 +80,13 @@ func newInput(d ecp.Desired, c Config) (input, error) {
 		return in, invalid("image.version", "is %q; EMQX 4.4 and 5 can be made", d.Image.Version)
 	}
 	in.version, in.names = v, names{d.ID, in.major}
+	if len(in.RunTimeConfig) > 0 && !in.readsRunTime() { // there is one place for all
+		in.Spec.Config = maps.Clone(in.Spec.Config)
+		if in.Spec.Config == nil {
+			in.Spec.Config = map[string]string{}
+		}
+		maps.Copy(in.Spec.Config, in.RunTimeConfig)
+	}
 	size, err := resource.ParseQuantity(d.Size.Storage.Size)
 	if err != nil {
 		return in, invalid("size.storage.size", "is %q, which is no quantity such as \"10Gi\"", d.Size.Storage.Size)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/internal/hocon"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 )
@@ -196,12 +197,12 @@ func config5(in input) map[string]string {
 		prefix := in.major.listener[p.protocol]
 		b.WriteString(prefix + " {\n")
 		for _, s := range listener5(in, p) {
-			b.WriteString("  " + s.key + " = " + hocon(s.value) + "\n")
+			b.WriteString("  " + s.key + " = " + hocon.Value(s.value) + "\n")
 		}
 		if hasCertificates(p) {
 			words := make([]string, len(certificates))
 			for i, s := range certificates {
-				words[i] = s.key + " = " + hocon(s.value)
+				words[i] = s.key + " = " + hocon.Value(s.value)
 			}
 			b.WriteString("  ssl_options { " + strings.Join(words, ", ") + " }\n")
 		}
@@ -210,11 +211,14 @@ func config5(in input) map[string]string {
 	if licenseRow.wanted(in) {
 		b.WriteString("license.key = \"file://" + licenseFile + "\"\n")
 	}
-	switch {
+	switch { // the last word is the spec's
 	case !in.since(settingsInSecret):
-		b.WriteString(settings5(in))
-	case settingsRow.wanted(in): // the last word is the spec's
+		b.WriteString(settings5(in.Spec.Config))
+	case len(in.Spec.Config) > 0:
 		b.WriteString("include \"" + settingsFile + "\"\n")
+	}
+	if in.readsRunTime() && len(in.RunTimeConfig) > 0 {
+		b.WriteString("include \"" + runTimeFile + "\"\n")
 	}
 	return map[string]string{in.major.configFile: b.String()}
 }

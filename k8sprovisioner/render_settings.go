@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/openecp/openecp/internal/hocon"
 	corev1 "k8s.io/api/core/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 )
@@ -20,12 +21,18 @@ import (
 // are replaced one at a time for new settings, and those whose turn has not come
 // keep the old ones through restarts. So settings that EMQX refuses stop one node.
 
+//
+// Those that EMQX takes while it runs have one key for all nodes, which the template always
+// names: the Manager has let EMQX take them before they are written there.
+
 // Where settings are mounted for EMQX 5: outside EMQX's own folders, as
 // bootstrapDir. emqx.conf includes the file.
 const (
 	settingsDir  = "/etc/openecp/settings"
 	keySettings  = "settings.conf"
 	settingsFile = settingsDir + "/" + keySettings
+	keyRunTime   = "run-time.conf"
+	runTimeFile  = settingsDir + "/" + keyRunTime
 )
 
 // settingsRow is the Secret with the settings of the spec.
@@ -33,23 +40,37 @@ var settingsRow = secretRow{"-settings", annotationSettings, corev1.SecretTypeOp
 
 // settingsData returns one file for EMQX 5, and a variable for each setting for 4.4.
 func settingsData(in input) map[string][]byte {
-	if len(in.Spec.Config) == 0 || !in.since(settingsInSecret) {
-		return nil
-	}
-	if in.major.configFile != "" {
-		return map[string][]byte{in.settingsKey(keySettings): []byte(settings5(in))}
-	}
 	out := map[string][]byte{}
+	if in.readsRunTime() && len(in.RunTimeConfig) > 0 {
+		out[keyRunTime] = []byte("## Written by OpenECP.\n" + settings5(in.RunTimeConfig))
+	}
+	switch {
+	case len(in.Spec.Config) == 0 || !in.since(settingsInSecret):
+		if len(out) == 0 {
+			return nil
+		}
+		return out
+	case in.major.configFile != "":
+		out[in.settingsKey(keySettings)] = []byte(settings5(in.Spec.Config))
+		return out
+	}
 	for key, value := range in.Spec.Config {
 		out[in.settingsKey(envName4(key))] = []byte(value)
 	}
 	return out
 }
 
-func settings5(in input) string {
+// readsRunTime reports whether nodes read settings beside those that their pods are made from.
+// EMQX 4.4 takes none while it runs.
+func (in input) readsRunTime() bool { return in.major.configFile != "" && in.since(runTimeSettings) }
+
+// RunTimeConfig reports whether nodes that are rendered in a version read such settings.
+func (p *Provisioner) RunTimeConfig(renderVersion int) bool { return renderVersion >= runTimeSettings }
+
+func settings5(config map[string]string) string {
 	var b strings.Builder
-	for _, key := range slices.Sorted(maps.Keys(in.Spec.Config)) {
-		b.WriteString(key + " = " + hocon(in.Spec.Config[key]) + "\n")
+	for _, key := range slices.Sorted(maps.Keys(config)) {
+		b.WriteString(key + " = " + hocon.Value(config[key]) + "\n")
 	}
 	return b.String()
 }
@@ -69,11 +90,16 @@ func settingsVersion(in input, key []byte) string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// settingsVolume renders the volume with the file for EMQX 5.
+// settingsVolume renders the volume with the files for EMQX 5.
 func settingsVolume(in input) *corev1ac.VolumeApplyConfiguration {
-	return corev1ac.Volume().WithName(volumeSettings).WithSecret(corev1ac.SecretVolumeSource().
-		WithSecretName(settingsRow.name(in.ID)).WithDefaultMode(0o440).
-		WithItems(corev1ac.KeyToPath().WithKey(in.settingsKey(keySettings)).WithPath(keySettings)))
+	s := corev1ac.SecretVolumeSource().WithSecretName(settingsRow.name(in.ID)).WithDefaultMode(0o440)
+	if len(in.Spec.Config) > 0 {
+		s.WithItems(corev1ac.KeyToPath().WithKey(in.settingsKey(keySettings)).WithPath(keySettings))
+	}
+	if in.readsRunTime() { // there may be none yet
+		s.WithItems(corev1ac.KeyToPath().WithKey(keyRunTime).WithPath(keyRunTime)).WithOptional(true)
+	}
+	return corev1ac.Volume().WithName(volumeSettings).WithSecret(s)
 }
 
 // settingsEnv returns the variables for EMQX 4.4. They override those of the ConfigMap.

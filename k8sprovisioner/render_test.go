@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/internal/hocon"
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 )
@@ -95,6 +96,21 @@ func TestGolden(t *testing.T) {
 		all[name] = desired(version)
 	}
 	for name, d := range all {
+		if d.RenderVersion == 0 {
+			d.RenderVersion = 2
+			all[name] = d
+		}
+	}
+	for name, d := range map[string]ecp.Desired{"4.4.24-rendering3": elaborate(desired("4.4.24")),
+		"5.8.9-rendering3":         elaborate(secretive(desired("5.8.9"))),
+		"5.8.9-rendering3-minimal": desired("5.8.9")} {
+		d.RenderVersion = 3
+		if d.Spec.Config != nil {
+			d.RunTimeConfig = map[string]string{"mqtt.max_inflight": "64"}
+		}
+		all[name] = d
+	}
+	for name, d := range all {
 		t.Run(name, func(t *testing.T) {
 			c := testConfig()
 			c.Network = networks[name].WithDefaults()
@@ -140,6 +156,7 @@ func TestPodTemplateStays(t *testing.T) {
 		"certificate": func(d *ecp.Desired) {
 			d.Spec.Network.Certificate, d.Certificate.Chain, d.Certificate.Key = "farms", "another", "another"
 		},
+		"run time": func(d *ecp.Desired) { d.RunTimeConfig = map[string]string{"mqtt.max_packet_size": "2MB"} },
 	} {
 		d := certified(secretive(desired("5.8.9")))
 		change(&d)
@@ -291,7 +308,7 @@ func TestConfigured(t *testing.T) {
 		require.Len(t, got, 10)
 		for key, value := range got {
 			word := key[strings.LastIndex(key, ".")+1:]
-			require.Contains(t, conf, word+" = "+hocon(value), key)
+			require.Contains(t, conf, word+" = "+hocon.Value(value), key)
 		}
 	}
 	require.Empty(t, (&Provisioner{}).Configured(desired("4.4.24")))

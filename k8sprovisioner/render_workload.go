@@ -172,7 +172,7 @@ func volumes(in input) []*corev1ac.VolumeApplyConfiguration {
 		out = append(out, corev1ac.Volume().WithName(volumeLicense).
 			WithSecret(corev1ac.SecretVolumeSource().WithSecretName(licenseRow.name(in.ID)).WithDefaultMode(0o440)))
 	}
-	if in.major.configFile != "" && settingsRow.wanted(in) {
+	if in.readsRunTime() || in.major.configFile != "" && settingsRow.wanted(in) {
 		out = append(out, settingsVolume(in))
 	}
 	if in.servesOwn() {
@@ -197,7 +197,7 @@ func mounts(in input) []*corev1ac.VolumeMountApplyConfiguration {
 	if licenseRow.wanted(in) { // the whole folder: the kubelet follows changes of it, not of a sub-path
 		out = append(out, corev1ac.VolumeMount().WithName(volumeLicense).WithMountPath(licenseDir).WithReadOnly(true))
 	}
-	if in.major.configFile != "" && settingsRow.wanted(in) {
+	if in.readsRunTime() || in.major.configFile != "" && settingsRow.wanted(in) {
 		out = append(out, corev1ac.VolumeMount().WithName(volumeSettings).WithMountPath(settingsDir).WithReadOnly(true))
 	}
 	if in.servesOwn() {

@@ -39,7 +39,9 @@ func (m *Manager) carryBack(d *decision, rec *ecp.ClusterRecord, c goBack) {
 	rec.Spec, rec.Resolved, d.goesBack = c.to.Spec.Clone(), c.to.Resolved, true
 	rec.Spec.Hosted.Hibernation = before.Spec.Hosted.Hibernation // no operation changes schedules
 	rec.Spec.Hosted.Maintenance = before.Spec.Hosted.Maintenance
-	rec.Status.RenderVersion = cmp.Or(c.to.RenderVersion, rec.Status.RenderVersion)
+	if c.to.RenderVersion > 0 {
+		rec.Status.RenderVersion, rec.Status.RunTimeConfig = c.to.RenderVersion, c.to.RunTimeConfig
+	}
 	rec.Generation++
 	m.changeNodes(d, rec, before)
 }

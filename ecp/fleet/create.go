@@ -194,7 +194,7 @@ func (m *Manager) completeHosted(tx ecp.Tx, wrong *fault.Fields, rec *ecp.Cluste
 	if err := derive.ReplicantsRefusal(*rec, p); err != nil {
 		return err
 	}
-	rec.Status.RenderVersion = derive.NewestRender(p)
+	derive.SetRender(rec, p, derive.NewestRender(p))
 	if why := wrongFamily(rec.Resolved.Image.Version, networkOf(p)); why != "" {
 		wrong.Add("spec.image", "%s", why)
 	}

@@ -57,7 +57,7 @@ func TestRefusedSettingStopsOneNode(t *testing.T) {
 		}
 		p.first.Store(&first)
 		p.bad.Store(&map[string]string{})
-		op, err := c.Do(asSystem(), ecp.Update{Patch: json.RawMessage(`{"config":{"mqtt.no_such_key":"1","a.b":"hush-value"}}`)})
+		op, err := c.Do(asSystem(), ecp.Update{Patch: json.RawMessage(`{"config":{"conn_congestion.no_such_key":"1","a.b":"hush-value"}}`)})
 		require.NoError(t, err)
 		r.until("EMQX's words", func() bool { return strings.Contains(waitsOf(r.get(c)), "validation_error") },
 			func() any { return waitsOf(r.get(c)) })

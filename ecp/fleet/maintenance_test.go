@@ -53,7 +53,7 @@ func TestChangesWaitForTheWindow(t *testing.T) {
 	for name, cmd := range map[string]ecp.Command{
 		"image":   ecp.Update{Patch: []byte(`{"image":"emqx-ee-5.8.10"}`)},
 		"size":    ecp.Update{Patch: []byte(`{"size":"2C4G"}`)},
-		"config":  ecp.Update{Patch: []byte(`{"config":{"mqtt.max_packet_size":"2MB"}}`)},
+		"config":  ecp.Update{Patch: []byte(`{"config":{"authorization.no_match":"deny"}}`)},
 		"restart": ecp.Restart{},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -121,7 +121,7 @@ func (m *Manager) beginOperation(
 ) (ecp.Operation, error) {
 	if d.rec.Mode == ecp.Hosted && !d.goesBack && derive.RendersAnew(d.kind, before, d.rec) {
 		if p, err := m.observed.Provisioner(d.rec); err == nil {
-			d.rec.Status.RenderVersion = derive.NewestRender(p)
+			derive.SetRender(&d.rec, p, derive.NewestRender(p))
 		}
 	}
 	o := m.newOperation(d.rec, d.kind, actor, d.patience)
@@ -147,7 +147,7 @@ func (m *Manager) beginOperation(
 	if _, ok := waysBack[d.kind]; ok {
 		was := before.Clone()
 		d.rec.Status.Previous = &ecp.PreviousSpec{Spec: was.Spec, Resolved: was.Resolved,
-			RenderVersion: was.Status.RenderVersion}
+			RenderVersion: was.Status.RenderVersion, RunTimeConfig: was.Status.RunTimeConfig}
 	}
 	if err := ecp.Put(tx, o, 0); err != nil {
 		return ecp.Operation{}, err

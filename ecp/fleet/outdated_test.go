@@ -128,7 +128,7 @@ func TestRenderingIsTakenUp(t *testing.T) {
 	}{
 		{"image", "5.8.1", patch(`{"image":"5.8.5"}`), true},
 		{"restart", "5.8.1", command(ecp.Restart{}), true},
-		{"config", "5.8.1", patch(`{"config":{"mqtt.max_packet_size":"2MB"}}`), true},
+		{"config", "5.8.1", patch(`{"config":{"authorization.no_match":"deny"}}`), true},
 		{"placement", "5.8.1", patch(`{"placement":{"nodeSelector":{"a":"b"}}}`), true},
 		{"start after a stop", "5.8.1", func(r *rig, c ecp.Cluster) ecp.Operation {
 			r.ends(r.do(c, ecp.Stop{}), ecp.PhaseSucceeded)
@@ -140,6 +140,7 @@ func TestRenderingIsTakenUp(t *testing.T) {
 		{"more nodes", "5.8.1", patch(`{"nodes":4}`), false},
 		{"fewer nodes", "5.8.1", patch(`{"nodes":2}`), false},
 		{"connections", "5.8.1", patch(`{"connections":20}`), false},
+		{"config at run time", "5.8.1", patch(`{"config":{"mqtt.max_packet_size":"2MB"}}`), false},
 		{"network", "5.8.1", patch(`{"network":{"type":"NodePort"}}`), false},
 		{"size in place", "5.8.1", patch(`{"size":"more"}`), false},
 		{"network while a size is changed in place", "5.8.1", func(r *rig, c ecp.Cluster) ecp.Operation {

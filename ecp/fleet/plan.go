@@ -78,6 +78,7 @@ func (m *Manager) planOf(rec ecp.ClusterRecord, d decision, cmd ecp.Command) ecp
 	}
 	plan.Notes = slices.Concat(d.notes, limitNotes(info, d), volumeNotes(rec, d), certificateNotes(rec, d),
 		versionNotes(rec.Resolved.Image, d.rec.Resolved.Image),
+		settingNotes(rec, d),
 		notes(m.observed.Timings, info, d, plan, len(outdated)+len(replicants)), m.surplusNotes(rec, d))
 	if snap, _ := m.observed.Last(rec.ID); d.kind == ecp.OpRepair {
 		derive.PlanRepair(&plan, derive.NewView(snap.At, rec, snap), info.Nodes, d.rec.Status.Abandoned)

@@ -102,6 +102,14 @@ func some(n int, one, many string) string {
 	return fmt.Sprintf("%d nodes %s", n, many)
 }
 
+// settingNotes say in a plan which settings need other nodes.
+func settingNotes(was ecp.ClusterRecord, d decision) []string {
+	if d.nothing || d.kind != ecp.OpUpdate || was.Mode != ecp.Hosted {
+		return nil
+	}
+	return derive.SettingNotes(was, d.rec)
+}
+
 // volumeNotes say in a plan what becomes of volumes when the size is another.
 func volumeNotes(was ecp.ClusterRecord, d decision) []string {
 	from, to := was.Resolved.Size.Storage.Size, d.rec.Resolved.Size.Storage.Size

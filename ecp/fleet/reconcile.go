@@ -68,11 +68,13 @@ func (m *Manager) reconcile(ctx context.Context, id ecp.ID) time.Duration {
 	stored := rec
 	rec = rec.Clone()
 	derive.AdjustDeadlines(m.observed.Timings, m.observed.Now().UTC(), &rec, nil, snap, outcome)
+	rec = m.brokers.TellSettings(ctx, p, rec, mem, &snap, &outcome)
+	told := snap.Telling
 	if m.act(ctx, p, rec, mem, &snap, &outcome) { // what was seen before says nothing of what was done
 		failure := snap.Failure // of what was done in part
 		snap = m.observe(ctx, p, rec, *mem)
 		m.Logs.AddExitMessages(ctx, p, rec, mem, &snap)
-		snap.Failure = failure
+		snap.Failure, snap.Telling = failure, told
 	}
 	if ctx.Err() != nil {
 		return 0
@@ -131,6 +133,7 @@ func (m *Manager) observe(
 		Settings:       mem.Snapshot.Settings,
 		MQTT:           mem.Snapshot.MQTT,
 		Limits:         mem.Snapshot.Limits,
+		Telling:        mem.Snapshot.Telling,
 	}
 	if l := m.strange(target, p); l != nil { // what is there says nothing of the cluster
 		snap.Unseen = l.Message
@@ -160,6 +163,7 @@ func (m *Manager) observeAgain(
 	snap := m.observe(ctx, p, rec, *mem)
 	m.Logs.AddExitMessages(ctx, p, rec, mem, &snap)
 	snap.Known, snap.Settings, snap.MQTT, snap.Limits = old.Known, old.Settings, old.MQTT, old.Limits
+	snap.Telling = old.Telling
 	snap.NoAdapter, snap.MissingMembers, snap.Failure = old.NoAdapter, old.MissingMembers, old.Failure
 	snap.Unanswered, snap.UnansweredWhy = old.Unanswered, old.UnansweredWhy
 	if snap.Unseen != "" {
@@ -376,7 +380,7 @@ func (m *Manager) requeueAfter(rec ecp.ClusterRecord, snap derive.Snapshot) time
 		return max(mem.Backoff.At.Sub(m.observed.Tick()), time.Millisecond)
 	case snap.Unanswered == 1 || snap.MissingMembers == 1 || snap.MQTT.Unserved == 1:
 		return time.Second
-	case v.Want > 0 && v.AsWanted() && (!v.Agreed() || rec.Status.State.Unsteady() && !v.Limited()):
+	case v.Want > 0 && v.AsWanted() && (!v.Agreed() || rec.Status.State.Unsteady() && (!v.Limited() || !v.Told())):
 		mem.AskInterval = min(mem.AskInterval*3/2+100*time.Millisecond, 2*time.Second)
 		return mem.AskInterval
 	case !v.Opens().IsZero(), snap.OffSchedule != nil:

@@ -205,7 +205,8 @@ func TestReplicantAway(t *testing.T) {
 		require.Contains(t, info.Status.Message, "-emqx-replicant-1")
 		connected()
 		require.NoError(t, r.sim.KillReplicant(c.ID(), 0))
-		r.until("cores in front", func() bool { return !r.found(c).ReplicantsInFront }, func() any { return r.found(c) })
+		r.until("cores in front", func() bool { return !r.found(c).ReplicantsInFront },
+			func() any { return r.found(c) })
 		connected()
 		require.NoError(t, r.sim.ReviveReplicant(c.ID(), 0))
 		require.NoError(t, r.sim.DeleteReplicant(c.ID(), 1))

@@ -36,7 +36,8 @@ func (m *Manager) carryTakeOver(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord) 
 				strings.Join(names, ", "))
 	}
 	rec.Spec.Hosted, rec.Resolved, rec.Restarts = &spec, there.Resolved, there.Restarts
-	rec.Status.RenderVersion = there.RenderVersion
+	rec.Status.RenderVersion, rec.Status.RunTimeConfig = there.RenderVersion, there.RunTimeConfig
+	rec.Status.Untold = nil
 	m.standOn(rec, f)
 	d.notes = append(d.notes, leaveAlone(rec, f))
 	d.kind, d.patience = ecp.OpTakeOver, m.observed.Timings.Create+

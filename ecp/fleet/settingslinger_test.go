@@ -1,7 +1,6 @@
 package fleet_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -53,7 +52,10 @@ func TestSettingsLiveOn(t *testing.T) {
 		r.configured(c, ecp.True, ecp.ReasonAsExpected)
 
 		r.inDashboard(c, http.MethodPut, "/api/v5/configs/global_zone", `{"mqtt":{"max_qos_allowed":1}}`)
-		r.ends(r.do(c, ecp.Update{Patch: json.RawMessage(`{"config":{"mqtt.max_packet_size":null}}`)}), ecp.PhaseSucceeded)
+		// Nothing can be told to nodes that do not run.
+		r.ends(r.do(c, ecp.Stop{}), ecp.PhaseSucceeded)
+		r.ends(r.change(c, `{"config":{"mqtt.max_packet_size":null}}`), ecp.PhaseSucceeded)
+		r.ends(r.do(c, ecp.Start{}), ecp.PhaseSucceeded)
 		told := r.configured(c, ecp.False, ecp.ReasonSettingsLinger)
 		require.Contains(t, told.Message, "mqtt.max_packet_size;")
 		require.NotContains(t, told.Message, "2345")

@@ -253,6 +253,7 @@ func (m *Manager) recordOf(
 		Reason:        ecp.ReasonByRequest,
 		Since:         now,
 		RenderVersion: made.RenderVersion,
+		RunTimeConfig: made.RunTimeConfig,
 	}
 	m.standOn(&rec, u.Found)
 	derive.AddChangeID(&rec)

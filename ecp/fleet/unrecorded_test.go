@@ -137,6 +137,6 @@ func TestUnrecordedSettings(t *testing.T) {
 		require.NoError(r.t, err)
 		r.ends(op, ecp.PhaseSucceeded)
 		require.Equal(r.t, map[string]string{"mqtt.max_packet_size": "2MB", "exhook.phrase": "hush"},
-			r.lastApplied().Spec.Config)
+			r.appliedSettings())
 	})
 }

@@ -164,6 +164,7 @@ func (m *Manager) changeNodes(d *decision, rec *ecp.ClusterRecord, before ecp.Cl
 	rec.Status.Ordinals = derive.OrdinalsOf(before)
 	maps.DeleteFunc(rec.Status.Volumes, func(i int, _ string) bool { return i >= h.Nodes })
 	derive.SetConnections(rec, before)
+	derive.TellSettings(rec, before)
 	moving := time.Duration(derive.MovingNodes(before, *rec)) * derive.DrainDeadline(h.Evacuation)
 	d.kind, d.patience = ecp.OpUpdate, m.observed.Timings.Create+max(moving, derive.DrainTime(*rec))
 }

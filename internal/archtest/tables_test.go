@@ -70,7 +70,8 @@ var layers = []layer{
 		"ecp/internal/validate", "internal/emqxlog"},
 		tests: []string{"ecp/internal/mapstore", "emqxv4", "emqxv5", "sqlstore"}},
 	{pkg: "ecp/fleet/internal/brokers",
-		code: []string{"ecp", "ecp/internal/derive", "ecp/internal/observed", "ecp/fleet/internal/mqttprobe"}},
+		code: []string{"ecp", "ecp/internal/derive", "ecp/internal/observed", "ecp/internal/setting",
+			"ecp/fleet/internal/mqttprobe"}},
 	{pkg: "ecp/fleet/internal/limits",
 		code: []string{"ecp", "ecp/change", "ecp/internal/derive", "ecp/internal/observed", "ecp/internal/sched"}},
 	{pkg: "ecp/fleet/internal/sealing",
@@ -81,13 +82,14 @@ var layers = []layer{
 
 	// An adapter is an HTTP client and knows nothing of tunnels or Kubernetes.
 	{pkg: "emqxv4", code: []string{"ecp", "internal/emqxhttp"}, tests: []string{"internal/emqxtest"}},
-	{pkg: "emqxv5", code: []string{"ecp", "internal/emqxhttp"}, tests: []string{"internal/emqxtest"}},
+	{pkg: "emqxv5", code: []string{"ecp", "internal/emqxhttp", "internal/hocon"}, tests: []string{"internal/emqxtest"}},
 	{pkg: "internal/emqxhttp", code: []string{"ecp"}},
 	{pkg: "internal/emqxtest", code: []string{"ecp", "ecp/ecptest", "emqxsim"}},
-	{pkg: "emqxsim", code: []string{"ecp"}, tests: []string{"emqxv4", "emqxv5"}},
+	{pkg: "internal/hocon"},
+	{pkg: "emqxsim", code: []string{"ecp", "internal/hocon"}, tests: []string{"emqxv4", "emqxv5"}},
 	{pkg: "emqxsim/cmd/...", code: []string{"ecp", "emqxsim"}},
 
-	{pkg: "k8sprovisioner", code: []string{"ecp"}, tests: []string{"emqxv4", "emqxv5"}},
+	{pkg: "k8sprovisioner", code: []string{"ecp", "internal/hocon"}, tests: []string{"emqxv4", "emqxv5"}},
 	{pkg: "sqlstore", code: []string{"ecp"}},
 	{pkg: "argon2id"},
 

@@ -20,6 +20,7 @@ type Request struct {
 	Path   string // from the root, escaped; see [Segment]
 	Query  url.Values
 	Body   any    // sent as JSON, if it is not nil
+	Text   string // sent as plain text instead, if it is not empty
 	Accept string // empty means application/json
 	// NoAuth sends the request without credentials.
 	NoAuth bool
@@ -184,6 +185,8 @@ func (c *Client) request(ctx context.Context, r Request) (*retryablehttp.Request
 			return nil, err
 		}
 		body = b
+	} else if r.Text != "" {
+		body = []byte(r.Text)
 	}
 	req, err := retryablehttp.NewRequestWithContext(ctx, r.method(), target, body)
 	if err != nil {
@@ -197,6 +200,8 @@ func (c *Client) request(ctx context.Context, r Request) (*retryablehttp.Request
 	req.Header.Set("User-Agent", "openecp")
 	if r.Body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	} else if r.Text != "" {
+		req.Header.Set("Content-Type", "text/plain")
 	}
 	return req, nil
 }

@@ -89,6 +89,7 @@ func Desired(rec ecp.ClusterRecord) ecp.Desired {
 		ListenerLimit: rec.Resolved.ListenerLimit,
 		Replicants:    ecp.DesiredReplicants{Replicas: WantedReplicants(rec), Size: rec.Resolved.ReplicantSize},
 	}
+	splitSettings(rec, &d)
 	if n := rec.Resolved.Connections; n > 0 {
 		d.Spec.Connections = n
 	}

@@ -24,6 +24,7 @@ type Outcome struct {
 	Removing         int                // ordinal of the node whose membership is to be ended; 0 means none
 	Removed          bool               // its membership has ended
 	SleepHandled     time.Time          // due time of hibernation that asks for nothing any more; zero means none
+	Told             bool               // EMQX has taken the settings that it had not taken
 }
 
 // Result is everything one pass writes: the cluster after each hop, the last one
@@ -81,6 +82,9 @@ func Advance(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, op *ecp.Operat
 func recordFindings(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ecp.Operation, snap Snapshot,
 	outcome Outcome) {
 	st := &rec.Status
+	if outcome.Told { // now nodes are to start with them, too
+		st.Untold, st.Applied = nil, 0
+	}
 	if outcome.Applied {
 		MarkDispatched(t, now, rec, op)
 		st.Applied = outcome.Generation
@@ -183,6 +187,7 @@ func sameStatus(a, b ecp.Status) bool {
 		sameDraining(a.Draining, b.Draining) && sameRefused(a.Refused, b.Refused) &&
 		maps.Equal(a.Volumes, b.Volumes) && slices.Equal(a.Abandoned, b.Abandoned) &&
 		maps.Equal(a.FormerSettings, b.FormerSettings) &&
+		(a.Untold == nil) == (b.Untold == nil) &&
 		slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
 }
 

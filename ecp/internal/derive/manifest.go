@@ -22,6 +22,7 @@ type Manifest struct {
 	Resolved      ecp.Resolved    `json:"resolved"`
 	Restarts      int             `json:"restarts,omitempty"`
 	RenderVersion int             `json:"renderVersion,omitempty"`
+	RunTimeConfig bool            `json:"runTimeConfig,omitempty"`
 }
 
 const manifestVersion = 1
@@ -40,6 +41,7 @@ func manifestOf(rec ecp.ClusterRecord) string {
 	b, err := json.Marshal(Manifest{
 		Version: manifestVersion, Generation: rec.Generation, Spec: &spec, Settings: settings, Resolved: rec.Resolved,
 		Restarts: rec.Restarts, RenderVersion: rec.Status.RenderVersion,
+		RunTimeConfig: rec.Status.RunTimeConfig,
 	})
 	if err != nil {
 		return "" // made of texts, numbers and maps of texts

@@ -187,6 +187,8 @@ func configured(v View, _ int) verdict {
 	switch {
 	case v.Want > 0 && v.settling() == "" && !v.Limited() && limits != nil && limits.Refused:
 		return verdict{Status: ecp.False, Reason: ecp.ReasonLimitDiffers, Message: limits.Why}
+	case v.Want > 0 && v.settling() == "" && v.refusedSettings() != "":
+		return verdict{Status: ecp.False, Reason: ecp.ReasonSettingsDiffer, Message: v.refusedSettings()}
 	case seen == nil && len(v.Rec.Spec.Hosted.Config) == 0 && len(v.Rec.Status.FormerSettings) == 0:
 		return yes
 	case v.Want == 0:

@@ -53,6 +53,9 @@ type Snapshot struct {
 	// OffSchedule is why what hibernation asks for is not done yet; nil = it is, or nothing
 	// is due.
 	OffSchedule *NotOnSchedule
+	// Telling is what has come of telling EMQX settings that it has not taken yet; nil means
+	// there are none, or it was not told yet.
+	Telling *Telling
 	// Failure is why the last Apply or Delete did not succeed; nil means it did.
 	Failure error
 }

@@ -17,7 +17,8 @@ import (
 // that is there whether nodes are replaced for it, or resized where that will do. Another
 // number of connections replaces those of EMQX 4.4 nevertheless, by a restart that goes with
 // it: see SetConnections. Of the network a first certificate does, see OwnCertificate.
-// Replicants are replaced where their size is another.
+// Replicants are replaced where their size is another. Some settings of the config replace
+// none: see rolledSettings.
 var RolledFields = map[string]bool{
 	"connections": false, "evacuation": false, "network": false, "nodes": false, "replicants": false,
 	"hibernation": false, "maintenance": false,
@@ -125,7 +126,13 @@ func replacesCores(before, after ecp.ClusterRecord) bool {
 // rolledFields returns the fields of a change that nodes are replaced for.
 func rolledFields(before, after ecp.ClusterRecord) []string {
 	return slices.DeleteFunc(ChangedFields(before.Spec, after.Spec), func(field string) bool {
-		return !RolledFields[field] && (field != "network" || !OwnCertificate(before, after))
+		switch field {
+		case "network":
+			return !OwnCertificate(before, after)
+		case "config":
+			return len(rolledSettings(before, after)) == 0
+		}
+		return !RolledFields[field]
 	})
 }
 

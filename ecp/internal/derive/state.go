@@ -79,7 +79,8 @@ var stateRules = []rule{
 	// On the way up.
 	{"the platform refuses", func(v View) bool { return v.settling() != "" && v.refusedNow() }, refusedTask},
 	{"EMQX refuses the connection limit", func(v View) bool { return v.limitRefused() }, taskRefusedByEMQX},
-	{"as asked for", func(v View) bool { return v.Agreed() && !v.limitAwaited() },
+	{"EMQX refuses settings", func(v View) bool { return v.tellingRefused() }, settingsRefusedByEMQX},
+	{"as asked for", func(v View) bool { return v.Agreed() && !v.limitAwaited() && !v.tellingAwaited() },
 		is(ecp.Running, ecp.ReasonAsExpected)},
 	{"clients would not leave", func(v View) bool {
 		return v.settling() != "" && v.Rec.Status.Draining != nil && v.Rec.Status.Draining.TimedOut
@@ -262,6 +263,9 @@ func (v View) WaitsFor() string {
 	}
 	if len(v.Snapshot.Found.Drift) > 0 {
 		return "objects differ: " + strings.Join(v.Snapshot.Found.Drift, ", ")
+	}
+	if v.Agreed() && !v.Told() {
+		return v.waitsForSettings()
 	}
 	if v.Agreed() && !v.Limited() {
 		if l := v.Snapshot.Limits; l != nil && l.Why != "" {

@@ -291,7 +291,7 @@ func split(times int) func(*Snapshot) {
 
 func TestJudge(t *testing.T) {
 	used := map[string]bool{}
-	for _, c := range slices.Concat(judgeCases, limitCases) {
+	for _, c := range slices.Concat(judgeCases, limitCases, tellingCases) {
 		t.Run(c.name, func(t *testing.T) {
 			rec, snap, now := aRecord(c.state), cloneLook(c.look), c.now
 			if c.rec != nil {

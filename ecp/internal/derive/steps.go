@@ -33,6 +33,7 @@ var (
 		return OneIf(gone && v.Rec.Status.Removing == 0), 1
 	}}
 	stepLimit       = StepRow{"limit-set", func(v View) (int, int) { return OneIf(v.Want == 0 || v.Limited()), 1 }}
+	stepSettings    = StepRow{"settings-set", func(v View) (int, int) { return OneIf(v.Told()), 1 }}
 	stepNodesGone   = StepRow{"nodes-gone", nodesGone}
 	stepObjectsGone = StepRow{"objects-gone", func(v View) (int, int) { return OneIf(v.absent()), 1 }}
 )
@@ -42,8 +43,8 @@ var OperationSteps = map[ecp.OperationKind][]StepRow{
 	ecp.OpCreate:  {stepObjects, stepNodes, stepMembers},
 	ecp.OpStart:   {stepObjects, stepNodes, stepMembers},
 	ecp.OpRestart: {stepObjects, stepWindow, stepReplaced, stepNodes, stepMembers},
-	ecp.OpUpdate: {stepObjects, stepSurplus, stepWindow, stepReplaced, stepResized, stepNodes, stepMembers,
-		stepLimit},
+	ecp.OpUpdate: {stepSettings, stepObjects, stepSurplus, stepWindow, stepReplaced, stepResized, stepNodes,
+		stepMembers, stepLimit},
 	ecp.OpRepair:   {stepObjects, stepNodes, stepMembers},
 	ecp.OpTakeOver: {stepObjects, stepNodes, stepMembers},
 	ecp.OpPutBack:  {stepObjects, stepSurplus, stepReplaced, stepNodes, stepMembers},
@@ -149,6 +150,7 @@ func StepsOf(kind ecp.OperationKind, before, after ecp.ClusterRecord) []StepRow 
 		stepWindow.name:   !ReplacesOutdated(kind, before, after) || !after.Status.InWindows,
 		stepReplaced.name: !ReplacesOutdated(kind, before, after) || resizes,
 		stepResized.name:  !resizes,
+		stepSettings.name: after.Status.Untold == nil,
 		stepLimit.name: !LimitsAtRunTime(after.Resolved.Image.Version) ||
 			before.Resolved.ListenerLimit == after.Resolved.ListenerLimit &&
 				before.Spec.Connections() == after.Spec.Connections(),

@@ -20,6 +20,7 @@ type Memory struct {
 	AskedPods    string                 // which pods were ready then
 	Brokers      []ecp.Description      // what EMQX said; written by RememberBrokers
 	Settings     SettingsCheck          // when settings were last compared
+	ToldAt       time.Time              // when EMQX was last told settings
 	LimitsAt     time.Time              // when EMQX was last asked for its connection limits
 	MQTTProbe    chan derive.MQTTResult // of the probe that is under way; nil means none is
 	CountedAt    time.Time              // when Unanswered or MissingMembers last grew

@@ -54,6 +54,9 @@ func (m *Clusters) AddSecrets(ctx context.Context, rec ecp.ClusterRecord, d *ecp
 	if d.Spec.Config, err = m.OpenSettings(rec.ID, d.Spec.Config); err != nil {
 		return err
 	}
+	if d.RunTimeConfig, err = m.OpenSettings(rec.ID, d.RunTimeConfig); err != nil {
+		return err
+	}
 	certificate := d.Spec.Network.Certificate
 	if rec.Resolved.Registry == "" && rec.Resolved.License == "" && certificate == "" {
 		return nil

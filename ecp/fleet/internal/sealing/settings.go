@@ -67,6 +67,9 @@ func Keep(wrong *fault.Fields, config, old map[string]string) {
 func (s Settings) sealRecord(rec *ecp.ClusterRecord) (bool, error) {
 	changed := false
 	all := []map[string]string{rec.Status.FormerSettings}
+	if u := rec.Status.Untold; u != nil {
+		all = append(all, u.Was)
+	}
 	for _, spec := range []*ecp.Spec{&rec.Spec, specBefore(&rec.Status)} {
 		if spec != nil && spec.Hosted != nil {
 			all = append(all, spec.Hosted.Config)

@@ -1,4 +1,4 @@
-package k8sprovisioner
+package hocon
 
 import (
 	"encoding/json"
@@ -45,7 +45,7 @@ func TestHOCON(t *testing.T) {
 		// A text that ends with a backslash would swallow the next one on its line.
 		`["a\\","b"]`: "[\n\"a\\\\\",\n\"b\"\n]",
 	} {
-		require.Equal(t, want, hocon(value), "%q", value)
+		require.Equal(t, want, Value(value), "%q", value)
 	}
 }
 
@@ -57,8 +57,8 @@ func TestHOCONRoundTrip(t *testing.T) {
 			rapid.Map(jsonValue(3), func(v any) string { b, _ := json.Marshal(v); return string(b) }),
 			rapid.String(),
 		).Filter(func(s string) bool { return !strings.ContainsAny(s, "\x00\u2028\u2029") }).Draw(t, "value")
-		rest, got, err := readHocon(hocon(value) + "\nnext = 1")
-		require.NoError(t, err, "%q -> %s", value, hocon(value))
+		rest, got, err := readHocon(Value(value) + "\nnext = 1")
+		require.NoError(t, err, "%q -> %s", value, Value(value))
 		require.Equal(t, "\nnext = 1", rest)
 		require.Equal(t, meaning(value), got)
 	})

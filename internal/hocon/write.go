@@ -1,4 +1,4 @@
-package k8sprovisioner
+package hocon
 
 import (
 	"encoding/json"
@@ -22,11 +22,11 @@ func isBare(text string) bool {
 	return bare.MatchString(text) && (err == nil || !strings.Contains(text, "."))
 }
 
-// hocon returns a value as EMQX's HOCON reads it, so that it cannot end the
+// Value returns the value of a setting as EMQX's HOCON reads it, so that it cannot end the
 // setting it stands in: numbers and booleans bare, since EMQX's converters do
 // not take quoted ones; JSON texts, arrays and objects encoded anew; anything
 // else as a text.
-func hocon(value string) string {
+func Value(value string) string {
 	if isBare(value) {
 		return value
 	}
@@ -36,23 +36,23 @@ func hocon(value string) string {
 		var tree any
 		if json.Valid([]byte(value)) && d.Decode(&tree) == nil {
 			var b strings.Builder
-			writeHocon(&b, tree, hoconBreak(tree))
+			write(&b, tree, separator(tree))
 			return b.String()
 		}
 	}
 	return quote(value)
 }
 
-// hoconEscapes are all the escapes that EMQX's HOCON reads: others, such as
+// writtenEscapes are all the escapes that EMQX's HOCON reads: others, such as
 // those of JSON with a code point, are taken literally.
-var hoconEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`)
+var writtenEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`)
 
-func quote(text string) string { return `"` + hoconEscapes.Replace(text) + `"` }
+func quote(text string) string { return `"` + writtenEscapes.Replace(text) + `"` }
 
-// hoconBreak returns what separates the parts of an array or object. EMQX's scanner takes
+// separator returns what separates the parts of an array or object. EMQX's scanner takes
 // the longest text it can: a text that ends with a backslash is read together with the
 // next one on its line.
-func hoconBreak(tree any) string {
+func separator(tree any) string {
 	b, err := json.Marshal(tree)
 	if err == nil && !strings.Contains(string(b), `\\`) {
 		return ""
@@ -60,8 +60,8 @@ func hoconBreak(tree any) string {
 	return "\n"
 }
 
-// writeHocon encodes decoded JSON. A null inside is HOCON's own.
-func writeHocon(b *strings.Builder, v any, after string) {
+// write encodes decoded JSON. A null inside is HOCON's own.
+func write(b *strings.Builder, v any, after string) {
 	switch v := v.(type) {
 	case map[string]any:
 		b.WriteString("{" + after)
@@ -70,7 +70,7 @@ func writeHocon(b *strings.Builder, v any, after string) {
 				b.WriteString("," + after)
 			}
 			b.WriteString(quote(key) + ":" + after)
-			writeHocon(b, v[key], after)
+			write(b, v[key], after)
 		}
 		b.WriteString(after + "}")
 	case []any:
@@ -79,7 +79,7 @@ func writeHocon(b *strings.Builder, v any, after string) {
 			if i > 0 {
 				b.WriteString("," + after)
 			}
-			writeHocon(b, inner, after)
+			write(b, inner, after)
 		}
 		b.WriteString(after + "]")
 	case string:
@@ -91,6 +91,32 @@ func writeHocon(b *strings.Builder, v any, after string) {
 	default:
 		b.WriteString("null")
 	}
+}
+
+// Tree returns settings as a text with one root a paragraph. Fields without a value are left
+// out.
+func Tree(roots map[string]any) string {
+	var b strings.Builder
+	for _, root := range slices.Sorted(maps.Keys(roots)) {
+		b.WriteString(quote(root) + ": ")
+		write(&b, withoutNulls(roots[root]), "\n")
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+func withoutNulls(v any) any {
+	object, is := v.(map[string]any)
+	if !is {
+		return v
+	}
+	out := map[string]any{}
+	for key, inner := range object {
+		if inner != nil {
+			out[key] = withoutNulls(inner)
+		}
+	}
+	return out
 }
 
 // mostExponent bounds how many digits an exponent may become.

@@ -1,4 +1,4 @@
-package emqxv5
+package hocon
 
 import (
 	"encoding/json"
@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// errNoHOCON has no details, since the text may contain secrets.
-var errNoHOCON = errors.New("it is not HOCON as EMQX writes it")
+// ErrSyntax has no details, since the text may contain secrets.
+var ErrSyntax = errors.New("it is not HOCON as EMQX writes it")
 
 // Limits of what is read.
 const (
@@ -16,31 +16,31 @@ const (
 	maxParts = 1 << 20 // number of all values
 )
 
-// hoconReader reads HOCON as EMQX prints it: objects, lists, strings in one or three pairs
+// reader reads HOCON as EMQX prints it: objects, lists, strings in one or three pairs
 // of quotes, numbers and bare words. EMQX does not print includes, substitutions and other
 // features of the language.
-type hoconReader struct {
+type reader struct {
 	text  string
 	at    int
 	parts int
 }
 
-// readHOCON returns the tree of a text. It consists of map[string]any, []any, string, bool
+// Read returns the tree of a text. It consists of map[string]any, []any, string, bool
 // and json.Number.
-func readHOCON(text string) (map[string]any, error) {
-	r := hoconReader{text: text}
+func Read(text string) (map[string]any, error) {
+	r := reader{text: text}
 	out, err := r.fields(0)
 	if err != nil {
 		return nil, err
 	}
 	if r.at < len(r.text) {
-		return nil, errNoHOCON
+		return nil, ErrSyntax
 	}
 	return out, nil
 }
 
 // skip skips white space, commas and comments.
-func (r *hoconReader) skip() {
+func (r *reader) skip() {
 	for r.at < len(r.text) {
 		switch c := r.text[r.at]; {
 		case strings.IndexByte(" \t\r\n,", c) >= 0:
@@ -57,7 +57,7 @@ func (r *hoconReader) skip() {
 	}
 }
 
-func (r *hoconReader) next() byte {
+func (r *reader) next() byte {
 	if r.at < len(r.text) {
 		return r.text[r.at]
 	}
@@ -65,7 +65,7 @@ func (r *hoconReader) next() byte {
 }
 
 // fields reads the fields of an object up to its end, or to the end of the text.
-func (r *hoconReader) fields(depth int) (map[string]any, error) {
+func (r *reader) fields(depth int) (map[string]any, error) {
 	out := map[string]any{}
 	for {
 		r.skip()
@@ -80,7 +80,7 @@ func (r *hoconReader) fields(depth int) (map[string]any, error) {
 		if c := r.next(); c == '=' || c == ':' {
 			r.at++
 		} else if c != '{' {
-			return nil, errNoHOCON
+			return nil, ErrSyntax
 		}
 		value, err := r.value(depth + 1)
 		if err != nil {
@@ -90,21 +90,21 @@ func (r *hoconReader) fields(depth int) (map[string]any, error) {
 	}
 }
 
-func (r *hoconReader) key() (string, error) {
+func (r *reader) key() (string, error) {
 	if r.next() == '"' {
 		return r.quoted()
 	}
 	word := r.word("={:")
 	if word == "" {
-		return "", errNoHOCON
+		return "", ErrSyntax
 	}
 	return word, nil
 }
 
-func (r *hoconReader) value(depth int) (any, error) {
+func (r *reader) value(depth int) (any, error) {
 	r.skip()
 	if r.parts++; depth > maxDepth || r.parts > maxParts {
-		return nil, errNoHOCON
+		return nil, ErrSyntax
 	}
 	switch r.next() {
 	case '{':
@@ -120,7 +120,7 @@ func (r *hoconReader) value(depth int) (any, error) {
 	word := r.word(",]}{[\"=")
 	switch {
 	case word == "":
-		return nil, errNoHOCON
+		return nil, ErrSyntax
 	case word == "true", word == "false":
 		return word == "true", nil
 	case word == "null":
@@ -134,15 +134,15 @@ func (r *hoconReader) value(depth int) (any, error) {
 // plainNumber matches numbers that are also valid in JSON.
 var plainNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?$`)
 
-func (r *hoconReader) closed(end byte, err error) error {
+func (r *reader) closed(end byte, err error) error {
 	if err == nil && r.next() != end {
-		return errNoHOCON
+		return ErrSyntax
 	}
 	r.at++
 	return err
 }
 
-func (r *hoconReader) list(depth int) (any, error) {
+func (r *reader) list(depth int) (any, error) {
 	out := []any{}
 	for {
 		r.skip()
@@ -159,7 +159,7 @@ func (r *hoconReader) list(depth int) (any, error) {
 }
 
 // word reads bare text up to the end of the line or to one of the characters.
-func (r *hoconReader) word(until string) string {
+func (r *reader) word(until string) string {
 	rest := r.text[r.at:]
 	if end := strings.IndexAny(rest, "\n"+until); end >= 0 {
 		rest = rest[:end]
@@ -172,7 +172,7 @@ func (r *hoconReader) word(until string) string {
 var escapes = map[byte]string{'"': `"`, '\\': `\`, 'n': "\n", 'r': "\r", 't': "\t", 'b': "\b", 'f': "\f", '/': "/"}
 
 // quoted reads a quoted string.
-func (r *hoconReader) quoted() (string, error) {
+func (r *reader) quoted() (string, error) {
 	if strings.HasPrefix(r.text[r.at:], `"""`) {
 		return r.threeQuotes()
 	}
@@ -189,15 +189,15 @@ func (r *hoconReader) quoted() (string, error) {
 			b.WriteByte(c)
 		}
 	}
-	return "", errNoHOCON
+	return "", ErrSyntax
 }
 
 // threeQuotes reads a string of several lines. If it begins with a tilde, its lines are
 // indented like the lines around it.
-func (r *hoconReader) threeQuotes() (string, error) {
+func (r *reader) threeQuotes() (string, error) {
 	text, _, found := strings.Cut(r.text[r.at+3:], `"""`)
 	if !found {
-		return "", errNoHOCON
+		return "", ErrSyntax
 	}
 	r.at += len(text) + 6
 	lines, indented := strings.CutPrefix(text, "~\n")
