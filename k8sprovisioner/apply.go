@@ -15,7 +15,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes/scheme"
 )
 
 // Apply implements [ecp.Provisioner]. It writes the objects that differ from d, in an
@@ -242,7 +241,7 @@ func (p *Provisioner) createNamespace(ctx context.Context, f *clusterObjects, o 
 func (p *Provisioner) createAuth(ctx context.Context, f *clusterObjects) error {
 	made := new(corev1.Secret)
 	err := p.sendWrite(ctx, core(p.client).Post().Namespace(string(f.id)).Resource("secrets").
-		VersionedParams(&metav1.CreateOptions{FieldManager: fieldManager}, scheme.ParameterCodec).
+		VersionedParams(&metav1.CreateOptions{FieldManager: fieldManager}, parameterCodec).
 		Body(authSecret(f.id)), made)
 	if err != nil {
 		return err

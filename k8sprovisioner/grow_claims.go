@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 )
 
@@ -111,7 +110,7 @@ func growRequest(p *Provisioner, c *corev1.PersistentVolumeClaim, to resource.Qu
 	}
 	return core(p.client).Patch(types.MergePatchType).Namespace(c.Namespace).Resource("persistentvolumeclaims").
 		Name(c.Name).
-		VersionedParams(&metav1.PatchOptions{FieldManager: fieldManager}, scheme.ParameterCodec).Body(body)
+		VersionedParams(&metav1.PatchOptions{FieldManager: fieldManager}, parameterCodec).Body(body)
 }
 
 // capacity returns the size of a claim's volume, or an empty string if there is none yet.

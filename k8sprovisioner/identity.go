@@ -5,9 +5,9 @@ import (
 	"fmt"
 
 	"github.com/openecp/openecp/ecp"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 )
 
@@ -27,8 +27,9 @@ func (p *Provisioner) Identity(ctx context.Context) (string, error) {
 
 const asking = "ask Kubernetes which one it is"
 
-func kubeSystemUID(ctx context.Context, client kubernetes.Interface) (string, error) {
-	n, err := client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
+func kubeSystemUID(ctx context.Context, client clients) (string, error) {
+	n := new(corev1.Namespace)
+	err := core(client).Get().Resource("namespaces").Name(metav1.NamespaceSystem).Do(ctx).Into(n)
 	switch {
 	case apierrors.IsForbidden(err), apierrors.IsNotFound(err):
 		return "", &ecp.Error{Code: ecp.CodeUnsupported, Op: asking, Cause: err,
@@ -56,7 +57,11 @@ func (p *Provisioner) sameKubernetes(ctx context.Context, next *rest.Config) err
 	if is == "" {
 		return nil
 	}
-	client, err := kubernetes.NewForConfig(next)
+	var client clients
+	over, err := rest.HTTPClientFor(next)
+	if err == nil {
+		client, err = newClients(next, over)
+	}
 	if err != nil {
 		return err
 	}

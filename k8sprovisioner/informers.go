@@ -10,7 +10,6 @@ import (
 	"github.com/openecp/openecp/ecp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
 )
 
@@ -85,27 +84,27 @@ func (e *watchState) current(ctx context.Context, op string) (*informerSet, erro
 
 // informerSet is one set of informers for all objects with our label.
 type informerSet struct {
-	factory informers.SharedInformerFactory
-	caches  map[string]cache.Indexer // by kind
-	writes  *writeCache
+	informers []cache.SharedIndexInformer
+	caches    map[string]cache.Indexer // by kind
+	writes    *writeCache
 }
 
-// newInformers creates informers, which run when their factory is started. Every event
-// wakes the cluster it belongs to.
+// newInformers creates informers, which run when they are started. Every event wakes the
+// cluster it belongs to.
 func (p *Provisioner) newInformers(wake func(ecp.ID)) *informerSet {
-	f := informers.NewSharedInformerFactoryWithOptions(p.client, 0,
-		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = labelCluster }),
-		informers.WithTransform(slim))
-	s := &informerSet{factory: f, caches: map[string]cache.Indexer{}, writes: p.writes}
+	s := &informerSet{caches: map[string]cache.Indexer{}, writes: p.writes}
 	for kind, row := range kinds {
-		i := row.informer(f)
-		s.caches[kind] = i.GetIndexer()
+		of := cache.NewFilteredListWatchFromClient(row.client(p.client), row.resource, metav1.NamespaceAll,
+			func(o *metav1.ListOptions) { o.LabelSelector = labelCluster })
+		i := cache.NewSharedIndexInformer(of, row.empty(), 0,
+			cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
+		s.informers, s.caches[kind] = append(s.informers, i), i.GetIndexer()
 		_, err := i.AddEventHandler(cache.ResourceEventHandlerFuncs{
 			AddFunc:    func(o any) { wakeFor(o, wake) },
 			UpdateFunc: func(_, o any) { wakeFor(o, wake) },
 			DeleteFunc: func(o any) { s.writes.removed(kind, o); wakeFor(o, wake) },
 		})
-		err = errors.Join(err, i.SetWatchErrorHandler(func(_ *cache.Reflector, err error) {
+		err = errors.Join(err, i.SetTransform(slim), i.SetWatchErrorHandler(func(_ *cache.Reflector, err error) {
 			p.watch.requestProbe()
 			p.watch.reportFailure(ecp.MessageOf(failure("watch "+row.resource, err)))
 		}))
@@ -114,6 +113,23 @@ func (p *Provisioner) newInformers(wake func(ecp.ID)) *informerSet {
 		}
 	}
 	return s
+}
+
+// run runs the informers until ctx ends. Those that it starts are counted in group.
+func (s *informerSet) run(ctx context.Context, group *sync.WaitGroup) {
+	for _, i := range s.informers {
+		group.Go(func() { i.Run(ctx.Done()) })
+	}
+}
+
+// synced waits for the first lists of all. It returns false if ctx ends before.
+func (s *informerSet) synced(ctx context.Context) bool {
+	for _, i := range s.informers {
+		if !cache.WaitForCacheSync(ctx.Done(), i.HasSynced) {
+			return false
+		}
+	}
+	return true
 }
 
 // slim drops the managed fields, which are large, and keeps a mark of the one thing that

@@ -322,7 +322,8 @@ func (k *leaseKeeper) isFree(l *coordinationv1.Lease) bool {
 func (k *leaseKeeper) read(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
-	l, err := k.p.client.CoordinationV1().Leases(leaseNamespace).Get(ctx, k.name, metav1.GetOptions{})
+	l := new(coordinationv1.Lease)
+	err := coordination(k.p.client).Get().Namespace(leaseNamespace).Resource("leases").Name(k.name).Do(ctx).Into(l)
 	if apierrors.IsNotFound(err) {
 		k.seen = nil
 		return nil
@@ -347,15 +348,13 @@ func (k *leaseKeeper) acquire(ctx context.Context, old *coordinationv1.Lease) er
 	next := k.nextLease(old, above, began)
 	asking, cancel := context.WithTimeout(ctx, leaseTimeout)
 	defer cancel()
-	leases := k.p.client.CoordinationV1().Leases(leaseNamespace)
 	var now *coordinationv1.Lease
 	var err error
 	if old != nil {
-		now, err = leases.Update(asking, next, metav1.UpdateOptions{FieldManager: fieldManager})
-	} else if now, err = leases.Create(asking, next,
-		metav1.CreateOptions{FieldManager: fieldManager}); apierrors.IsNotFound(err) {
+		now, err = k.update(asking, next)
+	} else if now, err = k.create(asking, next); apierrors.IsNotFound(err) {
 		if err = k.makeNamespace(asking); err == nil {
-			now, err = leases.Create(asking, next, metav1.CreateOptions{FieldManager: fieldManager})
+			now, err = k.create(asking, next)
 		}
 	}
 	if err != nil {
@@ -368,6 +367,21 @@ func (k *leaseKeeper) acquire(ctx context.Context, old *coordinationv1.Lease) er
 	f.lease = ecp.Lease{Holder: holderOf(now), Epoch: epochOf(now)}
 	f.raiseEpoch = f.foundEpoch > f.lease.Epoch
 	return nil
+}
+
+func (k *leaseKeeper) create(ctx context.Context, l *coordinationv1.Lease) (*coordinationv1.Lease, error) {
+	now := new(coordinationv1.Lease)
+	err := coordination(k.p.client).Post().Namespace(leaseNamespace).Resource("leases").
+		VersionedParams(&metav1.CreateOptions{FieldManager: fieldManager}, parameterCodec).Body(l).Do(ctx).Into(now)
+	return now, err
+}
+
+// update writes the Lease as it is now; a conflict if it has another version.
+func (k *leaseKeeper) update(ctx context.Context, l *coordinationv1.Lease) (*coordinationv1.Lease, error) {
+	now := new(coordinationv1.Lease)
+	err := coordination(k.p.client).Put().Namespace(leaseNamespace).Resource("leases").Name(l.Name).
+		VersionedParams(&metav1.UpdateOptions{FieldManager: fieldManager}, parameterCodec).Body(l).Do(ctx).Into(now)
+	return now, err
 }
 
 // nextLease returns the Lease to write. Renewing keeps the epoch, unless objects carry a
@@ -402,9 +416,9 @@ func (k *leaseKeeper) nextLease(old *coordinationv1.Lease, above int64, now time
 
 // makeNamespace creates the namespace of the Lease, which rights.yaml contains, too.
 func (k *leaseKeeper) makeNamespace(ctx context.Context) error {
-	_, err := k.p.client.CoreV1().Namespaces().Create(ctx,
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: leaseNamespace}},
-		metav1.CreateOptions{FieldManager: fieldManager})
+	err := core(k.p.client).Post().Resource("namespaces").
+		VersionedParams(&metav1.CreateOptions{FieldManager: fieldManager}, parameterCodec).
+		Body(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: leaseNamespace}}).Do(ctx).Error()
 	if apierrors.IsAlreadyExists(err) {
 		return nil
 	}
@@ -438,8 +452,7 @@ func (k *leaseKeeper) releaseLease(ctx context.Context) error {
 	l := k.seen.DeepCopy()
 	nobody := ""
 	l.Spec.HolderIdentity = &nobody
-	_, err := k.p.client.CoordinationV1().Leases(leaseNamespace).Update(ctx, l,
-		metav1.UpdateOptions{FieldManager: fieldManager})
+	_, err := k.update(ctx, l)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) { // somebody has it already
 		return nil
 	}

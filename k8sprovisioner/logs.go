@@ -8,7 +8,6 @@ import (
 	"github.com/openecp/openecp/ecp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes/scheme"
 )
 
 // Logs implements [ecp.LogReader]. It returns what the container emqx of a node's pod has
@@ -27,7 +26,7 @@ func (p *Provisioner) Logs(ctx context.Context, id ecp.ID, node string, o ecp.Lo
 		return nil, unavailable(op, why)
 	}
 	body, err := core(p.client).Get().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("log").
-		VersionedParams(logOptions(o), scheme.ParameterCodec).Stream(ctx)
+		VersionedParams(logOptions(o), parameterCodec).Stream(ctx)
 	// the answer for a container that has not started yet
 	if err = failure(op, err); ecp.CodeOf(err) == ecp.CodeInvalid {
 		return nil, unavailable(op, ecp.MessageOf(err))

@@ -12,7 +12,6 @@ import (
 	"github.com/openecp/openecp/ecp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes/scheme"
 )
 
 // If a pod cannot be created, the reason is in events of the controllers. Events are read
@@ -92,7 +91,7 @@ func (p *Provisioner) warnings(ctx context.Context, id ecp.ID) ([]corev1.Event, 
 	list := new(corev1.EventList)
 	err := p.send(ctx, core(p.client).Get().Namespace(string(id)).Resource("events").
 		VersionedParams(&metav1.ListOptions{FieldSelector: "type=" + corev1.EventTypeWarning, Limit: maxEvents},
-			scheme.ParameterCodec), list)
+			parameterCodec), list)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 )
 
@@ -20,7 +19,7 @@ import (
 type Provisioner struct {
 	cfg      Config
 	api      *apiTransport
-	client   kubernetes.Interface
+	client   clients
 	podIPs   *http.Transport // to pods' own addresses
 	watch    *watchState
 	writes   *writeCache
@@ -101,9 +100,9 @@ func New(c Config) (*Provisioner, error) {
 	}
 	over := withoutLimits(c.REST)
 	err = w.use(over)
-	var client kubernetes.Interface
+	var client clients
 	if err == nil {
-		client, err = kubernetes.NewForConfigAndClient(over, &http.Client{Transport: w, Timeout: over.Timeout})
+		client, err = newClients(over, &http.Client{Transport: w, Timeout: over.Timeout})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("k8sprovisioner: use Config.REST: %w", err)

@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 )
 
@@ -69,7 +68,7 @@ func (p *Provisioner) apply(ctx context.Context, id ecp.ID, o object) (live, err
 func applying(c rest.Interface, resource string, o object) *rest.Request {
 	force := true
 	return c.Patch(types.ApplyPatchType).Resource(resource).Name(o.name).
-		VersionedParams(&metav1.PatchOptions{FieldManager: fieldManager, Force: &force}, scheme.ParameterCodec).
+		VersionedParams(&metav1.PatchOptions{FieldManager: fieldManager, Force: &force}, parameterCodec).
 		Body(o.json())
 }
 
@@ -77,7 +76,7 @@ func applying(c rest.Interface, resource string, o object) *rest.Request {
 func (p *Provisioner) create(ctx context.Context, o object) (live, error) {
 	row := kinds[o.kind]
 	r := row.client(p.client).Post().Resource(row.resource).SetHeader("Content-Type", runtime.ContentTypeJSON).
-		VersionedParams(&metav1.CreateOptions{FieldManager: fieldManager}, scheme.ParameterCodec).
+		VersionedParams(&metav1.CreateOptions{FieldManager: fieldManager}, parameterCodec).
 		Body(o.json())
 	return p.write(ctx, r, o)
 }

@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 )
 
@@ -235,7 +234,7 @@ func resizeRequest(p *Provisioner, pod *corev1.Pod, want corev1.ResourceRequirem
 	}
 	return core(p.client).Patch(types.StrategicMergePatchType).Namespace(pod.Namespace).Resource("pods").Name(pod.Name).
 		SubResource("resize").
-		VersionedParams(&metav1.PatchOptions{FieldManager: fieldManager}, scheme.ParameterCodec).Body(body)
+		VersionedParams(&metav1.PatchOptions{FieldManager: fieldManager}, parameterCodec).Body(body)
 }
 
 // resourcesOf returns the CPU and memory of EMQX's own container, with the requests that

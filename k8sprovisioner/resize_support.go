@@ -26,7 +26,7 @@ type resizeSupport struct {
 func (p *Provisioner) checkResize(ctx context.Context) {
 	for {
 		list := new(metav1.APIResourceList)
-		err := p.send(ctx, p.client.Discovery().RESTClient().Get().AbsPath("/api/v1").
+		err := p.send(ctx, core(p.client).Get().AbsPath("/api/v1").
 			SetHeader("Accept", "application/json"), list)
 		if ctx.Err() != nil {
 			return

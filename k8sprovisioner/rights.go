@@ -14,7 +14,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 )
 
@@ -29,7 +28,7 @@ type right struct {
 var (
 	listEvents = &right{"list events", "to say why Kubernetes refuses a pod", func(p *Provisioner) *rest.Request {
 		return core(p.client).Get().Namespace(nowhere).Resource("events").VersionedParams(&metav1.ListOptions{Limit: 1},
-			scheme.ParameterCodec)
+			parameterCodec)
 	}}
 	getNodes = &right{"get nodes", "to tell a dead machine from a slow one", func(p *Provisioner) *rest.Request {
 		return core(p.client).Get().Resource("nodes").Name(nowhere)
@@ -38,7 +37,7 @@ var (
 		"to see whether a full quota leaves room for a pod that takes another's place",
 		func(p *Provisioner) *rest.Request {
 			return core(p.client).Get().Namespace(nowhere).Resource("resourcequotas").
-				VersionedParams(&metav1.ListOptions{Limit: 1}, scheme.ParameterCodec)
+				VersionedParams(&metav1.ListOptions{Limit: 1}, parameterCodec)
 		}}
 	createPods = &right{"create pods", "to try without making anything whether a pod would be taken, before one " +
 		"that serves goes", func(p *Provisioner) *rest.Request {
@@ -151,7 +150,7 @@ func unauthorized(err error) bool {
 func dryRunPod(p *Provisioner, pod *corev1.Pod) *rest.Request {
 	return core(p.client).Verb(http.MethodPost).Namespace(pod.Namespace).Resource("pods").
 		VersionedParams(&metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldManager: fieldManager},
-			scheme.ParameterCodec).Body(pod)
+			parameterCodec).Body(pod)
 }
 
 // Warnings implements [ecp.Warner]. It returns what an operator should know about the

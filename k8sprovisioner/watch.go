@@ -54,25 +54,22 @@ func (p *Provisioner) awaitAnswer(ctx context.Context) bool {
 func (p *Provisioner) watchOnce(ctx context.Context, wake func(ecp.ID)) {
 	watching, stop := context.WithCancel(ctx)
 	s := p.newInformers(wake)
-	s.factory.Start(watching.Done())
-	defer s.factory.Shutdown()
-	var probing sync.WaitGroup
-	defer probing.Wait()
+	var group sync.WaitGroup
+	defer group.Wait()
 	defer stop()
-	probing.Go(func() {
+	s.run(watching, &group)
+	group.Go(func() {
 		defer stop()
 		p.probeOn(watching)
 	})
-	for _, synced := range s.factory.WaitForCacheSync(watching.Done()) {
-		if !synced {
-			return
-		}
+	if !s.synced(watching) {
+		return
 	}
 	p.watch.resume(s)
 	p.wakeAll(wake)
-	probing.Go(func() { p.checkRights(watching) })
-	probing.Go(func() { p.checkNetwork(watching) })
-	probing.Go(func() { p.checkResize(watching) })
+	group.Go(func() { p.checkRights(watching) })
+	group.Go(func() { p.checkNetwork(watching) })
+	group.Go(func() { p.checkResize(watching) })
 	<-watching.Done()
 	if ctx.Err() == nil {
 		p.wakeAll(wake) // they are not seen any more
@@ -104,7 +101,7 @@ func (p *Provisioner) probeOn(ctx context.Context) {
 func (p *Provisioner) probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	return p.client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
+	return core(p.client).Get().AbsPath("/readyz").Do(ctx).Error()
 }
 
 // suspendWatch drops the informers and records the reason.
