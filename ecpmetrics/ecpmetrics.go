@@ -1,7 +1,8 @@
 // Package ecpmetrics shows a Manager to Prometheus. [New] makes the metrics and
 // [Metrics.Run] follows the fleet's changes for them, so that a scrape asks no
-// cluster and reads nothing of the store but the pool and the quotas, however large
-// the fleet is. No metric has a label that grows with it: quotas are set one by one.
+// cluster and reads nothing of the store but the pool, the quotas and the certificates,
+// however large the fleet is. No metric has a label that grows with it: quotas and
+// certificates are set one by one.
 package ecpmetrics
 
 import (
@@ -113,6 +114,10 @@ var (
 	quotaLimit = describe("quota_connections_limit", "MQTT connections that can be booked of a quota.", "of")
 )
 
+// certificateExpiry has a label that names an entry of the catalog.
+var certificateExpiry = describe("certificate_expiry_timestamp_seconds",
+	"When a certificate of the catalog, which clusters serve, stops being valid, as seconds since 1970.", "certificate")
+
 // contestedDesc is the one metric whose label is not ours: how the programs call
 // themselves that undo what a platform was asked for.
 var contestedDesc = describe("contested_objects",
@@ -168,6 +173,17 @@ func (m *Metrics) collectQuotas(ctx context.Context, ch chan<- prometheus.Metric
 	}
 }
 
+func (m *Metrics) collectCertificates(ctx context.Context, ch chan<- prometheus.Metric) {
+	all, err := m.manager.Catalog.Certificates.List(ctx)
+	if err != nil {
+		m.failed.Add(1)
+		return
+	}
+	for _, c := range all {
+		ch <- prometheus.MustNewConstMetric(certificateExpiry, prometheus.GaugeValue, float64(c.NotAfter.Unix()), c.Name)
+	}
+}
+
 // Describe names every metric, for the registry.
 func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, c := range counters {
@@ -178,6 +194,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	}
 	ch <- quotaUsed
 	ch <- quotaLimit
+	ch <- certificateExpiry
 	ch <- contestedDesc
 	ch <- failures
 	describeAgents(ch)
@@ -204,6 +221,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 		m.failed.Add(1)
 	}
 	m.collectQuotas(ctx, ch)
+	m.collectCertificates(ctx, ch)
 	m.fleet.collect(ch)
 	ch <- prometheus.MustNewConstMetric(failures, prometheus.CounterValue, float64(m.failed.Load()))
 }

@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"crypto/tls"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
@@ -14,10 +15,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/emqxsim"
 )
 
 //go:generate go test -run TestMetricsDocument . -update
@@ -80,6 +84,9 @@ var scraped struct {
 	page, later []byte
 }
 
+// certificateEnd is when the certificate of the catalog ends.
+var certificateEnd = time.Unix(4_102_444_800, 0)
+
 func scrape(t *testing.T) (page, later []byte) {
 	t.Helper()
 	scraped.once.Do(func() {
@@ -89,6 +96,10 @@ func scrape(t *testing.T) (page, later []byte) {
 		metrics := func() []byte { return d.call(t, "GET", "/metrics", "", nil, 200).body }
 		require.Equal(t, "GET, HEAD", d.call(t, "POST", "/metrics", "", nil, 405).header.Get("Allow"))
 		d.call(t, "PATCH", "/api/v1/projects/default/default/quota", `{"connections":500000}`, nil, 200)
+		chain, key := emqxsim.SelfSigned("mqtt.example.com", time.Now().Add(-time.Hour), certificateEnd)
+		body, err := json.Marshal(map[string]string{"name": "shops", "chain": chain, "key": string(key)})
+		require.NoError(t, err)
+		d.call(t, "POST", "/api/v1/certificates", string(body), nil, 201)
 		d.exercise(t, 1)
 		first := metrics()
 		d.exercise(t, 5)
@@ -163,6 +174,7 @@ func TestMetricsCount(t *testing.T) {
 		`openecp_operation_duration_seconds_count{kind="create"} 1`,
 		`openecp_clusters{mode="hosted",state="running"} 0`,
 		`openecp_pool_clusters_used 0`,
+		`openecp_certificate_expiry_timestamp_seconds{certificate="shops"} 4.1024448e+09`,
 		`openecp_quota_connections_limit{of="default/default"} 500000`,
 		`openecp_quota_connections_used{of="default/default"} 0`,
 		`ecpd_http_requests_total{code="202",method="POST",route="/api/v1/clusters"} 1`,
