@@ -98,7 +98,7 @@ func newThreeTargets(b *testing.B, clusters int) *threeTargets {
 	ctx, cancel := context.WithCancel(b.Context())
 	done := make(chan error, 1)
 	go func() { done <- f.m.Run(ctx) }()
-	b.Cleanup(func() { cancel(); <-done })
+	b.Cleanup(func() { cancel(); require.NoError(b, <-done) })
 	for i := range clusters {
 		f.clusters = append(f.clusters, f.ask(b, fmt.Sprint("hung ", i), "third"))
 	}

@@ -46,17 +46,6 @@ func (r *rig) appliedSettings() map[string]string {
 	return out
 }
 
-// tells lets somebody change settings in EMQX's dashboard.
-func (r *rig) tells(c ecp.Cluster, set map[string]string) {
-	r.t.Helper()
-	e, err := r.sim.Endpoint(context.Background(), c.ID(), "")
-	require.NoError(r.t, err)
-	b, err := emqxv5.New(emqxv5.Config{}).Open(e)
-	require.NoError(r.t, err)
-	defer b.Close()
-	require.NoError(r.t, b.(ecp.SettingsChanger).ChangeSettings(context.Background(), set, nil))
-}
-
 // A setting that EMQX takes while it runs is in force on all nodes when the operation has ended, no node is
 // replaced for it, and a node that starts again has it. What is taken out again gets EMQX's own value.
 func TestSettingsOfARunningCluster(t *testing.T) {

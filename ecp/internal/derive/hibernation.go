@@ -51,7 +51,7 @@ func DuePower(rec ecp.ClusterRecord, op *ecp.Operation, snap Snapshot, now time.
 	due := PowerDue{Handled: last, Command: ecp.CommandStart}
 	off := rec.Spec.Hosted.Power == ecp.PowerOff
 	switch wakes := last.Equal(lastWake); {
-	case wakes && !(off && st.Asleep), !wakes && off:
+	case wakes && (!off || !st.Asleep), !wakes && off:
 		due.Command = ""
 		return due
 	case !wakes:

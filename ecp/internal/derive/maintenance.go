@@ -41,7 +41,7 @@ func ReplacesInWindows(kind ecp.OperationKind, now, back bool, before, after ecp
 	rolling := st.State == ecp.Updating || st.State == ecp.Syncing || st.Reason == ecp.ReasonUpdateFailed ||
 		st.Reason == ecp.ReasonSyncFailed
 	return (kind == ecp.OpUpdate || kind == ecp.OpRestart) && !now && !back &&
-		len(after.Spec.Hosted.Maintenance.Windows) > 0 && !(rolling && unfinished(st) && !st.InWindows)
+		len(after.Spec.Hosted.Maintenance.Windows) > 0 && (!rolling || !unfinished(st) || st.InWindows)
 }
 
 // Opens returns when the maintenance window opens that the next node waits for, while

@@ -101,7 +101,7 @@ func TestEachDueTimeIsHandledOnce(t *testing.T) {
 			if due.Command == ecp.CommandStart && !rec.Status.Sleep.Asleep {
 				t.Fatalf("at %s it wakes what a person has stopped", now)
 			}
-			switch due.Command {
+			switch due.Command { //nolint:exhaustive // a schedule has no others
 			case ecp.CommandStop:
 				rec.Status.State, rec.Spec.Hosted.Power, rec.Status.Sleep.Asleep = ecp.Stopped, ecp.PowerOff, true
 			case ecp.CommandStart:

@@ -56,9 +56,9 @@ func New(c Config) *Clusters {
 }
 
 // LogFailure logs what a pass over a cluster could not do, unless the program is ending.
-func (c *Clusters) LogFailure(ctx context.Context, doing string, id ecp.ID, err error) {
+func (m *Clusters) LogFailure(ctx context.Context, doing string, id ecp.ID, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	c.Log.WarnContext(ctx, "pass did not succeed", "doing", doing, "cluster", id, ecp.ErrorAttr(err))
+	m.Log.WarnContext(ctx, "pass did not succeed", "doing", doing, "cluster", id, ecp.ErrorAttr(err))
 }
