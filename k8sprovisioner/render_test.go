@@ -103,7 +103,8 @@ func TestGolden(t *testing.T) {
 	}
 	for name, d := range map[string]ecp.Desired{"4.4.24-rendering3": elaborate(desired("4.4.24")),
 		"5.8.9-rendering3":         elaborate(secretive(desired("5.8.9"))),
-		"5.8.9-rendering3-minimal": desired("5.8.9")} {
+		"5.8.9-rendering3-minimal": desired("5.8.9"),
+		"6.2.2-rendering3":         elaborate(secretive(desired("6.2.2")))} {
 		d.RenderVersion = 3
 		if d.Spec.Config != nil {
 			d.RunTimeConfig = map[string]string{"mqtt.max_inflight": "64"}

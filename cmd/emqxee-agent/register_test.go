@@ -18,7 +18,7 @@ import (
 // The documented order: start, then register; then status is content.
 func TestStartThenRegister(t *testing.T) {
 	t.Parallel()
-	for _, version := range []string{"4.4.24", "5.8.9"} {
+	for _, version := range []string{"4.4.24", "5.8.9", "6.2.2"} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			w, b, p := newWorld(t, nil), newBroker(t, nil, emqxsim.ClusterConfig{Version: version}, "", ""), newPlace(t)
@@ -49,7 +49,7 @@ func TestStartThenRegister(t *testing.T) {
 // broker.
 func TestShortestForm(t *testing.T) {
 	t.Parallel()
-	for _, version := range []string{"4.4.24", "5.8.9"} {
+	for _, version := range []string{"4.4.24", "5.8.9", "6.2.2"} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			n, p := newNetwork(t), newPlace(t)
@@ -113,7 +113,7 @@ func TestRegisterWithoutBroker(t *testing.T) {
 // EMQX of an open-source edition is refused, and the token stays unused.
 func TestOpenSource(t *testing.T) {
 	t.Parallel()
-	for _, version := range []string{"4.4.24", "5.8.9"} {
+	for _, version := range []string{"4.4.24", "5.8.9", "6.2.2"} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			w, p := newWorld(t, nil), newPlace(t)
