@@ -180,7 +180,8 @@ func (m *Metrics) collectCertificates(ctx context.Context, ch chan<- prometheus.
 		return
 	}
 	for _, c := range all {
-		ch <- prometheus.MustNewConstMetric(certificateExpiry, prometheus.GaugeValue, float64(c.NotAfter.Unix()), c.Name)
+		ends := float64(c.NotAfter.Unix())
+		ch <- prometheus.MustNewConstMetric(certificateExpiry, prometheus.GaugeValue, ends, c.Name)
 	}
 }
 
