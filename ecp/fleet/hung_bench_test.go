@@ -22,7 +22,7 @@ type hungPlatform struct {
 	hung atomic.Bool
 }
 
-// requestTime is what k8sprovisioner gives a request.
+// requestTime is how long a request of k8sprovisioner may take.
 const requestTime = 20 * time.Second
 
 func (h *hungPlatform) wait(ctx context.Context) error {

@@ -148,7 +148,7 @@ var Unjoined = map[ecp.Reason]bool{ecp.ReasonPartitioned: true, ecp.ReasonMember
 // NextToJoin returns the node that is restarted next so that it joins the others: where
 // nodes have never met, and for a repair. It is nil where none is to be, or not now. done
 // are those that the repair has restarted, by pod: each is, once, and the next when
-// the one before has joined. waits says what it waits for.
+// the one before has joined. waits is why none is restarted now.
 func (v View) NextToJoin(done map[string]bool) (next *ecp.NodeObservation, waits string) {
 	if v.NeverMet() {
 		n := restartOrder(v.strangers())[0]

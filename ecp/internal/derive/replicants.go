@@ -170,7 +170,7 @@ func (v View) waitsForCore(n ecp.NodeObservation) bool {
 		func(o ecp.NodeObservation) bool { return o.Role == ecp.RoleCore && o.Outdated })
 }
 
-// replicantsReplaced reports whether a change gives the replicants that stay another size.
+// replicantsReplaced reports whether the replicants that stay have another size after a change.
 func replicantsReplaced(before, after ecp.ClusterRecord) bool {
 	was, is := before.Spec.Hosted, after.Spec.Hosted
 	return was != nil && is != nil && min(was.Replicants.Nodes, is.Replicants.Nodes) > 0 &&

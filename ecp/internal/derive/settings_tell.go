@@ -187,7 +187,7 @@ func settingsRefusedByEMQX(v View) (ecp.State, ecp.Reason, string) {
 		"spec.config, or take the setting out"
 }
 
-// waitsForSettings says what stands between EMQX and the settings of the spec.
+// waitsForSettings returns why EMQX has not taken the settings of the spec yet.
 func (v View) waitsForSettings() string {
 	if t := v.Snapshot.Telling; t != nil && t.Why != "" {
 		return t.Why

@@ -27,7 +27,7 @@ const Retry = 5 * time.Second
 // limitAgents is how many agents are asked at most in one pass, one after the other.
 const limitAgents = 2
 
-// ErrOvertaken says that something else is wanted by now.
+// ErrOvertaken is returned where another command has come in between.
 var ErrOvertaken = errors.New("another command came in between")
 
 // Reconcile brings the broker of an adopted cluster to the limit that it is to
