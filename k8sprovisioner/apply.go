@@ -201,7 +201,7 @@ func (in *input) keepLive(f clusterObjects) {
 // createOnce creates the objects that are created once.
 func (p *Provisioner) createOnce(ctx context.Context, f *clusterObjects, in *input) error {
 	if f.namespace == nil {
-		o, err := newObject(kindNamespace, string(f.id), namespace(*in))
+		o, err := newObject(namespace(*in))
 		if err != nil {
 			return err
 		}

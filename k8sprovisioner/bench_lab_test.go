@@ -175,7 +175,7 @@ func bareCluster(ctx context.Context, p *Provisioner, id ecp.ID) error {
 		return err
 	}
 	f := clusterObjects{id: id}
-	ns, err := newObject(kindNamespace, string(id), namespace(in))
+	ns, err := newObject(namespace(in))
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"github.com/openecp/openecp/ecp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 )
 
 // A cluster keeps the network that it was created with: EMQX stores the names of its
@@ -143,23 +142,23 @@ func families4(in input) []env {
 }
 
 // inFamily sets the IP family of a Service to that of the nodes.
-func inFamily(s *corev1ac.ServiceSpecApplyConfiguration, in input) {
+func inFamily(s *corev1.ServiceSpec, in input) {
 	if f := in.network.IPFamily; f != "" {
-		s.WithIPFamilyPolicy(corev1.IPFamilyPolicySingleStack).WithIPFamilies(corev1.IPFamily(f))
+		s.IPFamilyPolicy, s.IPFamilies = new(corev1.IPFamilyPolicySingleStack), []corev1.IPFamily{corev1.IPFamily(f)}
 	}
 }
 
 // inFamilies puts a Service in the families that others reach EMQX in. The first is
 // never left to chance where there may be two: it cannot change later.
-func inFamilies(s *corev1ac.ServiceSpecApplyConfiguration, in input, name string) {
+func inFamilies(s *corev1.ServiceSpec, in input, name string) {
 	inFamily(s, in)
 	p := in.network.IPFamilyPolicy
 	if p != "" {
-		s.WithIPFamilyPolicy(corev1.IPFamilyPolicy(p))
+		s.IPFamilyPolicy = new(corev1.IPFamilyPolicy(p))
 	}
 	if second := otherFamily(in.network.IPFamily); second != "" &&
 		(p == ecp.RequireDualStack || p == ecp.PreferDualStack && in.completed[name]) {
-		s.WithIPFamilies(second)
+		s.IPFamilies = append(s.IPFamilies, second)
 	}
 }
 

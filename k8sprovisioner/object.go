@@ -42,11 +42,11 @@ func (o object) metadata() map[string]any {
 	return m
 }
 
-// newObject turns an apply configuration into an object with the hash of all its fields.
-// A field that is no longer rendered changes the hash, so that the object is written
-// again, and the API server removes the field.
-func newObject(kind, name string, applyConfiguration any) (object, error) {
-	o, err := decoded(kind, name, applyConfiguration)
+// newObject turns what was rendered into an object with the hash of all its fields. A field
+// that is no longer rendered changes the hash, so that the object is written again, and the
+// API server removes the field.
+func newObject(rendered live) (object, error) {
+	o, err := encoded(rendered)
 	if err != nil {
 		return o, err
 	}
@@ -55,17 +55,48 @@ func newObject(kind, name string, applyConfiguration any) (object, error) {
 	return o, nil
 }
 
-// decoded turns an apply configuration into an object without a hash.
-func decoded(kind, name string, applyConfiguration any) (object, error) {
-	b, err := json.Marshal(applyConfiguration)
+// encoded turns what was rendered into an object without a hash.
+func encoded(rendered live) (object, error) {
+	types, _, err := knownTypes.ObjectKinds(rendered)
 	if err != nil {
-		return object{}, fmt.Errorf("render %s %s: %w", kind, name, err)
+		return object{}, fmt.Errorf("render %s: %w", rendered.GetName(), err)
 	}
-	o := object{kind: kind, name: name}
-	if err := utiljson.Unmarshal(b, &o.body); err != nil {
-		return object{}, fmt.Errorf("render %s %s: %w", kind, name, err)
+	o := object{kind: types[0].Kind, name: rendered.GetName()}
+	b, err := json.Marshal(rendered)
+	if err == nil {
+		err = utiljson.Unmarshal(b, &o.body)
 	}
+	if err != nil {
+		return object{}, fmt.Errorf("render %v: %w", o, err)
+	}
+	withoutUnsaid(o.body)
+	o.body["apiVersion"], o.body["kind"] = types[0].GroupVersion().String(), o.kind
 	return o, nil
+}
+
+// withoutUnsaid removes what the Go types of Kubernetes' API write although nobody has said
+// it: a server-side apply would claim these fields. Where people choose the keys, values are
+// texts, and stay.
+func withoutUnsaid(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		if at, there := v["creationTimestamp"]; there && at == nil {
+			delete(v, "creationTimestamp")
+		}
+		if _, is := v["status"].(map[string]any); is {
+			delete(v, "status")
+		}
+		if spec, is := v["spec"].(map[string]any); is && len(spec) == 0 { // of a namespace
+			delete(v, "spec")
+		}
+		for _, inner := range v {
+			withoutUnsaid(inner)
+		}
+	case []any:
+		for _, inner := range v {
+			withoutUnsaid(inner)
+		}
+	}
 }
 
 // setHash sets the annotation with the hash.

@@ -10,7 +10,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // input contains everything that rendering reads.
@@ -105,29 +105,29 @@ func newInput(d ecp.Desired, c Config) (input, error) {
 }
 
 // resources returns a container's requests and limits.
-func resources(s ecp.Size) (*corev1ac.ResourceRequirementsApplyConfiguration, error) {
-	requests, limits := corev1.ResourceList{}, corev1.ResourceList{}
+func resources(s ecp.Size) (corev1.ResourceRequirements, error) {
+	out := corev1.ResourceRequirements{Requests: corev1.ResourceList{}, Limits: corev1.ResourceList{}}
 	for _, r := range []struct {
 		field string
 		name  corev1.ResourceName
 		value string
 		list  corev1.ResourceList
 	}{
-		{"size.cpu.request", corev1.ResourceCPU, s.CPU.Request, requests},
-		{"size.cpu.limit", corev1.ResourceCPU, s.CPU.Limit, limits},
-		{"size.memory.request", corev1.ResourceMemory, s.Memory.Request, requests},
-		{"size.memory.limit", corev1.ResourceMemory, s.Memory.Limit, limits},
+		{"size.cpu.request", corev1.ResourceCPU, s.CPU.Request, out.Requests},
+		{"size.cpu.limit", corev1.ResourceCPU, s.CPU.Limit, out.Limits},
+		{"size.memory.request", corev1.ResourceMemory, s.Memory.Request, out.Requests},
+		{"size.memory.limit", corev1.ResourceMemory, s.Memory.Limit, out.Limits},
 	} {
 		if r.value == "" {
 			continue
 		}
 		q, err := resource.ParseQuantity(r.value)
 		if err != nil {
-			return nil, invalid(r.field, "is %q, which is no quantity such as \"500m\" or \"4Gi\"", r.value)
+			return out, invalid(r.field, "is %q, which is no quantity such as \"500m\" or \"4Gi\"", r.value)
 		}
 		r.list[r.name] = q
 	}
-	return corev1ac.ResourceRequirements().WithRequests(requests).WithLimits(limits), nil
+	return out, nil
 }
 
 // renderAll renders every object. [input.since] tells the versions apart.
@@ -136,37 +136,19 @@ func renderAll(in input) ([]object, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := []struct {
-		kind, name string
-		body       any
-	}{
-		{kindNamespace, in.names.namespace(), namespace(in)},
-		{kindConfigMap, in.names.config(), configMap(in)},
-		{kindService, in.names.headless(), headless(in)},
-		{kindService, in.names.access(), access(in)},
-		{kindService, in.names.management(), management(in)},
-		{kindBudget, in.names.workload(), budget(in)},
-		{kindPolicy, in.names.workload(), policy(in)},
-		{kindStatefulSet, in.names.workload(), workload},
-	}
+	all := []live{namespace(in), configMap(in), headless(in), access(in), management(in), budget(in), policy(in),
+		workload}
 	if in.replicants {
 		r := in.ofReplicants()
 		workload, err := statefulSet(r)
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, []struct {
-			kind, name string
-			body       any
-		}{
-			{kindService, in.names.replicantHeadless(), headless(r)},
-			{kindBudget, in.names.replicants(), budget(r)},
-			{kindStatefulSet, in.names.replicants(), workload},
-		}...)
+		all = append(all, headless(r), budget(r), workload)
 	}
 	var out []object
-	for _, r := range rows {
-		o, err := newObject(r.kind, r.name, r.body)
+	for _, rendered := range all {
+		o, err := newObject(rendered)
 		if err != nil {
 			return nil, err
 		}
@@ -175,11 +157,16 @@ func renderAll(in input) ([]object, error) {
 	return out, nil
 }
 
-func namespace(in input) *corev1ac.NamespaceApplyConfiguration {
-	return corev1ac.Namespace(in.names.namespace()).
-		WithLabels(labels(in.ID)).
-		WithAnnotations(map[string]string{annotationName: in.Name, annotationProject: in.Project}).
-		WithAnnotations(networkAnnotations(in))
+// meta is the metadata of an object in the cluster's namespace.
+func meta(in input, name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Name: name, Namespace: in.names.namespace(), Labels: labels(in.ID)}
+}
+
+func namespace(in input) *corev1.Namespace {
+	annotations := map[string]string{annotationName: in.Name, annotationProject: in.Project}
+	maps.Copy(annotations, networkAnnotations(in))
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: in.names.namespace(), Labels: labels(in.ID), Annotations: annotations}}
 }
 
 // stamp returns the annotations of a StatefulSet that record what was applied.

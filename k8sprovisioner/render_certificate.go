@@ -4,7 +4,6 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
-	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 )
 
 // certificateRow is the Secret with the certificate that mqtts and wss serve. The pod
@@ -32,14 +31,13 @@ func certificateData(in input) map[string][]byte {
 // from that and not from its content.
 func (in input) servesOwn() bool { return in.Spec.Network.Certificate != "" }
 
-func certificateVolume(in input) *corev1ac.VolumeApplyConfiguration {
-	return corev1ac.Volume().WithName(volumeCertificate).WithSecret(corev1ac.SecretVolumeSource().
-		WithSecretName(certificateRow.name(in.ID)).WithDefaultMode(0o440))
+func certificateVolume(in input) corev1.Volume {
+	return secretVolume(volumeCertificate, certificateRow.name(in.ID))
 }
 
 // certificateMount mounts the whole folder: the kubelet does not renew files of a sub-path.
-func certificateMount() *corev1ac.VolumeMountApplyConfiguration {
-	return corev1ac.VolumeMount().WithName(volumeCertificate).WithMountPath(certificateDir).WithReadOnly(true)
+func certificateMount() corev1.VolumeMount {
+	return corev1.VolumeMount{Name: volumeCertificate, MountPath: certificateDir, ReadOnly: true}
 }
 
 // The files by the settings of a listener.

@@ -8,8 +8,8 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/internal/hocon"
-	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // env is one variable of the container: a value, or a key of the auth Secret.
@@ -85,12 +85,12 @@ func environ5(in input) []env {
 // configMap holds what can be changed at run time: listeners, limits, where
 // the license is. It is not part of the pod template, so that a change replaces no pod; a
 // pod that starts reads its present content. All Secrets own it, as secretRef explains.
-func configMap(in input) *corev1ac.ConfigMapApplyConfiguration {
-	cm := corev1ac.ConfigMap(in.names.config(),
-		in.names.namespace()).WithLabels(labels(in.ID)).WithData(in.major.config(in))
+func configMap(in input) *corev1.ConfigMap {
+	cm := &corev1.ConfigMap{ObjectMeta: meta(in, in.names.config()), Data: in.major.config(in)}
+	cm.Annotations = map[string]string{}
 	own := func(name, by string) {
-		cm.WithOwnerReferences(metav1ac.OwnerReference().WithAPIVersion("v1").WithKind(kindSecret).WithName(name).
-			WithUID(uid(by)))
+		cm.OwnerReferences = append(cm.OwnerReferences,
+			metav1.OwnerReference{APIVersion: "v1", Kind: kindSecret, Name: name, UID: uid(by)})
 	}
 	if in.auth != "" {
 		own(in.names.auth(), in.auth)
@@ -98,7 +98,7 @@ func configMap(in input) *corev1ac.ConfigMapApplyConfiguration {
 	for _, row := range secretRows {
 		if t, ok := in.secretRefs[row.suffix]; ok {
 			own(row.name(in.ID), t.uid)
-			cm.WithAnnotations(map[string]string{row.annotation: t.hash})
+			cm.Annotations[row.annotation] = t.hash
 		}
 	}
 	return cm

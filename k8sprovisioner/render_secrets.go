@@ -9,7 +9,6 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	corev1 "k8s.io/api/core/v1"
-	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 )
 
 // secretRow is a Secret that is rendered from what the Manager knows. Unlike the auth
@@ -79,8 +78,7 @@ func pullData(in input) map[string][]byte {
 // render returns a Secret that is wanted. Its hash is keyed, so that passwords cannot be
 // tried against it by an account that reads annotations but no Secrets.
 func (r secretRow) render(in input, key []byte) (object, error) {
-	o, err := decoded(kindSecret, r.name(in.ID), corev1ac.Secret(r.name(in.ID), in.names.namespace()).
-		WithLabels(labels(in.ID)).WithType(r.kind).WithData(r.data(in)))
+	o, err := encoded(&corev1.Secret{ObjectMeta: meta(in, r.name(in.ID)), Type: r.kind, Data: r.data(in)})
 	if err != nil {
 		return o, err
 	}

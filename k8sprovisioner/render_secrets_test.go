@@ -9,6 +9,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 )
 
 func inputOf(t testing.TB, d ecp.Desired) input {
@@ -83,7 +84,8 @@ func TestSecretHash(t *testing.T) {
 	note("other key", secretsOf(t, in, "cookie-2"))
 	in.License, in.Pull.Password = "other", "other"
 	note("other content", secretsOf(t, in, "cookie-1"))
-	unkeyed, err := newObject(kindSecret, "x", before["-pull"].body)
+	unkeyed, err := newObject(&corev1.Secret{
+		ObjectMeta: meta(in, pullRow.name(in.ID)), Type: pullRow.kind, Data: pullRow.data(in)})
 	require.NoError(t, err)
 	require.Empty(t, seen[unkeyed.hash()])
 }

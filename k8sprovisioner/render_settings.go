@@ -13,7 +13,6 @@ import (
 
 	"github.com/openecp/openecp/internal/hocon"
 	corev1 "k8s.io/api/core/v1"
-	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 )
 
 // The spec's own settings of EMQX may hold passwords: they are in a Secret. Each
@@ -91,27 +90,27 @@ func settingsVersion(in input, key []byte) string {
 }
 
 // settingsVolume renders the volume with the files for EMQX 5.
-func settingsVolume(in input) *corev1ac.VolumeApplyConfiguration {
-	s := corev1ac.SecretVolumeSource().WithSecretName(settingsRow.name(in.ID)).WithDefaultMode(0o440)
+func settingsVolume(in input) corev1.Volume {
+	v := secretVolume(volumeSettings, settingsRow.name(in.ID))
 	if len(in.Spec.Config) > 0 {
-		s.WithItems(corev1ac.KeyToPath().WithKey(in.settingsKey(keySettings)).WithPath(keySettings))
+		v.Secret.Items = append(v.Secret.Items, corev1.KeyToPath{Key: in.settingsKey(keySettings), Path: keySettings})
 	}
 	if in.readsRunTime() { // there may be none yet
-		s.WithItems(corev1ac.KeyToPath().WithKey(keyRunTime).WithPath(keyRunTime)).WithOptional(true)
+		v.Secret.Items = append(v.Secret.Items, corev1.KeyToPath{Key: keyRunTime, Path: keyRunTime})
+		v.Secret.Optional = new(true)
 	}
-	return corev1ac.Volume().WithName(volumeSettings).WithSecret(s)
+	return v
 }
 
 // settingsEnv returns the variables for EMQX 4.4. They override those of the ConfigMap.
-func settingsEnv(in input) []*corev1ac.EnvVarApplyConfiguration {
+func settingsEnv(in input) []corev1.EnvVar {
 	if in.major.configFile != "" || !settingsRow.wanted(in) {
 		return nil
 	}
-	var out []*corev1ac.EnvVarApplyConfiguration
+	var out []corev1.EnvVar
 	for _, key := range slices.Sorted(maps.Keys(in.Spec.Config)) {
 		name := envName4(key)
-		out = append(out, corev1ac.EnvVar().WithName(name).WithValueFrom(corev1ac.EnvVarSource().WithSecretKeyRef(
-			corev1ac.SecretKeySelector().WithName(settingsRow.name(in.ID)).WithKey(in.settingsKey(name)))))
+		out = append(out, secretEnv(name, settingsRow.name(in.ID), in.settingsKey(name)))
 	}
 	return out
 }

@@ -2,15 +2,14 @@ package k8sprovisioner
 
 import (
 	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/openecp/openecp/ecp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
-	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 )
 
 // user is the uid and gid of EMQX's images.
@@ -18,79 +17,81 @@ const user = 1000
 
 // statefulSet renders the nodes. Only this package replaces pods (OnDelete), and claims
 // stay when the StatefulSet is deleted or scaled.
-func statefulSet(in input) (*appsv1ac.StatefulSetApplyConfiguration, error) {
+func statefulSet(in input) (*appsv1.StatefulSet, error) {
 	pod, err := podSpec(in)
 	if err != nil {
 		return nil, err
 	}
-	object := labels(in.ID)
-	object["app.kubernetes.io/version"] = in.Image.Version
-	spec := appsv1ac.StatefulSetSpec().
-		WithReplicas(int32(in.Replicas)).
-		WithServiceName(in.headless()).
-		WithPodManagementPolicy(appsv1.ParallelPodManagement).
-		WithUpdateStrategy(appsv1ac.StatefulSetUpdateStrategy().WithType(appsv1.OnDeleteStatefulSetStrategyType)).
-		WithSelector(metav1ac.LabelSelector().WithMatchLabels(in.pods())).
-		WithTemplate(template(in).WithSpec(pod))
-	set := appsv1ac.StatefulSet(in.workload(), in.names.namespace()).WithLabels(object).WithSpec(spec)
+	set := &appsv1.StatefulSet{ObjectMeta: meta(in, in.workload()), Spec: appsv1.StatefulSetSpec{
+		Replicas:            new(int32(in.Replicas)),
+		ServiceName:         in.headless(),
+		PodManagementPolicy: appsv1.ParallelPodManagement,
+		UpdateStrategy:      appsv1.StatefulSetUpdateStrategy{Type: appsv1.OnDeleteStatefulSetStrategyType},
+		Selector:            matching(in.pods()),
+		Template:            corev1.PodTemplateSpec{ObjectMeta: podMeta(in), Spec: pod},
+	}}
+	set.Labels["app.kubernetes.io/version"] = in.Image.Version
 	if in.role == ecp.RoleReplicant {
 		return set, nil
 	}
-	spec.WithPersistentVolumeClaimRetentionPolicy(appsv1ac.StatefulSetPersistentVolumeClaimRetentionPolicy().
-		WithWhenDeleted(appsv1.RetainPersistentVolumeClaimRetentionPolicyType).
-		WithWhenScaled(appsv1.RetainPersistentVolumeClaimRetentionPolicyType)).
-		WithVolumeClaimTemplates(claimTemplate(in))
-	return set.WithAnnotations(stamp(in)), nil
+	set.Spec.PersistentVolumeClaimRetentionPolicy = &appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{
+		WhenDeleted: appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
+		WhenScaled:  appsv1.RetainPersistentVolumeClaimRetentionPolicyType,
+	}
+	set.Spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{claimTemplate(in)}
+	set.Annotations = stamp(in)
+	return set, nil
 }
 
-// template renders the pod template, with the number of requested restarts.
-func template(in input) *corev1ac.PodTemplateSpecApplyConfiguration {
-	t := corev1ac.PodTemplateSpec().WithLabels(labels(in.ID)).WithLabels(in.pods())
+// podMeta renders the metadata of the pod template, with the number of requested restarts.
+func podMeta(in input) metav1.ObjectMeta {
+	m := metav1.ObjectMeta{Labels: labels(in.ID)}
+	maps.Copy(m.Labels, in.pods())
 	if in.Restarts > 0 {
-		t.WithAnnotations(map[string]string{annotationRestarts: strconv.Itoa(in.Restarts)})
+		m.Annotations = map[string]string{annotationRestarts: strconv.Itoa(in.Restarts)}
 	}
-	return t
+	return m
 }
 
-func claimTemplate(in input) *corev1ac.PersistentVolumeClaimApplyConfiguration {
-	spec := corev1ac.PersistentVolumeClaimSpec().WithAccessModes(corev1.ReadWriteOnce).
-		WithResources(corev1ac.VolumeResourceRequirements().
-			WithRequests(corev1.ResourceList{corev1.ResourceStorage: in.storage.size}))
-	if in.storage.class != nil {
-		spec.WithStorageClassName(*in.storage.class)
+func claimTemplate(in input) corev1.PersistentVolumeClaim {
+	return corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Name: claim, Labels: labels(in.ID)},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			Resources: corev1.VolumeResourceRequirements{
+				Requests: corev1.ResourceList{corev1.ResourceStorage: in.storage.size}},
+			StorageClassName: in.storage.class,
+		},
 	}
-	// Without kind and version, which the API server leaves out of a template.
-	return new(corev1ac.PersistentVolumeClaimApplyConfiguration).WithName(claim).WithLabels(labels(in.ID)).
-		WithSpec(spec)
 }
 
-func podSpec(in input) (*corev1ac.PodSpecApplyConfiguration, error) {
+func podSpec(in input) (corev1.PodSpec, error) {
 	c, err := emqxContainer(in)
 	if err != nil {
-		return nil, err
+		return corev1.PodSpec{}, err
 	}
-	spec := corev1ac.PodSpec().
-		WithAutomountServiceAccountToken(false).
-		WithEnableServiceLinks(false). // they are named EMQX_…, which EMQX takes for settings
-		WithTerminationGracePeriodSeconds(60).
-		WithSecurityContext(corev1ac.PodSecurityContext().
-			WithRunAsNonRoot(true).WithRunAsUser(user).WithRunAsGroup(user).
-			WithFSGroup(user).WithFSGroupChangePolicy(corev1.FSGroupChangeOnRootMismatch).
-			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))).
-		WithContainers(c).
-		WithVolumes(volumes(in)...).
-		WithTopologySpreadConstraints(spread(in, corev1.LabelHostname), spread(in, corev1.LabelTopologyZone))
+	spec := corev1.PodSpec{
+		AutomountServiceAccountToken:  new(false),
+		EnableServiceLinks:            new(false), // they are named EMQX_…, which EMQX takes for settings
+		TerminationGracePeriodSeconds: new(int64(60)),
+		SecurityContext: &corev1.PodSecurityContext{
+			RunAsNonRoot: new(true), RunAsUser: new(int64(user)), RunAsGroup: new(int64(user)),
+			FSGroup: new(int64(user)), FSGroupChangePolicy: new(corev1.FSGroupChangeOnRootMismatch),
+			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		},
+		Containers: []corev1.Container{c},
+		Volumes:    volumes(in),
+		TopologySpreadConstraints: []corev1.TopologySpreadConstraint{
+			spread(in, corev1.LabelHostname), spread(in, corev1.LabelTopologyZone)},
+		NodeSelector: nodeSelector(in),
+		Affinity:     architectures(in),
+	}
 	if pullRow.wanted(in) {
-		spec.WithImagePullSecrets(corev1ac.LocalObjectReference().WithName(pullRow.name(in.ID)))
-	}
-	if s := nodeSelector(in); len(s) > 0 {
-		spec.WithNodeSelector(s)
-	}
-	if a := architectures(in); a != nil {
-		spec.WithAffinity(a)
+		spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: pullRow.name(in.ID)}}
 	}
 	for _, t := range in.Spec.Placement.Tolerations {
-		spec.WithTolerations(toleration(t))
+		spec.Tolerations = append(spec.Tolerations, corev1.Toleration{Key: t.Key,
+			Operator: corev1.TolerationOperator(t.Operator), Value: t.Value, Effect: corev1.TaintEffect(t.Effect)})
 	}
 	return spec, nil
 }
@@ -109,41 +110,24 @@ func nodeSelector(in input) map[string]string {
 
 // architectures returns the affinity to machines with the processors of the image, or nil
 // if those are not known. The placement overrides it.
-func architectures(in input) *corev1ac.AffinityApplyConfiguration {
+func architectures(in input) *corev1.Affinity {
 	if _, said := in.Spec.Placement.NodeSelector[corev1.LabelArchStable]; said || len(in.Image.Architectures) == 0 {
 		return nil
 	}
-	return corev1ac.Affinity().WithNodeAffinity(corev1ac.NodeAffinity().
-		WithRequiredDuringSchedulingIgnoredDuringExecution(corev1ac.NodeSelector().
-			WithNodeSelectorTerms(corev1ac.NodeSelectorTerm().
-				WithMatchExpressions(corev1ac.NodeSelectorRequirement().
-					WithKey(corev1.LabelArchStable).WithOperator(corev1.NodeSelectorOpIn).
-					WithValues(in.Image.Architectures...)))))
+	one := corev1.NodeSelectorRequirement{
+		Key: corev1.LabelArchStable, Operator: corev1.NodeSelectorOpIn, Values: in.Image.Architectures}
+	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+		RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+			NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchExpressions: []corev1.NodeSelectorRequirement{one}}},
+		},
+	}}
 }
 
 // spread prefers to place the nodes apart, and allows them together if there is no other
 // place.
-func spread(in input, key string) *corev1ac.TopologySpreadConstraintApplyConfiguration {
-	return corev1ac.TopologySpreadConstraint().WithMaxSkew(1).WithTopologyKey(key).
-		WithWhenUnsatisfiable(corev1.ScheduleAnyway).
-		WithLabelSelector(metav1ac.LabelSelector().WithMatchLabels(in.pods()))
-}
-
-func toleration(t ecp.Toleration) *corev1ac.TolerationApplyConfiguration {
-	out := corev1ac.Toleration()
-	if t.Key != "" {
-		out.WithKey(t.Key)
-	}
-	if t.Operator != "" {
-		out.WithOperator(corev1.TolerationOperator(t.Operator))
-	}
-	if t.Value != "" {
-		out.WithValue(t.Value)
-	}
-	if t.Effect != "" {
-		out.WithEffect(corev1.TaintEffect(t.Effect))
-	}
-	return out
+func spread(in input, key string) corev1.TopologySpreadConstraint {
+	return corev1.TopologySpreadConstraint{MaxSkew: 1, TopologyKey: key, WhenUnsatisfiable: corev1.ScheduleAnyway,
+		LabelSelector: matching(in.pods())}
 }
 
 // Volumes of the pod beside its claim.
@@ -157,20 +141,19 @@ const (
 	volumeCertificate = "certificate"
 )
 
-func volumes(in input) []*corev1ac.VolumeApplyConfiguration {
-	out := []*corev1ac.VolumeApplyConfiguration{
-		corev1ac.Volume().WithName(volumeLog).WithEmptyDir(corev1ac.EmptyDirVolumeSource()),
-		corev1ac.Volume().WithName(volumeAuth).WithSecret(corev1ac.SecretVolumeSource().
-			WithSecretName(in.names.auth()).WithDefaultMode(0o440).
-			WithItems(corev1ac.KeyToPath().WithKey(keyBootstrap).WithPath(keyBootstrap))),
-	}
+func volumes(in input) []corev1.Volume {
+	auth := secretVolume(volumeAuth, in.names.auth())
+	auth.Secret.Items = []corev1.KeyToPath{{Key: keyBootstrap, Path: keyBootstrap}}
+	out := []corev1.Volume{emptyVolume(volumeLog), auth}
 	if in.major.configFile != "" {
-		out = append(out, corev1ac.Volume().WithName(volumeConfig).
-			WithConfigMap(corev1ac.ConfigMapVolumeSource().WithName(in.names.config()).WithDefaultMode(0o444)))
+		out = append(out, corev1.Volume{Name: volumeConfig, VolumeSource: corev1.VolumeSource{
+			ConfigMap: &corev1.ConfigMapVolumeSource{
+				LocalObjectReference: corev1.LocalObjectReference{Name: in.names.config()},
+				DefaultMode:          new(int32(0o444)),
+			}}})
 	}
 	if licenseRow.wanted(in) {
-		out = append(out, corev1ac.Volume().WithName(volumeLicense).
-			WithSecret(corev1ac.SecretVolumeSource().WithSecretName(licenseRow.name(in.ID)).WithDefaultMode(0o440)))
+		out = append(out, secretVolume(volumeLicense, licenseRow.name(in.ID)))
 	}
 	if in.readsRunTime() || in.major.configFile != "" && settingsRow.wanted(in) {
 		out = append(out, settingsVolume(in))
@@ -179,26 +162,36 @@ func volumes(in input) []*corev1ac.VolumeApplyConfiguration {
 		out = append(out, certificateVolume(in))
 	}
 	if in.role == ecp.RoleReplicant {
-		out = append(out, corev1ac.Volume().WithName(claim).WithEmptyDir(corev1ac.EmptyDirVolumeSource()))
+		out = append(out, emptyVolume(claim))
 	}
 	return out
 }
 
-func mounts(in input) []*corev1ac.VolumeMountApplyConfiguration {
-	out := []*corev1ac.VolumeMountApplyConfiguration{
-		corev1ac.VolumeMount().WithName(claim).WithMountPath("/opt/emqx/data"),
-		corev1ac.VolumeMount().WithName(volumeLog).WithMountPath("/opt/emqx/log"),
-		corev1ac.VolumeMount().WithName(volumeAuth).WithMountPath(bootstrapDir).WithReadOnly(true),
+func emptyVolume(name string) corev1.Volume {
+	return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}
+}
+
+// secretVolume renders a volume with the keys of a Secret, which EMQX's group may read.
+func secretVolume(name, secret string) corev1.Volume {
+	return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{
+		Secret: &corev1.SecretVolumeSource{SecretName: secret, DefaultMode: new(int32(0o440))}}}
+}
+
+func mounts(in input) []corev1.VolumeMount {
+	out := []corev1.VolumeMount{
+		{Name: claim, MountPath: "/opt/emqx/data"},
+		{Name: volumeLog, MountPath: "/opt/emqx/log"},
+		{Name: volumeAuth, MountPath: bootstrapDir, ReadOnly: true},
 	}
 	if f := in.major.configFile; f != "" {
-		out = append(out, corev1ac.VolumeMount().WithName(volumeConfig).WithMountPath("/opt/emqx/etc/"+f).
-			WithSubPath(f).WithReadOnly(true))
+		out = append(out, corev1.VolumeMount{
+			Name: volumeConfig, MountPath: "/opt/emqx/etc/" + f, SubPath: f, ReadOnly: true})
 	}
 	if licenseRow.wanted(in) { // the whole folder: the kubelet follows changes of it, not of a sub-path
-		out = append(out, corev1ac.VolumeMount().WithName(volumeLicense).WithMountPath(licenseDir).WithReadOnly(true))
+		out = append(out, corev1.VolumeMount{Name: volumeLicense, MountPath: licenseDir, ReadOnly: true})
 	}
 	if in.readsRunTime() || in.major.configFile != "" && settingsRow.wanted(in) {
-		out = append(out, corev1ac.VolumeMount().WithName(volumeSettings).WithMountPath(settingsDir).WithReadOnly(true))
+		out = append(out, corev1.VolumeMount{Name: volumeSettings, MountPath: settingsDir, ReadOnly: true})
 	}
 	if in.servesOwn() {
 		out = append(out, certificateMount())
@@ -206,29 +199,31 @@ func mounts(in input) []*corev1ac.VolumeMountApplyConfiguration {
 	return out
 }
 
-func emqxContainer(in input) (*corev1ac.ContainerApplyConfiguration, error) {
+func emqxContainer(in input) (corev1.Container, error) {
 	res, err := resources(in.Size)
 	if err != nil {
-		return nil, err
+		return corev1.Container{}, err
 	}
-	c := corev1ac.Container().WithName(container).WithImage(in.Image.Reference).
-		WithImagePullPolicy(corev1.PullIfNotPresent).
-		WithPorts(containerPorts(in)...).
-		WithEnv(environment(in)...).
-		WithResources(res).
-		WithVolumeMounts(mounts(in)...).
-		WithSecurityContext(corev1ac.SecurityContext().WithAllowPrivilegeEscalation(false).
-			WithCapabilities(corev1ac.Capabilities().WithDrop("ALL"))).
-		// A node with much data takes minutes to load it.
-		WithStartupProbe(probe(in, in.major.status).WithPeriodSeconds(5).WithTimeoutSeconds(5).
-			WithFailureThreshold(180)).
-		WithReadinessProbe(readiness(in)).
-		// A restart drops every client: only what has been dead for minutes is restarted.
-		WithLivenessProbe(probe(in, in.major.status).WithPeriodSeconds(30).WithTimeoutSeconds(25).
-			WithFailureThreshold(6))
+	c := corev1.Container{
+		Name: container, Image: in.Image.Reference, ImagePullPolicy: corev1.PullIfNotPresent,
+		Ports: containerPorts(in), Env: environment(in), Resources: res, VolumeMounts: mounts(in),
+		SecurityContext: &corev1.SecurityContext{
+			AllowPrivilegeEscalation: new(false),
+			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		},
+		StartupProbe:   probe(in, in.major.status),
+		ReadinessProbe: readiness(in),
+		LivenessProbe:  probe(in, in.major.status),
+	}
+	// A node with much data takes minutes to load it.
+	p := c.StartupProbe
+	p.PeriodSeconds, p.TimeoutSeconds, p.FailureThreshold = 5, 5, 180
+	// A restart drops every client: only what has been dead for minutes is restarted.
+	p = c.LivenessProbe
+	p.PeriodSeconds, p.TimeoutSeconds, p.FailureThreshold = 30, 25, 6
 	if in.major.configFile == "" {
-		c.WithEnvFrom(corev1ac.EnvFromSource().
-			WithConfigMapRef(corev1ac.ConfigMapEnvSource().WithName(in.names.config())))
+		c.EnvFrom = []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{
+			LocalObjectReference: corev1.LocalObjectReference{Name: in.names.config()}}}}
 	}
 	return c, nil
 }
@@ -242,49 +237,51 @@ func emqxContainer(in input) (*corev1ac.ContainerApplyConfiguration, error) {
 // the image is relied on; docs/operations.md says what is not caught, and why there
 // is neither a readiness gate nor a program for it. It is not ready 16 s after it has stopped answering, as
 // before: evacuations count on less than 20 s.
-func readiness(in input) *corev1ac.ProbeApplyConfiguration {
+func readiness(in input) *corev1.Probe {
 	p := probe(in, in.major.ready(in.version))
 	if !in.since(steadyNodes) {
-		return p.WithPeriodSeconds(5).WithTimeoutSeconds(5).WithFailureThreshold(3)
+		p.PeriodSeconds, p.TimeoutSeconds, p.FailureThreshold = 5, 5, 3
+		return p
 	}
-	return p.WithPeriodSeconds(2).WithTimeoutSeconds(2).WithSuccessThreshold(6).WithFailureThreshold(8)
+	p.PeriodSeconds, p.TimeoutSeconds, p.SuccessThreshold, p.FailureThreshold = 2, 2, 6, 8
+	return p
 }
 
-func probe(in input, path string) *corev1ac.ProbeApplyConfiguration {
-	return corev1ac.Probe().WithHTTPGet(corev1ac.HTTPGetAction().
-		WithPath(path).WithPort(intstr.FromInt32(int32(in.major.api))).WithScheme(corev1.URISchemeHTTP))
+func probe(in input, path string) *corev1.Probe {
+	return &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
+		Path: path, Port: intstr.FromInt32(int32(in.major.api)), Scheme: corev1.URISchemeHTTP}}}
 }
 
-func containerPorts(in input) []*corev1ac.ContainerPortApplyConfiguration {
-	var all []port
+func containerPorts(in input) (out []corev1.ContainerPort) {
+	add := func(name string, number int) {
+		out = append(out, corev1.ContainerPort{Name: name, ContainerPort: int32(number), Protocol: corev1.ProtocolTCP})
+	}
 	for _, p := range mqttPorts {
-		all = append(all, port{p.name, p.protocol.ContainerPort()})
+		add(p.name, p.protocol.ContainerPort())
 	}
-	all = append(append(all, in.major.management...), peerPorts[1:3]...)
-	out := make([]*corev1ac.ContainerPortApplyConfiguration, len(all))
-	for i, p := range all {
-		out[i] = corev1ac.ContainerPort().WithName(p.name).WithContainerPort(int32(p.number)).
-			WithProtocol(corev1.ProtocolTCP)
+	for _, p := range slices.Concat(in.major.management, peerPorts[1:3]) {
+		add(p.name, p.number)
 	}
 	return out
 }
 
 // environment returns the variables that never change while a node lives, since they
 // override everything that is set at run time.
-func environment(in input) []*corev1ac.EnvVarApplyConfiguration {
-	out := []*corev1ac.EnvVarApplyConfiguration{
-		corev1ac.EnvVar().WithName("POD_NAME").WithValueFrom(corev1ac.EnvVarSource().
-			WithFieldRef(corev1ac.ObjectFieldSelector().WithAPIVersion("v1").WithFieldPath("metadata.name"))),
-	}
+func environment(in input) []corev1.EnvVar {
+	out := []corev1.EnvVar{{Name: "POD_NAME", ValueFrom: &corev1.EnvVarSource{
+		FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "metadata.name"}}}}
 	for _, e := range append(in.major.environ(in), certificateEnv(in)...) {
-		v := corev1ac.EnvVar().WithName(e.name)
 		if e.secret == "" {
-			v.WithValue(e.value)
+			out = append(out, corev1.EnvVar{Name: e.name, Value: e.value})
 		} else {
-			v.WithValueFrom(corev1ac.EnvVarSource().WithSecretKeyRef(
-				corev1ac.SecretKeySelector().WithName(in.names.auth()).WithKey(e.secret)))
+			out = append(out, secretEnv(e.name, in.names.auth(), e.secret))
 		}
-		out = append(out, v)
 	}
 	return append(out, settingsEnv(in)...)
+}
+
+// secretEnv renders a variable with the value of a Secret's key.
+func secretEnv(name, secret, key string) corev1.EnvVar {
+	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
+		LocalObjectReference: corev1.LocalObjectReference{Name: secret}, Key: key}}}
 }
