@@ -21,7 +21,7 @@ var testKit = []string{"ecp", "ecp/change", "ecp/tenancy", "ecp/agents", "ecp/lo
 var public = []string{
 	"ecp", "ecp/change", "ecp/catalog", "ecp/tenancy", "ecp/monitor", "ecp/agents", "ecp/logs", "ecp/access",
 	"ecp/fleet", "ecp/memstore", "ecp/ecptest", "emqxv4", "emqxv5", "k8sprovisioner", "agentproto", "adopt",
-	"emqxsim", "sqlstore", "argon2id", "proxy", "httpapi", "ecpmetrics",
+	"emqxsim", "sqlstore", "argon2id", "proxy", "httpapi", "ecpmetrics", "client",
 }
 
 // layers is the table of docs/architecture.md. The first row that matches a
@@ -111,6 +111,11 @@ var layers = []layer{
 	{pkg: "ecpmetrics", code: []string{"ecp", "ecp/agents", "ecp/monitor", "ecp/fleet"},
 		tests: []string{"emqxv4", "emqxv5"}},
 
+	// The client of the API, and the command line on it, have the words of ecp and nothing
+	// of the server.
+	{pkg: "client", code: []string{"ecp"}},
+	{pkg: "cmd/ecpctl", code: []string{"client", "ecp", "internal/atomicfile"}},
+
 	// Programs wire parts together; nobody imports them.
 	{pkg: "cmd/...", code: append([]string{"internal/atomicfile", "internal/emqxlog", "internal/agent",
 		"internal/agent/..."}, public...)},
@@ -150,8 +155,8 @@ var outsides = []outside{
 	{prefix: "k8s.io", code: []string{"k8sprovisioner", "internal/kubelab/podsim", "internal/kubelab/podexec",
 		"internal/kubelab/emqxpod", "internal/kubelab/cmd/..."},
 		why: "the Kubernetes API"},
-	{prefix: "github.com/hashicorp/go-retryablehttp", code: []string{"internal/emqxhttp"},
-		why: "retries of idempotent calls to a broker"},
+	{prefix: "github.com/hashicorp/go-retryablehttp", code: []string{"internal/emqxhttp", "client"},
+		why: "retries of idempotent calls to a broker, and to the API"},
 	{prefix: "github.com/cenkalti/backoff/v4", code: []string{"agentproto"},
 		why: "reconnecting with jitter"},
 	{prefix: "github.com/coder/websocket", code: []string{"agentproto"},
