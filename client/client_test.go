@@ -47,7 +47,7 @@ func problem(w http.ResponseWriter, status int, code ecp.Code, detail string) {
 }
 
 func TestServerAddress(t *testing.T) {
-	for _, bad := range []string{"", "ecp.example.com", "ftp://x", "https://", "http://user:" + secret + "@x", 
+	for _, bad := range []string{"", "ecp.example.com", "ftp://x", "https://", "http://user:" + secret + "@x",
 		"http://x?y", "http://x#y"} {
 		_, err := client.New(client.Config{Server: bad})
 		require.Error(t, err, bad)
@@ -228,12 +228,14 @@ func TestEvents(t *testing.T) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		switch n {
 		case 1: // the second event is cut short
-			_, _ = io.WriteString(w, "retry: 2000\nid: 7\n\n:\n\nid: 8\nevent: cluster\ndata: {\"kind\":\"cluster\",\"key\":\"x\"}\n\n"+
+			_, _ = io.WriteString(w, "retry: 2000\nid: 7\n\n:\n\nid: 8\n"+
+				"event: cluster\ndata: {\"kind\":\"cluster\",\"key\":\"x\"}\n\n"+
 				"id: 9\nevent: cluster\ndata: {\"ki")
 		case 2:
 			_, _ = io.WriteString(w, "id: 8\n\nid: 9\ndata: {\"kind\":\"cluster\",\ndata: \"key\":\"y\"}\n\n")
 		case 3:
-			_, _ = io.WriteString(w, "id: 9\n\nevent: problem\ndata: {\"status\":503,\"code\":\"unavailable\",\"detail\":\"ends\"}\n\n")
+			_, _ = io.WriteString(w, "id: 9\n\nevent: problem\n"+
+				"data: {\"status\":503,\"code\":\"unavailable\",\"detail\":\"ends\"}\n\n")
 		}
 	})
 	var got []string
