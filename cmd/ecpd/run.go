@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -108,5 +109,6 @@ func (d *daemon) announce(ctx context.Context, stdout io.Writer) error {
 		return fmt.Errorf("print the ready line: %w", err)
 	}
 	d.tell(ctx, notifyReady, "serving on "+d.servers[0].url())
+	debug.FreeOSMemory() // a start takes as much again as peace does: the API's document, templates, tables
 	return nil
 }
