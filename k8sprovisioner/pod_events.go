@@ -17,8 +17,9 @@ import (
 // If a pod cannot be created, the reason is in events of the controllers. Events are read
 // only while a pod is missing or does not start, so that a fleet that runs costs nothing.
 const (
-	eventsAfter = 3 * time.Second  // a pod that is being created needs no explanation
-	eventsEvery = 10 * time.Second // between two reads for one cluster
+	missingAfter = 3 * time.Second  // without a pod that is wanted; only events tell who refused it
+	pendingAfter = 10 * time.Second // with pods that do not start: their own status tells most reasons
+	eventsEvery  = 10 * time.Second // between two reads for one cluster
 	// refusalMaxAge is the age from which a refusal is no news any more: longer than
 	// the longest pause of the StatefulSet controller between two attempts.
 	refusalMaxAge = 20 * time.Minute
@@ -46,7 +47,11 @@ func (p *Provisioner) addPodEvents(ctx context.Context, f clusterObjects, o *ecp
 		}
 		h = m.eventHints
 	})
-	if !h.since.IsZero() && now.Sub(h.since) >= eventsAfter && now.Sub(h.asked) >= eventsEvery &&
+	after := pendingAfter
+	if len(missing) > 0 {
+		after = missingAfter
+	}
+	if !h.since.IsZero() && now.Sub(h.since) >= after && now.Sub(h.asked) >= eventsEvery &&
 		!p.rights.lacks(listEvents) {
 		h.asked = now
 		if notes, err := p.warnings(ctx, f.id); err == nil {
