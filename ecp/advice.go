@@ -57,8 +57,10 @@ var advice = map[Reason]string{
 		"clients may move",
 	ReasonMQTTUnanswered: "see the log of the nodes: none takes an MQTT client, though all are ready; a restart, " +
 		"if nothing else helps",
-	ReasonSettingsDiffer: "put the value into the cluster's config if it is meant, or set it back in the dashboard",
-	ReasonSettingsLinger: "set it back in the dashboard if it is not meant any more: EMQX keeps it itself",
+	ReasonSettingsDiffer: "read the values (GET …/settings/drift), then take over into the spec what is meant, and " +
+		"put back what is not",
+	ReasonSettingsLinger: "EMQX keeps it itself: read the values (GET …/settings/drift), then take over into the " +
+		"spec what is meant, and put back what is not",
 	ReasonLimitDiffers: "EMQX does not take the booked connections, in the words of the message: change the number, " +
 		"or the license; it is tried again every minute",
 	ReasonForeignMember: "repair removes members that have stopped; one that runs is let go by hand, at the broker",

@@ -5,8 +5,8 @@ import (
 )
 
 // Command is something that can be asked of a cluster: [Start], [Stop], [Restart],
-// [Update], [Repair], [TakeOver], [PutBack], [Transfer] or [Delete]. The Manager
-// refuses any other implementation.
+// [Update], [EndDrift], [Repair], [TakeOver], [PutBack], [Transfer] or [Delete]. The
+// Manager refuses any other implementation.
 type Command interface{ Kind() CommandKind }
 
 // CommandKind names a command in tables, errors and operations.
@@ -66,6 +66,17 @@ type Update struct {
 	IfRevision int64
 }
 
+// EndDrift ends the difference between the settings of a hosted cluster's spec and those that its EMQX runs with, see
+// [SettingsDrift]. It is an update: legal where that is, with its operation and its steps.
+type EndDrift struct {
+	// Keys are those of [SettingDrift.Key], or of the spec's config; none means all for which it can be done.
+	Keys []string
+	// TakeOver puts the values that EMQX has into the spec. False means that EMQX is told those of the spec again, and
+	// gets its own value of what the spec does not have; only settings that EMQX takes while it runs can be told.
+	TakeOver   bool
+	IfRevision int64
+}
+
 // Repair applies the spec again and accepts what was lost. Force deletes the pods whose
 // machines do not answer now, although EMQX may still run there and use their volumes.
 type Repair struct {
@@ -105,6 +116,9 @@ func (Restart) Kind() CommandKind { return CommandRestart }
 
 // Kind names the command.
 func (Update) Kind() CommandKind { return CommandUpdate }
+
+// Kind names the command.
+func (EndDrift) Kind() CommandKind { return CommandUpdate }
 
 // Kind names the command.
 func (Repair) Kind() CommandKind { return CommandRepair }

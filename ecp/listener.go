@@ -107,3 +107,54 @@ type SettingsChanger interface {
 	// which may repeat values, and then nothing has changed. Doing it again is harmless.
 	ChangeSettings(ctx context.Context, set map[string]string, reset []string) error
 }
+
+// SettingsDrift is how the settings that the nodes of a cluster run with differ from those that are asked for.
+type SettingsDrift struct {
+	Settings []SettingDrift `json:"settings"` // by key
+	// Unanswered are the nodes that were asked and did not answer: what they have is not known.
+	Unanswered []string `json:"unanswered"`
+	// Changing reports that an operation runs: nodes may differ until it has ended.
+	Changing bool `json:"changing"`
+}
+
+// SettingDrift is a setting that nodes have another value of than asked for.
+type SettingDrift struct {
+	Key  string    `json:"key"` // the whole key of one value
+	Kind DriftKind `json:"kind"`
+	// Source is what asks for it: the key in [HostedSpec.Config] that it is, or is part of; "openecp" where OpenECP
+	// writes it by itself into the file that nodes start with; empty where nothing does.
+	Source string `json:"source,omitempty"`
+	// Wanted is the value that is asked for; nil where none is, and where Secret.
+	Wanted *string         `json:"wanted,omitempty"`
+	Nodes  []SettingOnNode `json:"nodes"` // every node that answered, by name
+	// Secret reports that the value may be a secret: none is shown.
+	Secret bool `json:"secret"`
+	// NoPutBack and NoTakeOver are why [EndDrift] cannot end it in that way; empty means it can.
+	NoPutBack  string `json:"noPutBack,omitempty"`
+	NoTakeOver string `json:"noTakeOver,omitempty"`
+}
+
+// SettingOnNode is what one node has of a setting.
+type SettingOnNode struct {
+	Node    string  `json:"node"`            // its pod
+	Value   *string `json:"value,omitempty"` // nil where it does not tell, and where it may be a secret
+	Differs bool    `json:"differs"`
+}
+
+// DriftKind is how a setting differs.
+type DriftKind string
+
+// The kinds.
+const (
+	// DriftDiffers: it is asked for, and EMQX has another value.
+	DriftDiffers DriftKind = "differs"
+	// DriftLingers: it is not asked for any more, and EMQX still has that value.
+	DriftLingers DriftKind = "lingers"
+	// DriftMayLinger is the same, where that may be EMQX's own value, too.
+	DriftMayLinger DriftKind = "mayLinger"
+	// DriftUnasked: nobody asks for it, and EMQX has another value than its own.
+	DriftUnasked DriftKind = "unasked"
+)
+
+// SourceOpenECP is the [SettingDrift.Source] of what OpenECP writes by itself.
+const SourceOpenECP = "openecp"

@@ -44,6 +44,19 @@ func (a *api) brokerRoutes() {
 	connectors.parameters, connectors.success = listParameters(), returns[page[connectorView]](http.StatusOK)
 	a.json(connectors, brokerList(a, "connectors:", a.manager.Monitor.Integrations, viewConnector))
 
+	drift := ask("settings/drift", "getSettingsDrift",
+		"Ask the nodes of a hosted cluster which settings they run with in another way than asked for")
+	drift.description = driftText
+	drift.success = returns[ecp.SettingsDrift](http.StatusOK)
+	a.json(drift, func(ctx context.Context, r *http.Request, _ body) (success, error) {
+		c, p := a.cluster(r)
+		if p != nil {
+			return success{}, p
+		}
+		found, err := a.manager.SettingsDrift(ctx, c.ID())
+		return success{status: http.StatusOK, body: found}, err
+	})
+
 	metrics := ask("metrics", "getMetrics", "Ask a cluster's broker for its metrics, in Prometheus' text format")
 	metrics.description += " The answer is passed on as it comes; where it cannot be read to its end, the " +
 		"connection is cut."
@@ -71,6 +84,13 @@ const (
 const brokerText = "The broker is asked now, one node after the other until one answers, for 20 seconds at most. " +
 	"409: no node runs in the cluster's state. 422: its version, edition or license has no such call. 403 may also " +
 	"say that the broker refuses the credentials that are kept for it. 503: no node answers; it says why."
+
+const driftText = "Every node that is ready is asked now, and nothing is kept. `differs`: the setting is asked for, " +
+	"by spec.config or by OpenECP itself, and EMQX has another value. `lingers`: it is not asked for any more, and " +
+	"EMQX still has that value; `mayLinger`: that may be EMQX's own. `unasked`: nobody asks for it, and EMQX has " +
+	"another value than its own. Values that may be secrets are left out. 409: no node can be asked in the cluster's " +
+	"state. 422: EMQX 4.4 cannot be asked; an adopted cluster has no settings that are asked for. 503: no node " +
+	"answers; it says why."
 
 // stats answers with the present figures and, if asked for, with those of the past.
 func (a *api) stats(ctx context.Context, r *http.Request, _ body) (success, error) {

@@ -53,6 +53,10 @@ var verbs = []verb{
 		schemaOf[connectionsBody], specCommand[connectionsBody]("")},
 	{"image", "Change to another image, and so to another version", `{"image":null}`,
 		schemaOf[imageBody], specCommand[imageBody]("")},
+	{"settings/put-back", "Tell EMQX the settings of the spec again that were changed in it; no node is replaced", "",
+		schemaOf[driftBody], driftCommand(false)},
+	{"settings/take-over", "Put the settings into the spec that EMQX runs with, as a change of it", "",
+		schemaOf[driftBody], driftCommand(true)},
 	{"network", "Change how clients reach the cluster; a merge patch of the spec's network", `{"network":null}`,
 		schemaOf[ecp.Network], specCommand[ecp.Network]("network")},
 }
@@ -60,6 +64,17 @@ var verbs = []verb{
 // mayWait are the verbs for which nodes may be replaced, which waits for a maintenance
 // window.
 var mayWait = map[string]bool{"restart": true, "resize": true, "connections": true, "image": true}
+
+type driftBody struct {
+	Keys []string `json:"keys" required:"false" maxItems:"1000" doc:"keys of GET .../settings/drift, or of spec.config; left out: all for which it can be done, and the plan says which are left"`
+}
+
+func driftCommand(takeOver bool) func(body, int64) (ecp.Command, error) {
+	return func(raw body, revision int64) (ecp.Command, error) {
+		b, err := decode[driftBody](raw)
+		return ecp.EndDrift{Keys: b.Keys, TakeOver: takeOver, IfRevision: revision}, err
+	}
+}
 
 type transferBody struct {
 	Project string `json:"project" required:"true" doc:"where to, org/project"`
@@ -155,11 +170,11 @@ func (a *api) commandRoutes() {
 
 // operationID names the operation in the document.
 func (v verb) operationID() string {
-	first, more, _ := strings.Cut(v.name, "-")
-	if more != "" {
-		more = strings.ToUpper(more[:1]) + more[1:]
+	words := strings.FieldsFunc(v.name, func(r rune) bool { return r == '-' || r == '/' })
+	for i, word := range words[1:] {
+		words[i+1] = strings.ToUpper(word[:1]) + word[1:]
 	}
-	return first + more + "Cluster"
+	return strings.Join(words, "") + "Cluster"
 }
 
 // asAsked makes an error point into the body of the verb, not into the patch that was made
@@ -168,7 +183,7 @@ func (v verb) asAsked(err error) error {
 	switch v.name {
 	case "network":
 		return within("spec.network", within("spec.network.", err))
-	case "transfer":
+	case "transfer", "settings/put-back", "settings/take-over":
 		return err
 	}
 	return within("spec.", err)

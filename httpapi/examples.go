@@ -94,6 +94,8 @@ var requestExamples = map[string][]example{
 		"type": "NodePort", "listeners": []object{{"protocol": "mqtt", "port": 1883}},
 		"annotations": object{"example.com/team": "shops"}, "loadBalancerClass": "",
 	}}},
+	"settingsPutBackCluster":  {{"one setting", object{"keys": []string{"mqtt.max_packet_size"}}}},
+	"settingsTakeOverCluster": {{"one setting", object{"keys": []string{"mqtt.max_packet_size"}}}},
 	"takeOverUnrecorded": {{"take over", object{
 		"name": "orders", "project": exampleProject, "config": object{"exhook.servers": "[]"},
 	}}},

@@ -18,8 +18,9 @@ var needs = map[string]ecp.Right{
 	"createCluster": ecp.RightWrite, "updateCluster": ecp.RightWrite, "deleteCluster": ecp.RightWrite,
 	"startCluster": ecp.RightWrite, "stopCluster": ecp.RightWrite, "restartCluster": ecp.RightWrite,
 	"repairCluster": ecp.RightWrite, "takeOverCluster": ecp.RightWrite, "putBackCluster": ecp.RightWrite,
-	"transferCluster": ecp.RightWrite,
-	"scaleCluster":    ecp.RightWrite, "resizeCluster": ecp.RightWrite, "connectionsCluster": ecp.RightWrite,
+	"transferCluster": ecp.RightWrite, "settingsPutBackCluster": ecp.RightWrite,
+	"settingsTakeOverCluster": ecp.RightWrite, "getSettingsDrift": ecp.RightRead,
+	"scaleCluster": ecp.RightWrite, "resizeCluster": ecp.RightWrite, "connectionsCluster": ecp.RightWrite,
 	"imageCluster": ecp.RightWrite, "networkCluster": ecp.RightWrite, "cancelOperation": ecp.RightWrite,
 
 	"setupCluster": ecp.RightWrite, "listRegistrations": ecp.RightWrite, "deleteRegistration": ecp.RightWrite,

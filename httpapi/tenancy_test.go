@@ -47,6 +47,7 @@ var rightsTable = map[string]string{
 	"createCluster": "yyydhhh", "updateCluster": "yyydhhh", "deleteCluster": "yyydhhh",
 	"startCluster": "yyydhhh", "stopCluster": "yyydhhh", "restartCluster": "yyydhhh", "repairCluster": "yyydhhh",
 	"takeOverCluster": "yyydhhh", "putBackCluster": "yyydhhh", "transferCluster": "yyydhhh",
+	"settingsPutBackCluster": "yyydhhh", "settingsTakeOverCluster": "yyydhhh", "getSettingsDrift": "yyyyhhh",
 	"scaleCluster": "yyydhhh", "resizeCluster": "yyydhhh", "connectionsCluster": "yyydhhh", "imageCluster": "yyydhhh",
 	"networkCluster": "yyydhhh", "cancelOperation": "yyydhhh",
 

@@ -143,6 +143,13 @@ type WantLicense struct {
 type WantSettings struct {
 	// InForce are some of the settings, as a tree.
 	InForce map[string]any
+	// Change are settings of InForce with other values than those, which nobody sets. If it is nil, brokers need not
+	// implement [ecp.SettingsChanger].
+	Change map[string]string
+	// Refused are settings that the broker refuses.
+	Refused map[string]string
+	// OpenOther returns ways to two nodes of one cluster.
+	OpenOther func(t *testing.T) (one, other ecp.Endpoint)
 }
 
 // WantMetrics are the metrics of the cluster.
@@ -243,6 +250,7 @@ var adapterCases = []adapterCase{
 	{"members come and go, and the one that answers stays", testMembers},
 	{"a listener may be stopped and started twice", testListener},
 	{"a listener's change is in force on every node", testLaggingListener},
+	{"settings are changed on every node, or none of them is", testSettings},
 	{"a license that was loaded is not replaced unasked", testLicense},
 	{"metrics are copied as they come", testMetricsStream},
 	{"metrics stop where they have to", testMetricsEnds},

@@ -96,7 +96,9 @@ var (
 	asLicense   = part[ecp.LicenseManager]{"LicenseManager", func(s AdapterSuite) bool { return s.License != nil }}
 	asMetrics   = part[ecp.Metrics]{"Metrics", func(s AdapterSuite) bool { return s.Metrics != nil }}
 	asSettings  = part[ecp.SettingsSource]{"SettingsSource", func(s AdapterSuite) bool { return s.Settings != nil }}
-	asHealth    = part[ecp.HealthSource]{"HealthSource", func(s AdapterSuite) bool { return s.Health != nil }}
+	asChanger   = part[ecp.SettingsChanger]{"SettingsChanger",
+		func(s AdapterSuite) bool { return s.Settings != nil && s.Settings.Change != nil }}
+	asHealth = part[ecp.HealthSource]{"HealthSource", func(s AdapterSuite) bool { return s.Health != nil }}
 )
 
 // calls are all methods that an adapter or its brokers may have.
@@ -204,6 +206,9 @@ var calls = []call{
 		func(ctx context.Context, a subject, b ecp.SettingsSource) (ecp.BrokerSettings, error) {
 			return b.Settings(ctx, a.words())
 		}, checkInForce),
+	command(asChanger, "ChangeSettings", 0, func(ctx context.Context, a subject, b ecp.SettingsChanger) error {
+		return b.ChangeSettings(ctx, a.settings(), nil)
+	}),
 
 	query(asHealth, "Health", unsigned,
 		func(ctx context.Context, _ subject, b ecp.HealthSource) (ecp.Health, error) {
@@ -238,6 +243,13 @@ func (s AdapterSuite) words() (words []string) {
 		words = append(words, word)
 	}
 	return words
+}
+
+func (s AdapterSuite) settings() map[string]string {
+	if s.Settings == nil || s.Settings.Change == nil {
+		return map[string]string{"mqtt.max_inflight": "33"}
+	}
+	return s.Settings.Change
 }
 
 func (s AdapterSuite) stranger() string {

@@ -117,7 +117,8 @@ func (m *Manager) cancelOperation(w *change.Tx, id ecp.OperationID) (ecp.Operati
 			cmp.Or(noWayBack[o.Kind], "it was begun by another build; a new change takes over from it")))
 	}
 	back := way(*rec.Status.Previous)
-	if back == nil {
+	same := rec.Mode == ecp.Hosted && len(derive.ChangedFields(rec.Spec, rec.Status.Previous.Spec)) == 0
+	if back == nil || o.Kind == ecp.OpUpdate && same {
 		return o, ecp.NewError(ecp.CodeConflict, "",
 			fmt.Sprintf("the %s has changed nothing that was wanted, so there is nothing to go back to", o.Kind))
 	}

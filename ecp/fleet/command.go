@@ -33,12 +33,17 @@ func (h handle) Do(ctx context.Context, cmd ecp.Command) (ecp.Operation, error) 
 		Asked:  cmd,
 		Taken:  takenBy(cmd),
 	}
+	cmd, _, unread := h.m.readDrift(ctx, h.id, cmd, q)
 	if err := h.m.beforehand(ctx, q,
 		func(tx ecp.Tx, a ecp.Actor) (proposal, error) { return h.m.changeOf(tx, a, h.id, cmd) }); err != nil {
 		return ecp.Operation{}, err
 	}
-	operation, err := change.Submit(ctx, h.m.Changes, q,
-		func(w *change.Tx) (ecp.Operation, error) { return h.m.take(ctx, w, h.id, cmd) })
+	operation, err := change.Submit(ctx, h.m.Changes, q, func(w *change.Tx) (ecp.Operation, error) {
+		if unread != nil {
+			return ecp.Operation{}, unread
+		}
+		return h.m.take(ctx, w, h.id, cmd)
+	})
 	if err != nil {
 		return ecp.Operation{}, err
 	}
@@ -219,6 +224,8 @@ func revisionOf(cmd ecp.Command) int64 {
 		return c.IfRevision
 	case ecp.Delete:
 		return c.IfRevision
+	case tellAgain:
+		return c.revision
 	case scheduled:
 		return c.revision
 	}
@@ -296,6 +303,8 @@ func (m *Manager) carry(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, cmd ecp.
 		return m.carryUpdate(tx, d, rec, c)
 	case goBack:
 		m.carryBack(d, rec, c)
+	case tellAgain:
+		m.carryTellAgain(d, rec, c)
 	case scheduled:
 		rec.Status.Sleep.Handled, rec.Status.Sleep.Asleep = c.due, c.kind == ecp.CommandStop
 		if c.kind == ecp.CommandStop {

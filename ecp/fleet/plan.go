@@ -24,6 +24,10 @@ func (h handle) Plan(ctx context.Context, cmd ecp.Command) (plan ecp.Plan, err e
 		_, err := ecp.Authorize(ctx, op, ecp.RightRead, "")
 		return ecp.Plan{}, err
 	}
+	cmd, notes, err := h.m.readDrift(ctx, h.id, cmd, change.Request{Op: op})
+	if err != nil {
+		return ecp.Plan{}, fault.Wrap(op, err)
+	}
 	var planned proposal
 	err = h.m.observed.Store.Read(ctx, func(tx ecp.Tx) error {
 		var scope string
@@ -44,6 +48,7 @@ func (h handle) Plan(ctx context.Context, cmd ecp.Command) (plan ecp.Plan, err e
 			}
 		}
 		plan = h.m.planOf(rec, d, cmd)
+		plan.Notes = append(plan.Notes, notes...)
 		planned = changeBy(rec, d)
 		return nil
 	})

@@ -130,7 +130,14 @@ func Conformance(version string, edition emqxsim.Edition, loaded bool) ecptest.A
 	if major(version) == 5 {
 		s.Settings = &ecptest.WantSettings{InForce: map[string]any{
 			"mqtt": map[string]any{"max_inflight": 32, "max_packet_size": "1MB"},
-		}}
+		},
+			Change:  map[string]string{"mqtt.max_inflight": "64", "mqtt.max_packet_size": "2MB"},
+			Refused: map[string]string{"mqtt.nonesuch": "1", "mqtt.max_packet_size": "huge"},
+			OpenOther: func(t *testing.T) (one, other ecp.Endpoint) {
+				c := Cluster(t, version, edition, license)
+				return c.Node(answering).Endpoint(), c.Node(evacuated).Endpoint()
+			},
+		}
 	}
 	if edition != emqxsim.Enterprise {
 		s.Detector.Unmanageable = true

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/drift"
 )
 
 // LimitsAtRunTime reports whether EMQX of a version can be told how many connections its
@@ -149,7 +150,7 @@ func LimitChanges(t ConnectionTarget, license ecp.ConnectionLimit, listeners []e
 		}
 	}
 	own := map[string]any{}
-	settingLeaves(own, config)
+	drift.Leaves(own, config)
 	for _, l := range forClients(listeners) {
 		_, configured := own["listeners."+strings.ReplaceAll(l.ID, ":", ".")+".max_connections"]
 		if l.Enabled && !configured && len(l.Without(each)) > 0 {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/openecp/openecp/ecp/internal/drift"
 )
 
 // MQTTTimeout bounds how long one node may take to answer a client.
@@ -61,7 +63,8 @@ func ChangedListener(config map[string]string) string {
 	for _, key := range slices.Sorted(maps.Keys(config)) {
 		for _, listener := range plainListeners {
 			rest, below := strings.CutPrefix(key, listener+".")
-			if strings.HasPrefix(listener+".", key+".") || below && !slices.Contains(listenerLimits, FirstKey(rest)) {
+			if strings.HasPrefix(listener+".", key+".") ||
+				below && !slices.Contains(listenerLimits, drift.FirstKey(rest)) {
 				return key
 			}
 		}

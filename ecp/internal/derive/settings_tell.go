@@ -117,6 +117,15 @@ func setUntold(rec *ecp.ClusterRecord, was map[string]string, keys []string) {
 	rec.Status.Untold = u
 }
 
+// TellAgain notes settings that EMQX is to be told again, although the spec has not changed.
+func TellAgain(rec *ecp.ClusterRecord, keys []string) {
+	was := startsWith(*rec)
+	if rec.Status.Untold != nil {
+		keys = append(keys, rec.Status.Untold.Keys...)
+	}
+	setUntold(rec, was, slices.Clone(keys))
+}
+
 // Telling is what has come of telling EMQX settings.
 type Telling struct {
 	Of      string // which nodes were asked, for which change
@@ -219,6 +228,26 @@ func SettingNotes(before, after ecp.ClusterRecord) (out []string) {
 	default:
 		out = append(out, "EMQX reads these settings only when it starts, so that nodes are replaced for them: "+
 			keysSaid(rolled))
+	}
+	return out
+}
+
+// TellAgainNotes say in a plan what EMQX is told.
+func TellAgainNotes(rec ecp.ClusterRecord, keys []string) (out []string) {
+	var set, reset []string
+	for _, key := range keys {
+		if _, is := rec.Spec.Hosted.Config[key]; is {
+			set = append(set, key)
+		} else {
+			reset = append(reset, key)
+		}
+	}
+	if len(set) > 0 {
+		out = append(out, "EMQX is told these settings of the spec again, on all nodes at once and while it runs: "+
+			keysSaid(set))
+	}
+	if len(reset) > 0 {
+		out = append(out, "EMQX gets its own values of these settings, which the spec does not have: "+keysSaid(reset))
 	}
 	return out
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/drift"
 )
 
 // Snapshot is one completed observation at a hosted cluster: what the platform showed
@@ -49,7 +50,7 @@ type Snapshot struct {
 	Limits *BrokerLimits
 	// Settings is what the last comparison of settings has found; nil means none was made
 	// of these nodes.
-	Settings *SettingsDiff
+	Settings *drift.Diff
 	// OffSchedule is why what hibernation asks for is not done yet; nil = it is, or nothing
 	// is due.
 	OffSchedule *NotOnSchedule

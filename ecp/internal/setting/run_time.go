@@ -24,3 +24,12 @@ func RunTime(key string) bool {
 		return matchesSetting(strings.Split(row, "."), strings.Split(key, "."))
 	})
 }
+
+// RunTimeRoots are the settings of RunTime, with empty values: their first words are what EMQX is asked for.
+func RunTimeRoots() map[string]string {
+	out := map[string]string{}
+	for _, row := range runTimeSettings {
+		out[row] = ""
+	}
+	return out
+}

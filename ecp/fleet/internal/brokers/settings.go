@@ -2,7 +2,6 @@ package brokers
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/drift"
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
@@ -33,12 +33,13 @@ func (m *Brokers) compareSettings(ctx context.Context, p ecp.Provisioner, rec ec
 	if !ok || adapter == nil || !v.Agreed() {
 		return
 	}
-	wanted, former, err := m.comparedSettings(p, rec)
+	c, err := m.comparedSettings(p, rec)
+	wanted := c.Wanted()
 	switch {
 	case err != nil:
-		snap.Settings = &derive.SettingsDiff{NotComparable: ecp.MessageOf(err)}
-	case len(wanted)+len(former) > 0:
-		snap.Settings = m.settingsOf(ctx, access, adapter, v, wanted, former)
+		snap.Settings = &drift.Diff{NotComparable: ecp.MessageOf(err)}
+	case len(wanted)+len(c.Former) > 0:
+		snap.Settings = m.settingsOf(ctx, access, adapter, v, wanted, c.Former)
 	}
 	if ctx.Err() == nil && (snap.Settings == nil || !snap.Settings.Partial) {
 		mem.Settings = now
@@ -47,41 +48,54 @@ func (m *Brokers) compareSettings(ctx context.Context, p ecp.Provisioner, rec ec
 
 // comparedSettings returns the settings that nodes should have, and those that
 // are not asked for any more, as EMQX gets them.
-func (m *Brokers) comparedSettings(p ecp.Provisioner,
-	rec ecp.ClusterRecord) (wanted, former map[string]string, err error) {
-	own, err := m.observed.OpenSettings(rec.ID, rec.Spec.Hosted.Config)
-	if err != nil {
-		return nil, nil, err
+func (m *Brokers) comparedSettings(p ecp.Provisioner, rec ecp.ClusterRecord) (c drift.Settings, err error) {
+	if c.Spec, err = m.observed.OpenSettings(rec.ID, rec.Spec.Hosted.Config); err != nil {
+		return c, err
 	}
-	if former, err = m.observed.OpenSettings(rec.ID, rec.Status.FormerSettings); err != nil {
-		return nil, nil, err
+	if c.Former, err = m.observed.OpenSettings(rec.ID, rec.Status.FormerSettings); err != nil {
+		return c, err
 	}
-	wanted = map[string]string{}
-	if c, ok := p.(ecp.Configurer); ok {
-		maps.Copy(wanted, c.Configured(derive.Desired(rec)))
+	if configurer, ok := p.(ecp.Configurer); ok {
+		c.Rendered = configurer.Configured(derive.Desired(rec))
 	}
-	maps.Copy(wanted, own) // the last word is the spec's
-	return wanted, former, nil
+	return c, nil
 }
 
-// settingsOf asks the nodes, side by side.
+// settingsOf compares what the nodes say.
 func (m *Brokers) settingsOf(ctx context.Context, access ecp.Accessor, adapter ecp.Adapter, v derive.View, wanted,
-	former map[string]string) *derive.SettingsDiff {
-	var roots []string
-	for _, settings := range []map[string]string{wanted, former} {
+	former map[string]string) *drift.Diff {
+	told, unanswered, err := m.askSettings(ctx, access, adapter, v, rootsOf(wanted, former))
+	if len(told) == 0 && observed.IsFinal(err) {
+		return &drift.Diff{NotComparable: ecp.MessageOf(err)}
+	}
+	seen := drift.Compare(wanted, former, told)
+	seen.Partial = len(unanswered) > 0
+	if seen.Partial {
+		seen.Ended = nil
+	}
+	return &seen
+}
+
+// rootsOf returns the first words of the keys of settings.
+func rootsOf(all ...map[string]string) (roots []string) {
+	for _, settings := range all {
 		for key := range settings {
-			roots = append(roots, derive.FirstKey(key))
+			roots = append(roots, drift.FirstKey(key))
 		}
 	}
 	slices.Sort(roots)
-	roots = slices.Compact(roots)
+	return slices.Compact(roots)
+}
+
+// askSettings asks the nodes that are ready, side by side. The result is by pod; unanswered are the pods of the others,
+// and the error is what one of them said.
+func (m *Brokers) askSettings(ctx context.Context, access ecp.Accessor, adapter ecp.Adapter, v derive.View,
+	roots []string) (told map[string]ecp.BrokerSettings, unanswered []string, failed error) {
 	var (
-		group    sync.WaitGroup
-		mu       sync.Mutex
-		told     = map[string]ecp.BrokerSettings{}
-		untold   error
-		untoldBy int
+		group sync.WaitGroup
+		mu    sync.Mutex
 	)
+	told = map[string]ecp.BrokerSettings{}
 	for _, n := range v.Ready {
 		group.Go(func() {
 			var s ecp.BrokerSettings
@@ -98,20 +112,13 @@ func (m *Brokers) settingsOf(ctx context.Context, access ecp.Accessor, adapter e
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
-				untold, untoldBy = err, untoldBy+1
+				failed, unanswered = err, append(unanswered, n.Pod)
 				return
 			}
 			told[n.Pod] = s
 		})
 	}
 	group.Wait()
-	if len(told) == 0 && observed.IsFinal(untold) {
-		return &derive.SettingsDiff{NotComparable: ecp.MessageOf(untold)}
-	}
-	seen := derive.CompareSettings(wanted, former, told)
-	seen.Partial = untoldBy > 0
-	if seen.Partial {
-		seen.Ended = nil
-	}
-	return &seen
+	slices.Sort(unanswered)
+	return told, unanswered, failed
 }

@@ -1,4 +1,4 @@
-package derive
+package drift
 
 import (
 	"encoding/json"
@@ -27,10 +27,10 @@ func settingTree(value string) any {
 	return tree
 }
 
-// settingLeaves adds the leaves of settings by their whole keys: an object is as
+// Leaves adds the leaves of settings by their whole keys: an object is as
 // many settings as it has values. Longer keys win over what an object says, as in
 // the order they are written in.
-func settingLeaves(into map[string]any, settings map[string]string) {
+func Leaves(into map[string]any, settings map[string]string) {
 	for _, key := range slices.Sorted(maps.Keys(settings)) {
 		addLeaves(into, key, settingTree(settings[key]))
 	}
