@@ -153,6 +153,8 @@ var everywhere = []string{"..."}
 // outsides is the whole list of modules the tree may import. A new one needs a
 // reason here and the packages it is kept to.
 var outsides = []outside{
+	{prefix: "k8s.io/client-go/util/jsonpath", code: []string{"cmd/ecpctl"},
+		why: "-o jsonpath= means what it means to kubectl"},
 	{prefix: "k8s.io", code: []string{"k8sprovisioner", "internal/kubelab/podsim", "internal/kubelab/podexec",
 		"internal/kubelab/emqxpod", "internal/kubelab/cmd/..."},
 		why: "the Kubernetes API"},
@@ -179,7 +181,7 @@ var outsides = []outside{
 		why: "metrics in the format everybody scrapes"},
 	{prefix: "github.com/spf13/cobra", code: []string{"cmd/..."},
 		why: "commands and flags"},
-	{prefix: "github.com/spf13/pflag", code: []string{"cmd/ecpd", "cmd/emqxee-agent"},
+	{prefix: "github.com/spf13/pflag", code: []string{"cmd/ecpd", "cmd/emqxee-agent", "cmd/ecpctl"},
 		why: "the flags of cobra's commands have its types, and parse the same settings from variables and files"},
 	{prefix: "go.yaml.in/yaml/v3", code: []string{"cmd/ecpd", "internal/agent", "internal/agent/..."},
 		why: "settings with the line of each: what sigs.k8s.io/yaml is made on, which itself keeps no lines"},
@@ -188,6 +190,8 @@ var outsides = []outside{
 
 	{prefix: "github.com/stretchr/testify", tests: everywhere, why: "assertions"},
 	{prefix: "pgregory.net/rapid", tests: everywhere, why: "random sequences that shrink"},
+	{prefix: "github.com/rogpeppe/go-internal", tests: []string{"cmd/ecpctl"},
+		why: "sessions at a terminal as scripts with what they print"},
 	{prefix: "go.uber.org/goleak", tests: everywhere, why: "goroutines nobody waits for"},
 }
 

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/openecp/openecp/client"
+	"github.com/spf13/cobra"
+)
+
+const rootHelp = `ecpctl manages fleets of EMQX clusters through the API of an ecpd.
+
+Clusters are called by name or id. Every command that prints takes -o; progress, plans and
+questions go to stderr. What changes a running cluster shows its plan first and asks; --yes
+goes on without a question, --dry-run shows the plan only, --no-wait returns at once.
+Ctrl-C leaves an operation running.
+
+` + exitHelp
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use: "ecpctl", Short: "manage EMQX clusters of an ecpd", Long: rootHelp,
+		Example: "  ecpctl login https://ecp.example.com --user ann\n" +
+			"  ecpctl cluster create sensors --nodes 3\n  ecpctl cluster list",
+		SilenceErrors: true, SilenceUsage: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.resolve(cmd.Flags()); err != nil {
+				return err
+			}
+			if a.flags.timeout > 0 {
+				ctx, cancel := context.WithTimeoutCause(cmd.Context(), a.flags.timeout, errTimeout)
+				a.cut = cancel
+				cmd.SetContext(ctx)
+			}
+			return nil
+		},
+		RunE: group,
+		Args: cobra.ArbitraryArgs,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	a.define(root.PersistentFlags())
+	for _, name := range []string{"output", "lang"} {
+		words := map[string][]string{
+			"output": {"table", "wide", "json", "yaml", "name", "jsonpath="}, "lang": {english, chinese},
+		}[name]
+		_ = root.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+	}
+	root.AddCommand(
+		clusterCommand(a), operationCommand(a), eventsCommand(a), waitCommand(a),
+		loginCommand(a), logoutCommand(a), whoamiCommand(a), contextCommand(a), versionCommand(a),
+	)
+	root.AddCommand(resourceCommands(a)...)
+	return root
+}
+
+// group is what a command does that has others below it and was called without one.
+func group(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%s has no command %q", cmd.CommandPath(), args[0])
+	}
+	return cmd.Help()
+}
+
+// grouped returns a command that only holds others.
+func grouped(use, short, example string, below ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Example: example, RunE: group, Args: cobra.ArbitraryArgs}
+	cmd.AddCommand(below...)
+	return cmd
+}
+
+// takes refuses any other number of arguments. Names are those of the usage.
+func takes(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return usagef("%s wants more: %s", cmd.CommandPath(), cmd.UseLine())
+		case most >= 0 && len(args) > most:
+			return usagef("%s takes no argument %q", cmd.CommandPath(), args[most])
+		}
+		return nil
+	}
+}
+
+// buildInfo says which build this is, as the Go tool has recorded it.
+func buildInfo() client.Version {
+	v := client.Version{Version: "(unknown)", Commit: "(unknown)", Go: runtime.Version()}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return v
+	}
+	if info.Main.Version != "" {
+		v.Version = info.Main.Version
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			v.Commit = s.Value
+		}
+	}
+	return v
+}
+
+func versionCommand(a *app) *cobra.Command {
+	var own bool
+	cmd := &cobra.Command{
+		Use: "version", Short: "print which builds ecpctl and the server are", Args: takes(0, 0),
+		Example: "  ecpctl version\n  ecpctl version --client",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			b := buildInfo()
+			fmt.Fprintf(a.out, "ecpctl %s commit %s %s\n", b.Version, b.Commit, b.Go)
+			if own {
+				return nil
+			}
+			one, err := a.here()
+			if err != nil {
+				return err
+			}
+			c, err := a.clientOf(one, nil)
+			if err != nil {
+				return err
+			}
+			v, err := c.Version(cmd.Context())
+			if err != nil {
+				return err
+			}
+			dev := ""
+			if v.Dev {
+				dev = " with simulated clusters"
+			}
+			fmt.Fprintf(a.out, "ecpd %s commit %s %s%s at %s\n", v.Version, v.Commit, v.Go, dev, c.Server())
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&own, "client", false, "only of ecpctl; no server is asked")
+	return cmd
+}
