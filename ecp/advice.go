@@ -29,8 +29,9 @@ var advice = map[Reason]string{
 		"cluster's record",
 	ReasonDataLost: "put the volume back if it was moved; else repair accepts the loss and makes the node anew, " +
 		"which gets its data from the others",
-	ReasonSecretLost: "put the Secret back from a backup; else repair makes a new one, with another cookie and " +
-		"other keys: ask for its plan first",
+	ReasonSecretLost: "put the Secret back from a backup: with what it held, the cluster goes on as if nothing had " +
+		"been; else repair makes a new one, and stops all nodes at once for it, since nodes with different cookies " +
+		"cannot be in one cluster: ask for its plan first",
 	ReasonRecordOlder: "an older database was put back, or a copy of it runs elsewhere: end that; then ask for the " +
 		"plans of take-over and put-back, and choose one",
 	ReasonCreateFailed: "see what it waited for in the operation's error; put that right with a change, repair, or " +

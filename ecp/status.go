@@ -24,6 +24,10 @@ type Status struct {
 	// still run them, as was asked for: their UIDs.
 	Abandoned []string `json:"abandoned,omitempty"`
 
+	// OldKeys are the pods, by their UIDs, that have started with the cookie and keys of a
+	// Secret that has gone: a repair stops all nodes until none of these is left.
+	OldKeys []string `json:"oldKeys,omitempty"`
+
 	// Dispatched: an Apply has returned nil at least once. Until then nothing
 	// of the cluster may exist, after it everything must.
 	Dispatched bool `json:"dispatched,omitempty"`

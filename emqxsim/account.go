@@ -99,6 +99,19 @@ func (d *database) key(id, secret string, t time.Time) *apiKey {
 	return d.keys[i]
 }
 
+// bootstrap adds the key that a node finds when it starts. What was there stays.
+func (d *database) bootstrap(a auth, t time.Time) {
+	name := "from_bootstrap_file_" + hexOf("name "+a.Username, 16)
+	if k := d.keyNamed(name); k != nil {
+		k.id, k.secret = a.Username, a.Password
+		return
+	}
+	d.keys = append(d.keys, &apiKey{
+		name: name, id: a.Username, secret: a.Password, desc: "Bootstrapped From File", enable: true,
+		role: roleAdministrator, created: t,
+	})
+}
+
 func (d *database) keyNamed(name string) *apiKey {
 	i := slices.IndexFunc(d.keys, func(k *apiKey) bool { return k.name == name })
 	if i < 0 {

@@ -163,12 +163,7 @@ func (s *state) recreate(d ecp.Desired, now time.Time, t pace) {
 		return
 	}
 	if s.Auth == nil {
-		s.Auth = &auth{UID: newUID(), Username: rand.Text()[:16], Password: rand.Text()}
-		for i := range s.Pods {
-			if s.Pods[i].Broken == noSecret {
-				s.Pods[i].boot(now, t)
-			}
-		}
+		s.setAuth(auth{UID: newUID(), Username: rand.Text()[:16], Password: rand.Text()}, now, t)
 	}
 	for i := range min(s.Known, max(d.Spec.Nodes, d.Replicas)) {
 		c := s.claim(i)
@@ -180,6 +175,17 @@ func (s *state) recreate(d ecp.Desired, now time.Time, t pace) {
 			if p := s.pod(i); p != nil {
 				p.end(now, t)
 			}
+		}
+	}
+}
+
+// setAuth makes the Secret. Pods that could not start without it do now; those that run keep
+// what they started with.
+func (s *state) setAuth(a auth, now time.Time, t pace) {
+	s.Auth, s.Backup = &a, nil
+	for _, p := range s.allPods() {
+		if p.Broken == noSecret {
+			p.boot(now, t, s.Auth)
 		}
 	}
 }

@@ -290,10 +290,7 @@ func newDatabase(c ClusterConfig, now time.Time) *database {
 		license: startLicense(c), setting: licenseSetting{low: 75, high: 80, dynamic: -1},
 		tokens: map[string]*token{}, listeners: defaultListeners(c.Version), config: map[string]any{},
 	}
-	d.keys = []*apiKey{{
-		name: "from_bootstrap_file_" + hexOf("name "+c.Username, 16), id: c.Username, secret: c.Password,
-		desc: "Bootstrapped From File", enable: true, role: roleAdministrator, created: now,
-	}}
+	d.bootstrap(auth{Username: c.Username, Password: c.Password}, now)
 	d.users = []*user{{name: "admin", password: "public", desc: "administrator", role: roleAdministrator}}
 	return d
 }

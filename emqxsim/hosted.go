@@ -13,8 +13,7 @@ import (
 // process.
 type hosted struct {
 	sim   *Cluster
-	uid   string // of its namespace
-	auth  auth
+	uid   string          // of its namespace
 	kept  int             // the major version whose data it has, see keeps
 	lead  time.Duration   // see AnswerTime
 	nodes map[int]podLife // as of the last call of follow
@@ -31,6 +30,7 @@ type hosted struct {
 type podLife struct {
 	uid, claim, version string
 	revision            string // of the pod; selects its settings
+	keys                auth   // what it started with
 	ready               time.Time
 	down                bool
 }
@@ -57,15 +57,15 @@ func (p *Provisioner) Cluster(id ecp.ID) *Cluster {
 func (p *Provisioner) sync(e *entry) *hosted {
 	now := p.now()
 	st := e.at(now, p.pace)
-	if st.UID == "" || st.Auth == nil || st.version() == "" {
+	h := e.hosted
+	fresh := h == nil || h.uid != st.UID || h.kept != keeps(st.version())
+	if st.UID == "" || fresh && st.Auth == nil || st.version() == "" {
 		if st.UID == "" && e.hosted != nil {
 			e.hosted.end(now)
 			e.hosted = nil
 		}
 		return e.hosted
 	}
-	h := e.hosted
-	fresh := h == nil || h.uid != st.UID || h.kept != keeps(st.version())
 	if fresh {
 		h = p.host(&st)
 		e.hosted = h
@@ -91,7 +91,6 @@ func (p *Provisioner) sync(e *entry) *hosted {
 func (h *hosted) follow(st *state, now time.Time) {
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
-	h.acceptKey(*st.Auth)
 	for ordinal, life := range h.nodes {
 		if n := h.sim.findAny(st.names().node(ordinal)); n != nil && !life.down {
 			n.configure(h.startsWith(life.revision))
@@ -103,13 +102,17 @@ func (h *hosted) follow(st *state, now time.Time) {
 }
 
 func (p *Provisioner) host(st *state) *hosted {
+	keys := *st.Auth
+	if pods := st.allPods(); len(pods) > 0 {
+		keys = st.keysOf(*pods[0])
+	}
 	sim := NewCluster(ClusterConfig{
-		Version: st.version(), Username: st.Auth.Username, Password: st.Auth.Password,
+		Version: st.version(), Username: keys.Username, Password: keys.Password,
 		License: p.cfg.License, Limit: p.cfg.Limit, Now: p.now, Pace: p.cfg.Pace,
 	})
 	sim.at = time.Time{} // its time begins with its first pod
 	return &hosted{
-		sim: sim, uid: st.UID, auth: *st.Auth, lead: p.cfg.AnswerTime, kept: keeps(st.version()),
+		sim: sim, uid: st.UID, lead: p.cfg.AnswerTime, kept: keeps(st.version()),
 		nodes: map[int]podLife{}, replicants: map[int]podLife{},
 	}
 }
@@ -132,18 +135,12 @@ func (h *hosted) evacuates() bool {
 	return slices.ContainsFunc(h.sim.nodes, func(n *Node) bool { return n.evac != nil })
 }
 
-// acceptKey accepts the API key of the Secret. The caller holds sim.mu.
-func (h *hosted) acceptKey(a auth) {
-	if h.auth == a {
-		return
+// keysOf returns the keys that a pod has started with.
+func (s *state) keysOf(p pod) auth {
+	if p.Keys == (auth{}) && s.Auth != nil { // an earlier build has stored it
+		return *s.Auth
 	}
-	for _, k := range h.sim.db.keys {
-		if k.id == h.auth.Username {
-			k.id, k.secret = a.Username, a.Password
-		}
-	}
-	h.sim.cfg.Username, h.sim.cfg.Password = a.Username, a.Password
-	h.auth = a
+	return p.Keys
 }
 
 // podEvent is an event of the cluster and its time.
@@ -178,7 +175,7 @@ func (h *hosted) changesOf(st *state, c claim, name string, now time.Time) []pod
 	is := podLife{claim: c.UID, down: true}
 	ended := now
 	if p := st.pod(c.Ordinal); p != nil {
-		is.uid, is.ready, is.version, is.revision = p.UID, p.Ready, p.Image.Version, p.Revision
+		is.uid, is.ready, is.version, is.revision, is.keys = p.UID, p.Ready, p.Image.Version, p.Revision, st.keysOf(*p)
 		is.down = !p.runs(now, h.lead)
 		if is.down {
 			ended = p.since(now)
@@ -206,7 +203,7 @@ func (h *hosted) changesOf(st *state, c claim, name string, now time.Time) []pod
 	if !is.down && (was.down || !known || was.uid != is.uid || !was.ready.Equal(is.ready)) {
 		out = append(out, podEvent{is.ready.Add(-h.lead), func(t time.Time) {
 			h.license(st.License, t)
-			h.sim.bootNode(name, is.version, fresh, is.ready, t)
+			h.sim.bootNode(name, is, fresh, t)
 			h.startWith(st, name, is.revision)
 		}})
 	}
@@ -265,13 +262,20 @@ func (c *Cluster) nodeDown(name string, t time.Time) {
 
 // bootNode starts a node, which gets clients from serves on. A node that had left joins its
 // cluster again through discovery, unless the license is for one node. A fresh node, or one
-// that never joined, is no member yet.
-func (c *Cluster) bootNode(name, version string, fresh bool, serves, t time.Time) {
+// that never joined, is no member yet. One with another cookie than the members is a cluster
+// of its own.
+func (c *Cluster) bootNode(name string, life podLife, fresh bool, t time.Time) {
 	n := c.findAny(name)
 	if n == nil {
 		n = c.add(name)
 	}
-	n.version, n.serves = version, serves
+	n.version, n.serves, n.cookie, n.apart = life.version, life.ready, life.keys.cookie(), false
+	if c.hasOtherCookie(n, t) {
+		n.left, n.apart, n.joining, n.db = true, true, false, c.db.clone()
+		n.db.bootstrap(life.keys, t)
+		n.start(t)
+		return
+	}
 	if (fresh || n.joining) && c.joinsLater(n, t) {
 		n.startAlone(t)
 		return
@@ -280,7 +284,23 @@ func (c *Cluster) bootNode(name, version string, fresh bool, serves, t time.Time
 	if others := len(c.members()) - 1; others > 0 && c.singleNode() {
 		n.leave(t)
 	}
+	n.db.bootstrap(life.keys, t)
+	c.cfg.Username, c.cfg.Password = life.keys.Username, life.keys.Password
 	n.start(t)
+	for _, m := range c.nodes { // of one cookie again
+		if m.apart && m.cookie == n.cookie && m.up(t) {
+			m.apart = false
+			m.joinCluster(t)
+		}
+	}
+}
+
+// hasOtherCookie reports whether members run that have another cookie than a node: neither
+// sees the other.
+func (c *Cluster) hasOtherCookie(n *Node, t time.Time) bool {
+	return slices.ContainsFunc(c.running(t), func(m *Node) bool {
+		return m != n && m.role != replicant && m.cookie != n.cookie
+	})
 }
 
 // dial returns the handler of a port of a node, or false if connections are refused now.

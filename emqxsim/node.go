@@ -28,6 +28,8 @@ type Node struct {
 	suspended *suspension // nil if it is not suspended
 	keeps     bool        // changes of listeners fail on it
 	left      bool        // it has left, or never was a member
+	cookie    string      // that it started with
+	apart     bool        // it is a cluster of its own because of its cookie; left is true
 	slow      time.Duration
 	side      int         // of the partition; nodes see those of their own side
 	evac      *evacuation // outlives the process, as in 5.x; nil if there is none
@@ -105,15 +107,15 @@ func (n *Node) joinCluster(t time.Time) {
 }
 
 // up reports whether the process accepts connections. A replicant does so only while a core
-// node of its version runs: it copies what it knows from there, and connects to no other.
+// node of its version and cookie runs: it copies what it knows from there, and connects to no other.
 func (n *Node) up(t time.Time) bool {
-	return !n.dead && !t.Before(n.started.Add(n.boot)) && (n.role != replicant || n.c.hasCore(n.version, t))
+	return !n.dead && !t.Before(n.started.Add(n.boot)) && (n.role != replicant || n.c.hasCore(n, t))
 }
 
-// hasCore reports whether a core node of a version runs.
-func (c *Cluster) hasCore(version string, t time.Time) bool {
+// hasCore reports whether a core node runs that a replicant can connect to.
+func (c *Cluster) hasCore(n *Node, t time.Time) bool {
 	return slices.ContainsFunc(c.nodes, func(m *Node) bool {
-		return m.role != replicant && !m.left && m.version == version && m.up(t)
+		return m.role != replicant && !m.left && m.version == n.version && m.cookie == n.cookie && m.up(t)
 	})
 }
 

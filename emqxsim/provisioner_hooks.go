@@ -21,7 +21,7 @@ func (p *Provisioner) KillNode(id ecp.ID, ordinal int) error {
 
 // ReviveNode starts EMQX in a pod again, which takes BootTime.
 func (p *Provisioner) ReviveNode(id ecp.ID, ordinal int) error {
-	return p.changePod(id, ordinal, func(_ *state, pod *pod, now time.Time) { pod.revive(now, p.pace) })
+	return p.changePod(id, ordinal, func(s *state, pod *pod, now time.Time) { pod.revive(now, p.pace, s.Auth) })
 }
 
 // KillAll kills EMQX in every pod of a cluster.
@@ -38,7 +38,7 @@ func (p *Provisioner) KillAll(id ecp.ID) error {
 func (p *Provisioner) ReviveAll(id ecp.ID) error {
 	return p.changeHosted(id, func(s *state, now time.Time) error {
 		for _, pod := range s.allPods() {
-			pod.revive(now, p.pace)
+			pod.revive(now, p.pace, s.Auth)
 		}
 		return nil
 	})
@@ -50,9 +50,9 @@ func (p *pod) kill(now time.Time) {
 	}
 }
 
-func (p *pod) revive(now time.Time, d pace) {
+func (p *pod) revive(now time.Time, d pace, a *auth) {
 	if !p.Down.IsZero() && p.Broken == "" {
-		p.boot(now, d)
+		p.boot(now, d, a)
 		p.Restarts++
 	}
 }
@@ -60,9 +60,9 @@ func (p *pod) revive(now time.Time, d pace) {
 // Break keeps a pod from starting until it is replaced, for a reason in Kubernetes' words
 // such as "ImagePullBackOff". An empty reason repairs it.
 func (p *Provisioner) Break(id ecp.ID, ordinal int, reason string) error {
-	return p.changePod(id, ordinal, func(_ *state, pod *pod, now time.Time) {
+	return p.changePod(id, ordinal, func(s *state, pod *pod, now time.Time) {
 		if reason == "" && pod.Broken != "" {
-			pod.boot(now, p.pace)
+			pod.boot(now, p.pace, s.Auth)
 		} else if reason != "" {
 			pod.kill(now)
 			pod.Broken = reason
@@ -160,12 +160,24 @@ func (p *Provisioner) DeleteAuth(id ecp.ID) error {
 		if s.Auth == nil {
 			return noSuch(id, "auth Secret")
 		}
-		s.Auth = nil
-		for i := range s.Pods {
-			if pod := &s.Pods[i]; pod.Down.IsZero() && now.Before(pod.Ready) {
+		s.Auth, s.Backup = nil, s.Auth
+		for _, pod := range s.allPods() {
+			if pod.Down.IsZero() && now.Before(pod.Ready) {
 				pod.Down, pod.Broken = now, noSecret
 			}
 		}
+		return nil
+	})
+}
+
+// RestoreAuth makes the Secret again by hand, with what it held before DeleteAuth. As an
+// object it is another one.
+func (p *Provisioner) RestoreAuth(id ecp.ID) error {
+	return p.changeHosted(id, func(s *state, now time.Time) error {
+		if s.Backup == nil {
+			return noSuch(id, "backup of its auth Secret")
+		}
+		s.setAuth(auth{UID: newUID(), Username: s.Backup.Username, Password: s.Backup.Password}, now, p.pace)
 		return nil
 	})
 }

@@ -94,10 +94,11 @@ func (s *state) observeReplicants(o *ecp.Observation, now time.Time) {
 	}
 }
 
-// serves reports whether a core node runs that a replicant can copy from.
+// serves reports whether a core node runs that a replicant can copy from: of its version, and
+// with its cookie.
 func (s *state) serves(p pod, now time.Time) bool {
 	return slices.ContainsFunc(s.Pods, func(core pod) bool {
-		return core.Image.Version == p.Image.Version && core.ready(now)
+		return core.Image.Version == p.Image.Version && core.ready(now) && core.Keys.cookie() == p.Keys.cookie()
 	})
 }
 
@@ -135,7 +136,8 @@ func (h *hosted) changesOfReplicants(st *state, now time.Time) (out []podEvent) 
 	is := map[int]podLife{}
 	for _, p := range r.Pods {
 		if p.runs(now, h.lead) {
-			is[p.Ordinal] = podLife{uid: p.UID, ready: p.Ready, version: p.Image.Version, revision: p.Revision}
+			is[p.Ordinal] = podLife{uid: p.UID, ready: p.Ready, version: p.Image.Version, revision: p.Revision,
+				keys: st.keysOf(p)}
 		}
 	}
 	for ordinal, was := range h.replicants {
@@ -153,7 +155,7 @@ func (h *hosted) changesOfReplicants(st *state, now time.Time) (out []podEvent) 
 		}
 		name := r.names().node(ordinal)
 		out = append(out, podEvent{life.ready.Add(-h.lead), func(t time.Time) {
-			h.sim.bootReplicant(name, life.version, life.ready, t)
+			h.sim.bootReplicant(name, life, t)
 			h.startWith(st, name, life.revision)
 		}})
 	}
@@ -165,37 +167,37 @@ func (h *hosted) changesOfReplicants(st *state, now time.Time) (out []podEvent) 
 }
 
 // bootReplicant starts a replicant, which is a member at once.
-func (c *Cluster) bootReplicant(name, version string, serves, t time.Time) {
+func (c *Cluster) bootReplicant(name string, life podLife, t time.Time) {
 	n := c.find(name)
 	if n == nil {
 		n = c.add(name)
 	}
-	n.role, n.version, n.serves = replicant, version, serves
+	n.role, n.version, n.serves, n.cookie = replicant, life.version, life.ready, life.keys.cookie()
 	n.start(t)
 }
 
 // DeleteReplicant deletes the pod of a replicant as kubectl would. Another one takes its
 // place.
 func (p *Provisioner) DeleteReplicant(id ecp.ID, ordinal int) error {
-	return p.changeReplicant(id, ordinal, func(pod *pod, now time.Time) { pod.end(now, p.pace) })
+	return p.changeReplicant(id, ordinal, func(_ *state, pod *pod, now time.Time) { pod.end(now, p.pace) })
 }
 
 // KillReplicant kills EMQX in the pod of a replicant, until [Provisioner.ReviveReplicant].
 func (p *Provisioner) KillReplicant(id ecp.ID, ordinal int) error {
-	return p.changeReplicant(id, ordinal, func(pod *pod, now time.Time) { pod.kill(now) })
+	return p.changeReplicant(id, ordinal, func(_ *state, pod *pod, now time.Time) { pod.kill(now) })
 }
 
 // ReviveReplicant starts EMQX in the pod of a replicant again.
 func (p *Provisioner) ReviveReplicant(id ecp.ID, ordinal int) error {
-	return p.changeReplicant(id, ordinal, func(pod *pod, now time.Time) { pod.revive(now, p.pace) })
+	return p.changeReplicant(id, ordinal, func(s *state, pod *pod, now time.Time) { pod.revive(now, p.pace, s.Auth) })
 }
 
-func (p *Provisioner) changeReplicant(id ecp.ID, ordinal int, fn func(pod *pod, now time.Time)) error {
+func (p *Provisioner) changeReplicant(id ecp.ID, ordinal int, fn func(s *state, pod *pod, now time.Time)) error {
 	return p.changeHosted(id, func(s *state, now time.Time) error {
 		if s.Replicants == nil || s.Replicants.pod(ordinal) == nil {
 			return noSuch(id, fmt.Sprintf("pod of replicant %d", ordinal))
 		}
-		fn(s.Replicants.pod(ordinal), now)
+		fn(s, s.Replicants.pod(ordinal), now)
 		return nil
 	})
 }

@@ -32,7 +32,9 @@ type state struct {
 	// Certificate is what listeners with TLS serve; nil means EMQX's own.
 	Certificate *certificate `json:"certificate,omitempty"`
 
-	Auth     *auth     `json:"auth,omitempty"`
+	Auth *auth `json:"auth,omitempty"`
+	// Backup is what the Secret held before it was deleted, which somebody has kept.
+	Backup   *auth     `json:"backup,omitempty"`
 	Service  *service  `json:"service,omitempty"`
 	Workload *workload `json:"workload,omitempty"`
 	// Known is the number of ordinals that have had a claim and should have one. If one of
@@ -64,6 +66,9 @@ type auth struct {
 	Username string `json:"username"`
 	Password string `json:"password"`
 }
+
+// cookie returns what stands for Erlang's cookie, which is made together with the key.
+func (a auth) cookie() string { return a.Password }
 
 // workload is the StatefulSet.
 type workload struct {
@@ -124,8 +129,11 @@ type pod struct {
 	Made     time.Time `json:"made"`
 	Ready    time.Time `json:"ready"` // when it has booted
 	// Down is when EMQX died in it or it got stuck; zero if neither.
-	Down     time.Time `json:"down,omitzero"`
-	Broken   string    `json:"broken,omitempty"` // why it can never start
+	Down   time.Time `json:"down,omitzero"`
+	Broken string    `json:"broken,omitempty"` // why it can never start
+	// Keys is what the Secret held when EMQX started in it; zero if an earlier build has
+	// stored it.
+	Keys     auth      `json:"keys,omitzero"`
 	Restarts int       `json:"restarts,omitempty"`
 	Deleted  time.Time `json:"deleted,omitzero"` // when its deletion was asked for
 	Gone     time.Time `json:"gone,omitzero"`    // when it is gone; zero with Deleted if nobody confirms it
@@ -250,10 +258,17 @@ func (s *state) newPod(ordinal int, uid string, at time.Time, d pace) pod {
 		Ready: at.Add(d.boot), Rest: s.Workload.Rest, Has: s.Workload.Size, Asked: s.Workload.Size,
 		Certified: s.Workload.Certified,
 	}
-	if s.Auth == nil {
-		p.Down, p.Broken = at, noSecret
-	}
+	p.readKeys(s.Auth, at)
 	return p
+}
+
+// readKeys lets the pod start with the keys of the Secret, or not at all if there is none.
+func (p *pod) readKeys(a *auth, at time.Time) {
+	if a == nil {
+		p.Down, p.Broken = at, noSecret
+		return
+	}
+	p.Keys = *a
 }
 
 // noSecret is Kubernetes' reason for a container whose Secret does not exist.
@@ -298,9 +313,10 @@ func (p *pod) end(now time.Time, d pace) {
 	}
 }
 
-// boot starts EMQX in the pod again.
-func (p *pod) boot(now time.Time, d pace) {
+// boot starts EMQX in the pod again, with the keys that the Secret has now.
+func (p *pod) boot(now time.Time, d pace, a *auth) {
 	p.Down, p.Broken, p.Ready = time.Time{}, "", now.Add(d.boot)
+	p.readKeys(a, now)
 }
 
 // remove begins to remove the namespace with everything in it.
@@ -374,6 +390,10 @@ func (s *state) clone() state {
 	if s.Auth != nil {
 		a := *s.Auth
 		c.Auth = &a
+	}
+	if s.Backup != nil {
+		a := *s.Backup
+		c.Backup = &a
 	}
 	if s.Certificate != nil {
 		v := *s.Certificate

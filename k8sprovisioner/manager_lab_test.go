@@ -403,12 +403,56 @@ func TestWhatIsLostStaysLost(t *testing.T) {
 			require.Zero(t, writes(w.requests.since(before)), "%v", w.requests.since(before))
 			goes := func() {}
 			if name == "secret" {
+				w.keysReplaced(t, id)
 				goes = w.heldNamespace(t, id)
 			}
 			w.do(t, id, ecp.Delete{})
 			goes()
 			w.awaitGone(t, id)
 		})
+	}
+}
+
+// keysReplaced repairs a cluster whose Secret has gone: no pod that had the former keys runs
+// beside one that has the new ones.
+func (w *world) keysReplaced(t *testing.T, id ecp.ID) {
+	t.Helper()
+	auth := func() string {
+		return w.kubectl(t, "get", "secret", "-n", string(id), authName(id), "-o", "jsonpath={.metadata.uid}")
+	}
+	uids := func(ctx context.Context) string {
+		out, err := w.lab.Kubectl(ctx, "", "get", "pods", "-n", string(id), "-o", "jsonpath={.items[*].metadata.uid}")
+		require.NoError(t, err)
+		return out
+	}
+	before, claims, old := w.await(t, id, ecp.Abnormal), w.claims(t, id), strings.Fields(uids(t.Context()))
+	require.Len(t, old, 3)
+	plan, err := w.Cluster(id).Plan(system(t.Context()), ecp.Repair{})
+	require.NoError(t, err)
+	require.Contains(t, plan.Notes[0], "all nodes are stopped at once")
+	history := w.history(t, id)
+	w.do(t, id, ecp.Repair{})
+	labtest.Eventually(t, settled, "other pods, and never beside the former ones",
+		func(ctx context.Context) (bool, string) {
+			now := strings.Fields(uids(ctx))
+			kept := 0
+			for _, uid := range now {
+				if slices.Contains(old, uid) {
+					kept++
+				}
+			}
+			require.True(t, kept == 0 || kept == len(now), "%v beside %v", now, old)
+			info, err := w.get(ctx, id)
+			return kept == 0 && len(now) == 3 && err == nil && info.Status.State == ecp.Running, describe(info, err)
+		})
+	w.awaitChange(t, history, ecp.Updating, ecp.Syncing, ecp.Running)
+	require.NotEmpty(t, auth())
+	require.Equal(t, claims, w.claims(t, id))
+	info := w.await(t, id, ecp.Running)
+	require.NotEqual(t, before.Status.Auth, info.Status.Auth)
+	require.Equal(t, auth(), info.Status.Auth)
+	for _, n := range info.Nodes {
+		require.True(t, n.Member, n.Name)
 	}
 }
 

@@ -54,6 +54,12 @@ var lossCases = []provisionerCase{
 		test:  authLost,
 	},
 	{
+		name:  "keys lost, and all nodes stopped before others are made",
+		hook:  "DeleteAuth",
+		given: func(s ProvisionerSuite) bool { return s.DeleteAuth != nil },
+		test:  authReplaced,
+	},
+	{
 		name:  "a namespace lost",
 		hook:  "DeleteNamespace",
 		given: func(s ProvisionerSuite) bool { return s.DeleteNamespace != nil },
@@ -231,6 +237,42 @@ func authLost(b *bench) {
 	if o.Auth == before.Auth {
 		b.Error("the new Secret is identified as the lost one was")
 	}
+}
+
+// authReplaced: one Apply makes the keys anew and ends the nodes that have the former ones, the
+// next one starts them, with the names and the data that they had.
+func authReplaced(b *bench) {
+	n := b.suite.Nodes
+	d, _ := b.create(n)
+	before := b.seen("bound", bound(n))
+	b.suite.DeleteAuth(b.T, b.p, b.id)
+	b.seen("without keys", func(o ecp.Observation) string {
+		if o.Auth != "" {
+			return "the Secret is there"
+		}
+		return ""
+	})
+	d.Replicas, d.Generation, d.Create = 0, 2, true
+	b.apply(d)
+	b.seen("with keys and no node", func(o ecp.Observation) string {
+		if o.Auth == "" || o.Auth == before.Auth || len(o.Nodes) > 0 {
+			return describe(o)
+		}
+		return ""
+	})
+	d.Replicas = n
+	b.apply(d)
+	b.seen("running again", running(n))
+	o := b.seen("bound", bound(n))
+	for i, node := range o.Nodes {
+		if was := before.Nodes[i]; node.Name != was.Name || node.PodUID == was.PodUID {
+			b.Errorf("node %d was %s in the pod %s and is %s in %s", i, was.Name, was.PodUID, node.Name, node.PodUID)
+		}
+	}
+	was, is := identity(before, false), identity(o, false)
+	delete(was, "auth")
+	delete(is, "auth")
+	b.same(was, is)
 }
 
 func namespaceLost(b *bench) {

@@ -268,8 +268,8 @@ func (m *Manager) carry(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord, cmd ecp.
 		rec.Generation++
 		d.kind, d.patience = ecp.OpStop, m.observed.Timings.Stop
 	case ecp.Repair:
-		rec.Status.Dispatched, rec.Status.Seen, rec.Status.Auth, rec.Status.Volumes = false, false, "", nil
-		found, _ := m.observed.Found(rec.ID)
+		found, seen := m.observed.Found(rec.ID)
+		derive.AcceptLoss(rec, found, seen)
 		rec.Status.Abandoned = derive.AbandonedBy(c, found)
 		rec.Generation++
 		d.kind, d.patience = ecp.OpRepair, m.observed.Timings.Create+derive.DrainTime(*rec)

@@ -86,7 +86,7 @@ func (m *Manager) planOf(rec ecp.ClusterRecord, d decision, cmd ecp.Command) ecp
 		settingNotes(rec, d),
 		notes(m.observed.Timings, info, d, plan, len(outdated)+len(replicants)), m.surplusNotes(rec, d))
 	if snap, _ := m.observed.Last(rec.ID); d.kind == ecp.OpRepair {
-		derive.PlanRepair(&plan, derive.NewView(snap.At, rec, snap), info.Nodes, d.rec.Status.Abandoned)
+		derive.PlanRepair(&plan, derive.NewView(snap.At, rec, snap), info.Nodes, d.rec.Status)
 	}
 	plan.Hash = planHash(rec, d, plan, info.Nodes)
 	return plan

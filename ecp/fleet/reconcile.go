@@ -207,6 +207,10 @@ func (m *Manager) act(
 	if act == derive.ActionDelete {
 		return m.write(ctx, rec, mem, snap, outcome, func() error { return p.Delete(ctx, rec.ID) })
 	}
+	if derive.UnforeseenKeys(rec, snap.Found) { // stored first: with which keys nodes run cannot be seen later
+		outcome.KeysLost = true
+		return false
+	}
 	d := derive.DesiredOf(rec, snap.Found)
 	if d.Replicas > derive.OrdinalsOf(rec) { // stored first: who takes it back has to know that the node may be there
 		outcome.Ordinals = d.Replicas
@@ -288,7 +292,7 @@ func (m *Manager) persist(
 		}
 		after = rec
 		if rec.Revision != seen.Revision { // a command came in between: reconcile again for its sake
-			if !outcome.Applied || seen.Status.Dispatched {
+			if !outcome.Applied || seen.Status.Dispatched || len(seen.Status.OldKeys) > 0 {
 				return nil
 			}
 			derive.MarkDispatched(m.observed.Timings, now, &rec, op)
@@ -326,7 +330,7 @@ func (m *Manager) persist(
 		return time.Millisecond
 	}
 	mem.Derived = snap.Unseen == ""
-	if outcome.Ordinals > 0 { // what was meant to be done next can be done now
+	if outcome.Ordinals > 0 || outcome.KeysLost { // what was meant to be done next can be done now
 		return time.Millisecond
 	}
 	return m.requeueAfter(after, snap)

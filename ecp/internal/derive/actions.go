@@ -36,6 +36,12 @@ func NextAction(rec ecp.ClusterRecord, found ecp.Observation, known bool, now ti
 		}
 		return ActionNone
 	}
+	if oldKeys(rec, found) {
+		if !known || found.Auth == "" || !nothingAsked(found) || rec.Status.Applied != rec.Generation {
+			return ActionApply
+		}
+		return ActionNone
+	}
 	if !known || rec.Status.Refused != nil || !rec.Status.Dispatched || rec.Status.Applied != rec.Generation ||
 		found.Replicas != replicasFor(rec, found) || replicantsDiffer(rec, found) ||
 		len(found.Drift) > 0 || len(Leftovers(rec, found)) > 0 && want > 0 {

@@ -25,6 +25,7 @@ type Outcome struct {
 	Removed          bool               // its membership has ended
 	SleepHandled     time.Time          // due time of hibernation that asks for nothing any more; zero means none
 	Told             bool               // EMQX has taken the settings that it had not taken
+	KeysLost         bool               // a repair has to stop all nodes, see UnforeseenKeys
 }
 
 // Result is everything one pass writes: the cluster after each hop, the last one
@@ -86,7 +87,9 @@ func recordFindings(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ec
 		st.Untold, st.Applied = nil, 0
 	}
 	if outcome.Applied {
-		MarkDispatched(t, now, rec, op)
+		if len(st.OldKeys) == 0 { // otherwise nodes are yet to be asked for
+			MarkDispatched(t, now, rec, op)
+		}
 		st.Applied = outcome.Generation
 	}
 	if outcome.Ordinals > 0 {
@@ -107,6 +110,7 @@ func recordFindings(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ec
 	}
 	forgetFormer(st, snap.Settings)
 	recordRefusal(st, rec.Generation, snap, outcome)
+	recordKeys(rec, snap, outcome.KeysLost)
 	f := snap.Found
 	if snap.Unseen != "" || !st.Dispatched || !f.Exists || f.Terminating || rec.Deleting ||
 		RecordOlder(*rec, f) != nil {
@@ -186,6 +190,7 @@ func sameStatus(a, b ecp.Status) bool {
 		a.Ordinals == b.Ordinals && a.Removing == b.Removing && a.KeepOutdated == b.KeepOutdated &&
 		sameDraining(a.Draining, b.Draining) && sameRefused(a.Refused, b.Refused) &&
 		maps.Equal(a.Volumes, b.Volumes) && slices.Equal(a.Abandoned, b.Abandoned) &&
+		slices.Equal(a.OldKeys, b.OldKeys) &&
 		maps.Equal(a.FormerSettings, b.FormerSettings) &&
 		(a.Untold == nil) == (b.Untold == nil) &&
 		slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)

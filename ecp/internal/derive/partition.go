@@ -150,6 +150,9 @@ var Unjoined = map[ecp.Reason]bool{ecp.ReasonPartitioned: true, ecp.ReasonMember
 // are those that the repair has restarted, by pod: each is, once, and the next when
 // the one before has joined. waits is why none is restarted now.
 func (v View) NextToJoin(done map[string]bool) (next *ecp.NodeObservation, waits string) {
+	if v.oldKeys() {
+		return nil, whyAllStop
+	}
 	if v.NeverMet() {
 		n := restartOrder(v.strangers())[0]
 		return &n, describeSides(v.strangers()) + "; " + n.Pod + " is restarted, so that it joins"

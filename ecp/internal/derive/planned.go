@@ -132,13 +132,12 @@ func MovesNoClients(version string) bool {
 // restarted so that they join the others, whose clients are cut, and those that will not
 // start, or whose machines have gone or are abandoned. nodes are those of the cluster, with
 // their clients.
-func PlanRepair(plan *ecp.Plan, v View, nodes []ecp.NodeInfo, abandoned []string) {
+func PlanRepair(plan *ecp.Plan, v View, nodes []ecp.NodeInfo, after ecp.Status) {
+	abandoned := after.Abandoned
+	defer func() { planKeys(plan, v, after, nodes) }()
 	add := func(nodes []ecp.NodeObservation) (added []ecp.NodeObservation) {
 		for _, n := range nodes {
-			of := &plan.Nodes
-			if n.Role == ecp.RoleReplicant && plan.Replicants != nil {
-				of = plan.Replicants
-			}
+			of := plannedOf(plan, n.Role)
 			if !slices.Contains(of.Replaced, n.Ordinal) {
 				of.Replaced, added = append(of.Replaced, n.Ordinal), append(added, n)
 			}

@@ -60,6 +60,9 @@ func MostNodes(before, after ecp.ClusterRecord) int {
 // are asked for and not wanted leave one by one while a change is under way.
 func desiredReplicants(rec ecp.ClusterRecord, found ecp.Observation) ecp.DesiredReplicants {
 	want := WantedReplicants(rec)
+	if oldKeys(rec, found) {
+		return ecp.DesiredReplicants{Size: rec.Resolved.ReplicantSize}
+	}
 	if WantedNodes(rec) > 0 && changing(rec.Status) {
 		want = max(want, min(found.Replicants, ecp.MaxReplicants))
 	}

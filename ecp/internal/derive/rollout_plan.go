@@ -59,6 +59,8 @@ func NextRolloutStep(v View, drained bool) RolloutStep {
 		return next
 	}
 	switch {
+	case v.oldKeys():
+		return RolloutStep{Waits: whyAllStop}
 	case v.Rec.Status.Removing > 0:
 		return RolloutStep{RemoveOrdinal: v.Rec.Status.Removing}
 	case g.surplus() && g.asked < g.has: // it was asked to go
@@ -226,6 +228,9 @@ func OrdinalsOf(rec ecp.ClusterRecord) int {
 // replicasFor is how many nodes the platform is to be asked for, but for the
 // one that NextMove may let go.
 func replicasFor(rec ecp.ClusterRecord, found ecp.Observation) int {
+	if oldKeys(rec, found) {
+		return 0
+	}
 	want, has := WantedNodes(rec), OrdinalsOf(rec)
 	if gone := rec.Status.Removing; gone > 0 { // it must not come back as the member that it was
 		want = min(want, gone)
@@ -340,7 +345,7 @@ func Replacing(d ecp.Desired, nodes []ecp.NodeObservation) ecp.Desired {
 // outdated anyway.
 func (v View) ToRepair() []ecp.NodeObservation {
 	st := v.Rec.Status
-	if st.RepairOf == "" || st.Operation == "" || v.Want == 0 || !v.MayRollOut() {
+	if st.RepairOf == "" || st.Operation == "" || v.Want == 0 || v.oldKeys() || !v.MayRollOut() {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(v.Snapshot.Found.Nodes), func(n ecp.NodeObservation) bool {

@@ -121,8 +121,12 @@ func lossOf(rec ecp.ClusterRecord, found ecp.Observation) *ecp.Loss {
 	if !found.Exists {
 		return nil
 	}
-	if rec.Status.Auth != "" && found.Auth != rec.Status.Auth {
-		return &ecp.Loss{Reason: ecp.ReasonSecretLost, What: "secret " + string(rec.ID) + "-auth"}
+	if keysLost(rec, found) {
+		what := "secret " + string(rec.ID) + "-auth"
+		if found.Auth != "" {
+			what += " (another of the same name is there now, whose keys nodes do not take)"
+		}
+		return &ecp.Loss{Reason: ecp.ReasonSecretLost, What: what}
 	}
 	return lostClaim(rec.Status.Volumes, found.Volumes)
 }

@@ -245,6 +245,9 @@ func (v View) WaitsFor() string {
 	if v.Want == 0 {
 		return v.stillThere()
 	}
+	if v.oldKeys() {
+		return joinCauses(whyAllStop, v.stillThere())
+	}
 	if v.away() > 0 { // what the platform says of it is the cause, the number is what follows
 		ready := fmt.Sprintf("%d of %d nodes are ready%s%s", len(v.Ready), v.All(), v.notReady(), v.wayBack())
 		return joinCauses(append(slices.Clone(v.Snapshot.Found.Obstacles), v.Snapshot.Waits, ready)...)

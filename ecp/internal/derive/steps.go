@@ -32,6 +32,7 @@ var (
 		gone := !v.group(ecp.RoleCore).surplus() && !v.group(ecp.RoleReplicant).surplus()
 		return OneIf(gone && v.Rec.Status.Removing == 0), 1
 	}}
+	stepStopped     = StepRow{"nodes-stopped", stopped}
 	stepLimit       = StepRow{"limit-set", func(v View) (int, int) { return OneIf(v.Want == 0 || v.Limited()), 1 }}
 	stepSettings    = StepRow{"settings-set", func(v View) (int, int) { return OneIf(v.Told()), 1 }}
 	stepNodesGone   = StepRow{"nodes-gone", nodesGone}
@@ -45,7 +46,7 @@ var OperationSteps = map[ecp.OperationKind][]StepRow{
 	ecp.OpRestart: {stepObjects, stepWindow, stepReplaced, stepNodes, stepMembers},
 	ecp.OpUpdate: {stepSettings, stepObjects, stepSurplus, stepWindow, stepReplaced, stepResized, stepNodes,
 		stepMembers, stepLimit},
-	ecp.OpRepair:   {stepObjects, stepNodes, stepMembers},
+	ecp.OpRepair:   {stepStopped, stepObjects, stepNodes, stepMembers},
 	ecp.OpTakeOver: {stepObjects, stepNodes, stepMembers},
 	ecp.OpPutBack:  {stepObjects, stepSurplus, stepReplaced, stepNodes, stepMembers},
 	ecp.OpStop:     {stepObjects, stepNodesGone},
@@ -111,9 +112,9 @@ func progressOf(kind ecp.OperationKind, name string) func(View) (done, total int
 }
 
 // stepsKnown reports whether an operation has the steps of its kind, of which
-// changes and restarts may have fewer.
+// changes, restarts and repairs may have fewer.
 func stepsKnown(o ecp.Operation) bool {
-	fewer := o.Kind == ecp.OpUpdate || o.Kind == ecp.OpRestart
+	fewer := o.Kind == ecp.OpUpdate || o.Kind == ecp.OpRestart || o.Kind == ecp.OpRepair
 	if len(o.Steps) == 0 || !fewer && len(o.Steps) != len(OperationSteps[o.Kind]) {
 		return false
 	}
@@ -136,6 +137,9 @@ func StepsOf(kind ecp.OperationKind, before, after ecp.ClusterRecord) []StepRow 
 	}
 	if kind == ecp.OpRestart && !after.Status.InWindows {
 		return slices.DeleteFunc(slices.Clone(rows), func(r StepRow) bool { return r.name == stepWindow.name })
+	}
+	if kind == ecp.OpRepair && len(after.Status.OldKeys) == 0 {
+		return slices.DeleteFunc(slices.Clone(rows), func(r StepRow) bool { return r.name == stepStopped.name })
 	}
 	if kind != ecp.OpUpdate {
 		return rows
@@ -200,7 +204,9 @@ func advanceOperation(now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, s
 		return nil
 	}
 	o := op.Clone()
-	if !stepsKnown(o) { // stored by another build
+	unforeseen := len(rec.Status.OldKeys) > 0 && o.Kind == ecp.OpRepair &&
+		!slices.ContainsFunc(o.Steps, func(s ecp.Step) bool { return s.Name == stepStopped.name })
+	if unforeseen || !stepsKnown(o) { // stored by another build
 		o.Steps = NewSteps(OperationSteps[o.Kind])
 	}
 	if snap.Unseen == "" {
