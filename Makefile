@@ -15,6 +15,7 @@ help: ## list the targets
 
 run: build ## start the daemon with simulated clusters; data in .cache/dev
 	@arch=$$(go env GOARCH); [[ -e bin/agents/emqxee-agent-linux-$$arch ]] || tools/agents.sh bin/agents "$$arch"
+	@tools/dev-context.sh $(DEV_DIR) &
 	exec bin/ecpd serve --dev --data-dir $(DEV_DIR)
 
 build: ## build the programs into bin/

@@ -122,9 +122,10 @@ type Request struct {
 type Answer struct {
 	Status    int
 	Body      []byte
-	Location  string // path of what was made
-	Operation string // id of the operation that was begun; empty if none was
-	Revision  int64  // of what the answer shows; 0 if it does not say
+	Location  string    // path of what was made
+	Operation string    // id of the operation that was begun; empty if none was
+	Revision  int64     // of what the answer shows; 0 if it does not say
+	Date      time.Time // when it was sent, by the server's clock; zero if it does not say
 }
 
 // Path joins the segments of a path, and escapes each.
@@ -159,6 +160,9 @@ func (c *Client) Do(ctx context.Context, r Request, out any) (Answer, error) {
 	a := Answer{
 		Status: resp.StatusCode, Body: b, Location: resp.Header.Get("Location"),
 		Operation: lastSegment(resp.Header.Get("Operation-Location")), Revision: revisionOf(resp.Header.Get("ETag")),
+	}
+	if sent, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		a.Date = sent
 	}
 	if out == nil || len(bytes.TrimSpace(b)) == 0 {
 		return a, nil

@@ -162,18 +162,9 @@ func (a *app) client() (*client.Client, contextOne, error) {
 
 // clientOf returns a client with the token that a function returns; nil sends none.
 func (a *app) clientOf(one contextOne, token func(context.Context) (string, error)) (*client.Client, error) {
-	transport, _ := http.DefaultTransport.(*http.Transport)
-	transport = transport.Clone()
-	if one.CAFile != "" {
-		pem, err := os.ReadFile(one.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("read certificate authorities: %w", err)
-		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("there is no certificate in %s; it has to be PEM", one.CAFile)
-		}
-		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	transport, err := transportOf(one)
+	if err != nil {
+		return nil, err
 	}
 	c, err := client.New(client.Config{
 		Server: one.Server, Token: token, HTTP: &http.Client{Transport: transport},
@@ -183,6 +174,25 @@ func (a *app) clientOf(one contextOne, token func(context.Context) (string, erro
 		return nil, usageError{err}
 	}
 	return c, nil
+}
+
+// transportOf returns what connects to the server of a context.
+func transportOf(one contextOne) (*http.Transport, error) {
+	standard, _ := http.DefaultTransport.(*http.Transport)
+	transport := standard.Clone()
+	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	if one.CAFile == "" {
+		return transport, nil
+	}
+	pem, err := os.ReadFile(one.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("read certificate authorities: %w", err)
+	}
+	transport.TLSClientConfig.RootCAs = x509.NewCertPool()
+	if !transport.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("there is no certificate in %s; it has to be PEM", one.CAFile)
+	}
+	return transport, nil
 }
 
 // run is the whole program. It returns the exit code.

@@ -18,7 +18,8 @@ func clusterCommand(a *app) *cobra.Command {
 		listCommand(a, clusterKind,
 			"  ecpctl cluster list --state running --sort -createdAt\n  ecpctl cluster list -w"),
 		getCommand(a, clusterKind, "  ecpctl cluster get sensors\n  ecpctl cluster get sensors -o yaml"),
-		createCommand(a), updateCommand(a), editCommand(a), explainCommand(a), statsCommand(a), logsCommand(a),
+		createCommand(a), updateCommand(a), editCommand(a), adoptCommand(a), explainCommand(a), statsCommand(a),
+		logsCommand(a),
 		dashboardCommand(a))
 	for _, v := range verbs {
 		cmd.AddCommand(verbCommand(a, v))

@@ -49,7 +49,8 @@ func newRoot(a *app) *cobra.Command {
 	}
 	root.AddCommand(
 		clusterCommand(a), operationCommand(a), eventsCommand(a), waitCommand(a),
-		applyCommand(a), diffCommand(a), loginCommand(a), logoutCommand(a), whoamiCommand(a), contextCommand(a),
+		applyCommand(a), diffCommand(a), doctorCommand(a), bundleCommand(a), loginCommand(a), logoutCommand(a),
+		whoamiCommand(a), contextCommand(a),
 		versionCommand(a),
 	)
 	root.AddCommand(resourceCommands(a)...)
