@@ -64,6 +64,11 @@ var advice = map[Reason]string{
 		"spec what is meant, and put back what is not",
 	ReasonLimitDiffers: "EMQX does not take the booked connections, in the words of the message: change the number, " +
 		"or the license; it is tried again every minute",
+	ReasonCertificateExpired: "clients that check it turn away: renew it now (PATCH /api/v1/certificates/NAME); no " +
+		"node is replaced for it",
+	ReasonCertificateExpires: "renew it before that day (PATCH /api/v1/certificates/NAME); no node is replaced for it",
+	ReasonCertificateOutdated: "see whether the node's volume has the renewed files, and its log; a restart of the " +
+		"cluster makes nodes read them",
 	ReasonForeignMember: "repair removes members that have stopped; one that runs is let go by hand, at the broker",
 	ReasonPoolFull: "it is woken when its connections can be booked again: give others up, have the pool or the " +
 		"quota raised, or keep them booked with hibernation.keepQuota",

@@ -62,6 +62,15 @@ type ClientDialer interface {
 	DialMQTT(ctx context.Context, id ID, node string) (net.Conn, error)
 }
 
+// TLSDialer is a Provisioner that can connect to the port of a node on which MQTT is
+// served over TLS, to see which certificate that has.
+type TLSDialer interface {
+	// DialMQTTS connects to the listener for MQTT over TLS of a node, by its EMQX name; TLS
+	// itself is the caller's, who closes the connection. Any error says that there is no way
+	// to ask.
+	DialMQTTS(ctx context.Context, id ID, node string) (net.Conn, error)
+}
+
 // ReplicantMaker is a Provisioner that can make replicants: it does [Desired.Replicants],
 // and says of nodes which of them are such.
 type ReplicantMaker interface {

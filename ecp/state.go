@@ -86,8 +86,14 @@ const (
 	ReasonSettingsDiffer Reason = "SettingsDiffer"
 	// ReasonSettingsLinger: EMQX has values that are not asked for any more: it keeps them itself
 	ReasonSettingsLinger Reason = "SettingsLinger"
-	ReasonDeleted        Reason = "Deleted"
-	ReasonPoolFull       Reason = "PoolFull" // the connections that it has to book again are not to be had
+	// ReasonCertificateExpired: the certificate that the cluster serves has ended
+	ReasonCertificateExpired Reason = "CertificateExpired"
+	// ReasonCertificateExpires: it is valid, and ends within two weeks
+	ReasonCertificateExpires Reason = "CertificateExpires"
+	// ReasonCertificateOutdated: nodes serve another one than the catalog has, and had the time to read that
+	ReasonCertificateOutdated Reason = "CertificateOutdated"
+	ReasonDeleted             Reason = "Deleted"
+	ReasonPoolFull            Reason = "PoolFull" // the connections that it has to book again are not to be had
 )
 
 // The reasons of adopted clusters, beside NodeDown and Partitioned; the

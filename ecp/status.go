@@ -182,6 +182,8 @@ const (
 	CondConfigured ConditionType = "Configured" // EMQX runs with the settings that are asked for
 	CondSettled    ConditionType = "Settled"    // nothing is left to do for this generation
 	CondHealthy    ConditionType = "Healthy"    // no attention needed
+	// CondCertificateValid: the certificate of the cluster does not end soon, and nodes serve it; only where it has one
+	CondCertificateValid ConditionType = "CertificateValid"
 	// CondOnSchedule: hibernation has done what was due last; only where it is asked for
 	CondOnSchedule ConditionType = "OnSchedule"
 )

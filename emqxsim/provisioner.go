@@ -98,6 +98,7 @@ var (
 	_ ecp.Fencer        = (*Peer)(nil)
 	_ ecp.ClusterLister = (*Provisioner)(nil)
 	_ ecp.ClientDialer  = (*Provisioner)(nil)
+	_ ecp.TLSDialer     = (*Provisioner)(nil)
 )
 
 // NewProvisioner reads the files in Dir. An error names the file that cannot be used; then

@@ -11,6 +11,19 @@ import (
 
 // DialMQTT implements [ecp.ClientDialer]. It connects to the plain listener of a node.
 func (p *Provisioner) DialMQTT(ctx context.Context, id ecp.ID, node string) (net.Conn, error) {
+	return p.dialListener(ctx, id, node, ecp.MQTT)
+}
+
+// DialMQTTS implements [ecp.TLSDialer].
+func (p *Provisioner) DialMQTTS(ctx context.Context, id ecp.ID, node string) (net.Conn, error) {
+	return p.dialListener(ctx, id, node, ecp.MQTTS)
+}
+
+var _ ecp.TLSDialer = (*Provisioner)(nil)
+
+func (p *Provisioner) dialListener(
+	ctx context.Context, id ecp.ID, node string, protocol ecp.Protocol,
+) (net.Conn, error) {
 	op := "reach " + string(id)
 	f, err := p.objectsOf(ctx, id, op, true)
 	if err != nil {
@@ -23,7 +36,7 @@ func (p *Provisioner) DialMQTT(ctx context.Context, id ecp.ID, node string) (net
 	if pod == nil {
 		return nil, unavailable(op, fmt.Sprintf("no pod with an address is node %q", node))
 	}
-	port := ecp.MQTT.ContainerPort()
+	port := protocol.ContainerPort()
 	if p.cfg.Reach != PortForward {
 		return dialPod(ctx, "tcp", net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port)))
 	}

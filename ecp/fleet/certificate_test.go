@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/memstore"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/stretchr/testify/require"
 )
@@ -142,4 +144,68 @@ func TestCertificatesThatAreNotServed(t *testing.T) {
 		r.ends(r.change(c, `{"network":{"certificate":""}}`), ecp.PhaseSucceeded)
 		require.NoError(t, r.m.Catalog.Certificates.Delete(asSystem(), "shops", 0))
 	})
+}
+
+// valid waits until the certificate of a cluster is as wanted.
+func (r *rig) valid(c ecp.Cluster, want ecp.ConditionStatus, reason ecp.Reason) ecp.Condition {
+	r.t.Helper()
+	var got ecp.Condition
+	r.until("CertificateValid "+string(want), func() bool {
+		got = ecp.ConditionOf(r.get(c).Status.Conditions, ecp.CondCertificateValid)
+		return got.Status == want && got.Reason == reason
+	}, func() any { return got })
+	return got
+}
+
+// TestCertificateCondition: a certificate is warned of two weeks before its end, and its end is told. A renewed one
+// that nodes take up in the usual time is no news; where they do not, that is told, with the nodes, until they do.
+func TestCertificateCondition(t *testing.T) {
+	for _, v := range []struct {
+		image string
+		renew time.Duration
+	}{{"emqx-ee-4.4.24", 3 * time.Minute}, {"emqx-ee-5.8.9", 3 * time.Minute}, {"emqx-ee-5.8.9", time.Hour}} {
+		t.Run(v.image+" "+v.renew.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRigOn(t, memstore.New(), emqxsim.ProvisionerConfig{RenewTime: v.renew})
+				defer func() { r.stop() }()
+				r.sealer = aRing(t, "a")
+				r.make(r.store, &r.applied)
+				c, _ := r.runningOn(v.image, 2)
+				require.Equal(t, ecp.ReasonNotAsked, ecp.ConditionOf(r.get(c).Status.Conditions,
+					ecp.CondCertificateValid).Reason, "there is none")
+				r.certificate("shops", 90)
+				r.ends(r.change(c, `{"network":{"certificate":"shops"}}`), ecp.PhaseSucceeded)
+				r.valid(c, ecp.True, ecp.ReasonAsExpected)
+				<-time.After(15 * time.Minute)
+				require.Empty(t, r.valid(c, ecp.True, ecp.ReasonAsExpected).Message, "every node was asked")
+
+				r.certificate("shops", 80)
+				begin := time.Now()
+				if v.renew == time.Hour {
+					told := r.valid(c, ecp.False, ecp.ReasonCertificateOutdated)
+					require.Contains(t, told.Message, "emqx-0 (ends on")
+					require.Greater(t, time.Since(begin), 5*time.Minute)
+					<-time.After(50 * time.Minute)
+					r.valid(c, ecp.True, ecp.ReasonAsExpected)
+					return
+				}
+				for time.Since(begin) < 12*time.Minute {
+					<-time.After(10 * time.Second)
+					is := ecp.ConditionOf(r.get(c).Status.Conditions, ecp.CondCertificateValid)
+					require.Equal(t, ecp.True, is.Status)
+				}
+				r.certificate("shops", 1)
+				r.valid(c, ecp.False, ecp.ReasonCertificateExpires)
+				<-time.After(24 * time.Hour)
+				r.valid(c, ecp.False, ecp.ReasonCertificateExpired)
+				require.Equal(t, ecp.True, ecp.ConditionOf(r.get(c).Status.Conditions, ecp.CondHealthy).Status)
+				r.certificate("shops", 90)
+				r.valid(c, ecp.True, ecp.ReasonAsExpected)
+				r.ends(r.change(c, `{"network":{"certificate":null}}`), ecp.PhaseSucceeded)
+				require.Equal(t, ecp.ReasonNotAsked, ecp.ConditionOf(r.get(c).Status.Conditions,
+					ecp.CondCertificateValid).Reason, "there is none")
+			})
+		})
+	}
 }

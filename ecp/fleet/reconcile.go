@@ -81,6 +81,7 @@ func (m *Manager) reconcile(ctx context.Context, id ecp.ID) time.Duration {
 	}
 	m.brokers.Observe(ctx, p, rec, mem, &snap)
 	m.brokers.KeepLimits(ctx, p, rec, mem, &snap)
+	m.brokers.ObserveCertificate(ctx, p, rec, mem, &snap)
 	// much may have happened while a node did not answer
 	if m.observed.Tick().Sub(snap.Tick) > maxSnapshotAge && ctx.Err() == nil {
 		snap = m.observeAgain(ctx, p, rec, mem, snap)
@@ -134,6 +135,7 @@ func (m *Manager) observe(
 		MQTT:           mem.Snapshot.MQTT,
 		Limits:         mem.Snapshot.Limits,
 		Telling:        mem.Snapshot.Telling,
+		Certificate:    mem.Snapshot.Certificate,
 	}
 	if l := m.strange(target, p); l != nil { // what is there says nothing of the cluster
 		snap.Unseen = l.Message
@@ -163,7 +165,7 @@ func (m *Manager) observeAgain(
 	snap := m.observe(ctx, p, rec, *mem)
 	m.Logs.AddExitMessages(ctx, p, rec, mem, &snap)
 	snap.Known, snap.Settings, snap.MQTT, snap.Limits = old.Known, old.Settings, old.MQTT, old.Limits
-	snap.Telling = old.Telling
+	snap.Telling, snap.Certificate = old.Telling, old.Certificate
 	snap.NoAdapter, snap.MissingMembers, snap.Failure = old.NoAdapter, old.MissingMembers, old.Failure
 	snap.Unanswered, snap.UnansweredWhy = old.Unanswered, old.UnansweredWhy
 	if snap.Unseen != "" {

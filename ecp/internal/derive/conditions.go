@@ -44,7 +44,15 @@ var conditionRows = []conditionRow{
 	{ecp.CondConfigured, false, configured},
 	{ecp.CondSettled, false, settled},
 	{ecp.CondHealthy, false, healthy},
-	{ecp.CondOnSchedule, false, onSchedule}, // the last one: not every cluster has it
+	// The last ones: not every cluster has them.
+	{ecp.CondCertificateValid, true, certificateValid},
+	{ecp.CondOnSchedule, false, onSchedule},
+}
+
+// lacksCondition says which clusters do not have a condition. Those that are not in it are of all.
+var lacksCondition = map[ecp.ConditionType]func(ecp.HostedSpec) bool{
+	ecp.CondCertificateValid: func(s ecp.HostedSpec) bool { return s.Network.Certificate == "" },
+	ecp.CondOnSchedule:       func(s ecp.HostedSpec) bool { return s.Hibernation == (ecp.Hibernation{}) },
 }
 
 // Conditions returns a cluster's conditions after an observation. Since moves only when
@@ -52,7 +60,7 @@ var conditionRows = []conditionRow{
 func Conditions(now time.Time, v View, newestRender int) []ecp.Condition {
 	out := make([]ecp.Condition, 0, len(conditionRows))
 	for _, row := range conditionRows {
-		if row.kind == ecp.CondOnSchedule && v.Rec.Spec.Hosted.Hibernation == (ecp.Hibernation{}) {
+		if lacks := lacksCondition[row.kind]; lacks != nil && lacks(*v.Rec.Spec.Hosted) {
 			continue
 		}
 		old := ecp.ConditionOf(v.Rec.Status.Conditions, row.kind)

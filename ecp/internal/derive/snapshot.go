@@ -51,6 +51,9 @@ type Snapshot struct {
 	// Settings is what the last comparison of settings has found; nil means none was made
 	// of these nodes.
 	Settings *drift.Diff
+	// Certificate is what is known of the certificate that the cluster serves; nil means that it has none, or that the
+	// catalog was not asked yet.
+	Certificate *CertificateObservation
 	// OffSchedule is why what hibernation asks for is not done yet; nil = it is, or nothing
 	// is due.
 	OffSchedule *NotOnSchedule

@@ -20,6 +20,7 @@ type Memory struct {
 	AskedPods    string                 // which pods were ready then
 	Brokers      []ecp.Description      // what EMQX said; written by RememberBrokers
 	Settings     SettingsCheck          // when settings were last compared
+	Certificate  CertificateCheck       // of the certificate that nodes serve
 	ToldAt       time.Time              // when EMQX was last told settings
 	LimitsAt     time.Time              // when EMQX was last asked for its connection limits
 	MQTTProbe    chan derive.MQTTResult // of the probe that is under way; nil means none is
@@ -65,6 +66,15 @@ type SettingsCheck struct {
 	At   time.Time // by the monotonic clock
 	Pods string
 	Rev  int64
+}
+
+// CertificateCheck is when the certificate of a cluster was last looked up, and its nodes were asked for it. Times are
+// of the monotonic clock.
+type CertificateCheck struct {
+	At, Due time.Time                       // when the catalog was last asked, and when the nodes are asked next
+	Of      string                          // fingerprint of the certificate for which Due is
+	Probe   chan []derive.ServedCertificate // of the round over the nodes that is under way; nil means none is
+	ProbeOf string                          // the certificate that it is for
 }
 
 // ExitMessage is what a process said before it ended.
