@@ -71,19 +71,10 @@ func newCommand(stdout, stderr io.Writer, environ []string) *cobra.Command {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	b := buildInfo()
-	root.Version = fmt.Sprintf("%s commit %s %s", b.Version, b.Commit, b.Go)
-	root.SetVersionTemplate("ecpd {{.Version}}\n")
+	root.Version = buildInfo().Version
+	root.SetVersionTemplate(versionLine())
 	root.AddCommand(serveCommand("serve"), tokenCommand(stdout, stderr, environ), checkCommand(stdout, stderr, environ),
-		backupCommand(stdout, environ), restoreCommand(stdout, environ), &cobra.Command{
-			Use:   "version",
-			Short: "print which build this is",
-			Args:  noArgs,
-			RunE: func(*cobra.Command, []string) error {
-				_, err := fmt.Fprintf(stdout, "ecpd %s\n", root.Version)
-				return err
-			},
-		})
+		backupCommand(stdout, environ), restoreCommand(stdout, environ), versionCommand(stdout))
 	return root
 }
 

@@ -1,11 +1,13 @@
 package main_test
 
 import (
+	"encoding/json"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -49,6 +51,18 @@ func TestVersion(t *testing.T) {
 	require.Zero(t, p.Wait(t, 20*time.Second))
 	assert.Regexp(t, `^ecpd \S+ commit \S+ go1\.\d+\S*\n$`, p.Stdout.String())
 	assert.Empty(t, p.Stderr.String())
+
+	p = launch(t, t.TempDir(), nil, "version", "--json")
+	require.Zero(t, p.Wait(t, 20*time.Second))
+	var b struct {
+		Version, Commit, Go, OS, Arch string
+		Modules                       []struct{ Path, Version string }
+	}
+	require.NoError(t, json.Unmarshal([]byte(p.Stdout.String()), &b), p.Stdout.String())
+	assert.NotContains(t, []string{b.Version, b.Commit, b.Go}, "")
+	assert.Equal(t, runtime.GOOS+"/"+runtime.GOARCH, b.OS+"/"+b.Arch)
+	assert.Contains(t, p.Stdout.String(), `"path": "k8s.io/client-go"`)
+	assert.NotEmpty(t, b.Modules)
 }
 
 func TestHelpNamesFlagsAndVariables(t *testing.T) {
