@@ -5,10 +5,12 @@ SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
 
 DEV_DIR ?= .cache/dev
+DIST_DIR ?= dist
 BENCH ?= .
 BENCH_FLAGS ?=
+DIST_FLAGS ?=
 
-.PHONY: help run build agents test test-short test-long bench lint generate kube-up kube-down clean
+.PHONY: help run build agents dist test test-short test-long bench lint generate kube-up kube-down clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +29,10 @@ build: ## build the programs into bin/
 agents: ## build the agents that ecpd serves, for amd64, arm and arm64, into bin/agents
 	@tools/need.sh go
 	@tools/agents.sh bin/agents
+
+dist: ## make packages, images, bills of materials and checksums of a release, in dist/; DIST_FLAGS adds flags
+	@tools/need.sh go
+	go -C tools/dist run . --out $(abspath $(DIST_DIR)) $(DIST_FLAGS)
 
 test: ## run all tests but the long drills, with the race detector and a real Kubernetes control plane
 	@tools/need.sh go gcc ip curl chromium iptables
@@ -52,10 +58,12 @@ lint: ## check format, go vet and the linters of .golangci.yml
 	go -C agentproto/bench vet ./...
 	go -C emqxsim/contract vet ./...
 	go -C httpapi/clienttest vet ./...
+	go -C tools/dist vet ./...
 	@tools/lint/run.sh run ./...
 	@cd agentproto/bench && ../../tools/lint/run.sh run ./...
 	@cd emqxsim/contract && ../../tools/lint/run.sh run ./...
 	@cd httpapi/clienttest && ../../tools/lint/run.sh run ./...
+	@cd tools/dist && ../lint/run.sh run ./...
 
 generate: ## make the generated files anew
 	@tools/need.sh go
@@ -69,4 +77,4 @@ kube-down: ## stop it
 	go run ./internal/kubelab/cmd/kubelab-up down
 
 clean: ## remove what was built and the data of `make run`; caches outside the tree stay
-	rm -rf bin .cache
+	rm -rf bin dist .cache

@@ -7,8 +7,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Tests alone need what these require, so the module does not.
-modules=(. agentproto/bench emqxsim/contract httpapi/clienttest)
+# Tests and tools alone need what these require, so the module does not.
+modules=(. agentproto/bench emqxsim/contract httpapi/clienttest tools/dist)
 
 mkdir -p .cache
 summary=$PWD/.cache/testsum
