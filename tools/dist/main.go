@@ -136,7 +136,7 @@ func (r release) make(ctx context.Context, signer signer) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(built)
+	defer func() { _ = os.RemoveAll(built) }() // a folder for what is between
 	for _, step := range []func(context.Context, string) error{r.programs, r.agents, r.packages, r.images, r.materials} {
 		if err := step(ctx, built); err != nil {
 			return err
