@@ -24,7 +24,7 @@ build: ## build the programs into bin/
 	@tools/need.sh go
 	@mkdir -p bin
 	@echo "make: building into bin/; the first build fetches and compiles what is needed and takes some minutes"
-	go build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...
 
 agents: ## build the agents that ecpd serves, for amd64, arm and arm64, into bin/agents
 	@tools/need.sh go

@@ -43,8 +43,8 @@ func Exit(code int) {
 }
 
 // Program builds the program of a package, such as "./cmd/ecpd", and returns its file. It
-// is built once for the test binary, as users get it: without the race detector. Flags
-// are further flags of go build.
+// is built once for the test binary, as users get it: static, and without the race
+// detector. Flags are further flags of go build.
 func Program(t testing.TB, pkg string, flags ...string) string {
 	t.Helper()
 	key := fmt.Sprint(pkg, flags)
@@ -125,7 +125,7 @@ func inRoot(args ...string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), buildTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Dir = root
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
 	}
