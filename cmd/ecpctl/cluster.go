@@ -109,7 +109,7 @@ func (n *creation) body(a *app, cmd *cobra.Command, name string) (map[string]any
 			delete(body, name)
 		}
 	}
-	return body, n.fields.into(a, clusterKind, body)
+	return body, n.fields.into(cmd.Context(), a, clusterKind, body)
 }
 
 // create makes a cluster and waits until it runs.
@@ -158,7 +158,7 @@ func updateCommand(a *app) *cobra.Command {
 		ValidArgsFunction: a.names(clusterKind),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			patch := map[string]any{}
-			if err := f.into(a, clusterKind, patch); err != nil {
+			if err := f.into(cmd.Context(), a, clusterKind, patch); err != nil {
 				return err
 			}
 			if len(patch) == 0 {

@@ -94,12 +94,12 @@ func (a *app) authenticate(ctx context.Context, f loginFlags, one *contextOne) e
 	ask := func(what string) (string, error) {
 		switch {
 		case f.fromStdin:
-			return a.readLine()
+			return a.readLine(ctx)
 		case !a.asks:
 			return "",
 				usagef("stdin is no terminal that could be asked for a %s; say --stdin to read it from there", what)
 		}
-		return a.promptSecret(strings.ToUpper(what[:1]) + what[1:])
+		return a.promptSecret(ctx, strings.ToUpper(what[:1])+what[1:])
 	}
 	if one.TokenFile != "" {
 		return nil
@@ -114,7 +114,7 @@ func (a *app) authenticate(ctx context.Context, f loginFlags, one *contextOne) e
 			return usagef("--user says who logs in")
 		}
 		var err error
-		if f.user, err = a.prompt("User"); err != nil {
+		if f.user, err = a.prompt(ctx, "User"); err != nil {
 			return err
 		}
 	}

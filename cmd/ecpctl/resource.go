@@ -70,7 +70,7 @@ func makeCommand(a *app, k kind, path string) *cobra.Command {
 				name = k.called
 			}
 			body := map[string]any{name: args[0]}
-			if err := f.into(a, k, body); err != nil {
+			if err := f.into(cmd.Context(), a, k, body); err != nil {
 				return err
 			}
 			c, _, err := a.client()
@@ -111,7 +111,7 @@ func patchCommand(a *app, k kind, path string) *cobra.Command {
 		Example: "  " + path + " update NAME --set FIELD=VALUE", ValidArgsFunction: a.names(k),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			patch := map[string]any{}
-			if err := f.into(a, k, patch); err != nil {
+			if err := f.into(cmd.Context(), a, k, patch); err != nil {
 				return err
 			}
 			if len(patch) == 0 {
@@ -162,7 +162,7 @@ func removeCommand(a *app, k kind, path string) *cobra.Command {
 				return err
 			}
 			if !yes {
-				if err := a.confirm(fmt.Sprintf("Delete %s %s?", k.words[0], args[0])); err != nil {
+				if err := a.confirm(cmd.Context(), fmt.Sprintf("Delete %s %s?", k.words[0], args[0])); err != nil {
 					return err
 				}
 			}
@@ -199,7 +199,7 @@ func poolCommand(a *app) *cobra.Command {
 				return err
 			}
 			patch := map[string]any{}
-			if err := f.into(a, pool, patch); err != nil {
+			if err := f.into(cmd.Context(), a, pool, patch); err != nil {
 				return err
 			}
 			if len(patch) > 0 {
@@ -246,7 +246,7 @@ func agentCommand(a *app) *cobra.Command {
 				return err
 			}
 			if !yes {
-				if err := a.confirm(fmt.Sprintf("Remove agent %s of %s?", args[1], args[0])); err != nil {
+				if err := a.confirm(cmd.Context(), fmt.Sprintf("Remove agent %s of %s?", args[1], args[0])); err != nil {
 					return err
 				}
 			}

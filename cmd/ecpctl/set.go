@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,7 +18,7 @@ type fields struct {
 }
 
 // into puts the fields into a body.
-func (f fields) into(a *app, k kind, body map[string]any) error {
+func (f fields) into(ctx context.Context, a *app, k kind, body map[string]any) error {
 	for _, s := range f.sets {
 		path, text, ok := strings.Cut(s, "=")
 		if !ok || path == "" {
@@ -35,7 +36,7 @@ func (f fields) into(a *app, k kind, body map[string]any) error {
 		if !ok || path == "" || file == "" {
 			return usagef("--secret takes FIELD=FILE, or FIELD=- for what is typed or in stdin")
 		}
-		value, err := a.secretOf(path, file)
+		value, err := a.secretOf(ctx, path, file)
 		if err != nil {
 			return err
 		}
@@ -48,12 +49,12 @@ func (f fields) into(a *app, k kind, body map[string]any) error {
 const maxSecret = 1 << 20
 
 // secretOf reads a secret from a file, or as a line that is typed or comes by stdin.
-func (a *app) secretOf(name, file string) (string, error) {
+func (a *app) secretOf(ctx context.Context, name, file string) (string, error) {
 	if file == "-" {
 		if a.asks {
-			return a.promptSecret(name)
+			return a.promptSecret(ctx, name)
 		}
-		return a.readLine()
+		return a.readLine(ctx)
 	}
 	f, err := os.Open(file)
 	if err != nil {

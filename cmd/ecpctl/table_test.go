@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -55,9 +57,22 @@ func TestConfirm(t *testing.T) {
 	for typed, want := range map[string]error{
 		"y\n": nil, "Yes\n": nil, "是\n": nil, "\n": errDeclined, "n\n": errDeclined,
 	} {
-		_, asked := onTerminal(t, typed, nil, func(a *app) { require.ErrorIs(t, a.confirm("Go on?"), want) })
+		_, asked := onTerminal(t, typed, nil, func(a *app) {
+			require.ErrorIs(t, a.confirm(t.Context(), "Go on?"), want)
+		})
 		require.Equal(t, "Go on? [y/N] ", asked)
 	}
+}
+
+// Ctrl-C ends a question; reading a terminal would not.
+func TestQuestionEndsWithTheContext(t *testing.T) {
+	in, typing := io.Pipe()
+	defer func() { require.NoError(t, typing.Close()) }()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errInterrupted)
+	a := &app{terminal: terminal{in: in, err: io.Discard, asks: true}}
+	require.ErrorIs(t, a.confirm(ctx, "Go on?"), errInterrupted)
+	require.Equal(t, exitInterrupted, exitCode(errInterrupted))
 }
 
 func TestPatch(t *testing.T) {

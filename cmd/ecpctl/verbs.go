@@ -154,7 +154,7 @@ func (a *app) change(ctx context.Context, c *client.Client, o object, change cli
 	}
 	a.tellPlan(plan, o)
 	if !calm && !d.yes {
-		if err := a.confirm("Go on?"); err != nil {
+		if err := a.confirm(ctx, "Go on?"); err != nil {
 			return err
 		}
 	}
