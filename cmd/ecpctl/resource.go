@@ -246,7 +246,8 @@ func agentCommand(a *app) *cobra.Command {
 				return err
 			}
 			if !yes {
-				if err := a.confirm(cmd.Context(), fmt.Sprintf("Remove agent %s of %s?", args[1], args[0])); err != nil {
+				question := fmt.Sprintf("Remove agent %s of %s?", args[1], args[0])
+				if err := a.confirm(cmd.Context(), question); err != nil {
 					return err
 				}
 			}
