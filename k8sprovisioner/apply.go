@@ -190,11 +190,18 @@ func (in *input) keepLive(f clusterObjects) {
 		}
 	}
 	if in.Replicas == 0 && f.workload != nil {
+		claims := f.claims()
 		in.volumes = annotatedVolumes(f)
-		for i := range f.claims() {
+		for i := range claims {
 			in.volumes = max(in.volumes, i+1)
 		}
 		in.volumes = min(in.volumes, claimCount(in.Desired))
+		for i := range in.volumes {
+			if in.Create && claims[i] == nil { // its loss is accepted
+				in.volumes = i
+				break
+			}
+		}
 	}
 }
 

@@ -172,7 +172,10 @@ func claimLostStopped(b *bench) {
 	if len(o.Nodes) > 0 {
 		b.Errorf("a refused Apply started nodes: %s", describe(o))
 	}
-	d.Create = true
+	d.Create, d.Replicas = true, 0 // accepted while stopped
+	b.apply(d)
+	b.seen("still stopped", stopped)
+	d.Create, d.Replicas, d.Generation = false, n, 4
 	b.apply(d)
 	b.seen("running again", running(n))
 	after := identity(b.seen("bound", bound(n)), false)

@@ -79,6 +79,9 @@ func (h *host) Apply(_ context.Context, d ecp.Desired) error {
 		}
 		return lossErr
 	}
+	if d.Create { // a loss is accepted: what is made now counts from now on
+		rec.Volumes = d.Replicas
+	}
 	if err := h.make(d, &rec); err != nil {
 		return unseen(err)
 	}
