@@ -86,7 +86,7 @@ func takesKeys(snap Snapshot) bool {
 // being deleted and whose machine does not answer cannot be waited for: it never starts again.
 func oldKeys(rec ecp.ClusterRecord, found ecp.Observation) bool {
 	return slices.ContainsFunc(found.Nodes, func(n ecp.NodeObservation) bool {
-		return slices.Contains(rec.Status.OldKeys, n.PodUID) && !(n.Terminating && offMachine(n))
+		return slices.Contains(rec.Status.OldKeys, n.PodUID) && (!n.Terminating || !offMachine(n))
 	})
 }
 
