@@ -18,6 +18,9 @@ var advice = map[Reason]string{
 	ReasonMachineLost: "bring the machine back: nothing else is needed then; if it is off for good say so (kubectl " +
 		"delete node, or the taint node.kubernetes.io/out-of-service), then repair makes its pod anew elsewhere; " +
 		"repair with force does it unsaid: its plan tells the risk",
+	ReasonMachineCordoned: "nothing, if the machine is to be emptied: kubectl drain waits until the clients of its " +
+		"node have left, and the node is made anew on another machine; if not, kubectl uncordon; why a node finds no " +
+		"other machine is in its pod's events",
 	ReasonMemberMissing: "wait a minute: nodes that start join by themselves; after that read the node's log, and " +
 		"see whether network policies let nodes reach each other; a restart makes it join anew",
 	ReasonNothingServes: "see why no pod is ready in the list of nodes: image, license, memory, volume; put that " +

@@ -85,6 +85,7 @@ func (r ClusterRecord) Clone() ClusterRecord {
 	r.Status.Volumes = maps.Clone(r.Status.Volumes)
 	r.Status.Abandoned = slices.Clone(r.Status.Abandoned)
 	r.Status.OldKeys = slices.Clone(r.Status.OldKeys)
+	r.Status.Cordoned = slices.Clone(r.Status.Cordoned)
 	r.Status.FormerSettings = maps.Clone(r.Status.FormerSettings)
 	if r.Status.Untold != nil {
 		r.Status.Untold = &UntoldSettings{slices.Clone(r.Status.Untold.Keys), maps.Clone(r.Status.Untold.Was)}

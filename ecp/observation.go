@@ -41,6 +41,10 @@ type Observation struct {
 	// replicants only.
 	Replicants        int
 	ReplicantsInFront bool
+	// EvictionsHeld: nobody can evict nodes now, as [Desired.HoldEvictions] asks for.
+	EvictionsHeld bool
+	// MachinesSeen: it is known of each node whether it is [NodeObservation.Unschedulable].
+	MachinesSeen bool
 	// Auth identifies the Secret with cookie and keys; "" = it is not there.
 	Auth      string
 	Endpoints Endpoints
@@ -117,6 +121,8 @@ type NodeObservation struct {
 	// Machine is what is known of the machine under a node that does not end or
 	// answer; "" = nobody had to ask, or could.
 	Machine MachineState `json:"machine,omitempty"`
+	// Unschedulable: the machine takes no new pods (kubectl cordon): people are about to empty it.
+	Unschedulable bool `json:"unschedulable,omitempty"`
 }
 
 // MachineState is what is known of the machine that a node is on.

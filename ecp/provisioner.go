@@ -94,6 +94,11 @@ type Desired struct {
 	// ordinals of their own, beginning with 0, and no volume claims. Where neither it nor
 	// Spec asks for any, everything of them is removed. Only a [ReplicantMaker] gets any.
 	Replicants DesiredReplicants
+	// HoldEvictions: nobody is to evict nodes, not even such that are not ready. Otherwise one node of each role may
+	// be away, and one that is not ready may always be evicted. A Provisioner that says of nodes that they are
+	// [NodeObservation.Unschedulable] MUST do it, and say so in [Observation.EvictionsHeld]. It is no part of what pods
+	// are made from.
+	HoldEvictions bool
 	// RunTimeConfig are settings of EMQX like those of Spec.Config, which leaves them out:
 	// nodes start with the present ones, and other ones make no pod outdated. The Manager
 	// tells nodes that run. nil = all settings are in Spec.Config.

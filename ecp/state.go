@@ -48,12 +48,15 @@ const (
 	ReasonByRequest  Reason = "ByRequest"  // somebody asked for it
 	ReasonNodeDown   Reason = "NodeDown"   // a pod is absent, not ready or going outside a plan
 	// ReasonMachineLost: a pod is not ready, and its machine does not answer, or has gone
-	ReasonMachineLost   Reason = "MachineLost"
-	ReasonMemberMissing Reason = "MemberMissing" // pods are ready, EMQX counts fewer members
-	ReasonNothingServes Reason = "NothingServes" // no node is ready
-	ReasonPartitioned   Reason = "Partitioned"   // nodes disagree on who is a member
-	ReasonForeignOwner  Reason = "ForeignOwner"  // the namespace belongs to somebody else; it is not touched
-	ReasonDataLost      Reason = "DataLost"      // namespace or a volume claim has gone; nothing is made anew unasked
+	ReasonMachineLost Reason = "MachineLost"
+	// ReasonMachineCordoned: the machine of a node takes no new pods, since people are about to empty it; clients are
+	// moved before, or the node was evicted from it
+	ReasonMachineCordoned Reason = "MachineCordoned"
+	ReasonMemberMissing   Reason = "MemberMissing" // pods are ready, EMQX counts fewer members
+	ReasonNothingServes   Reason = "NothingServes" // no node is ready
+	ReasonPartitioned     Reason = "Partitioned"   // nodes disagree on who is a member
+	ReasonForeignOwner    Reason = "ForeignOwner"  // the namespace belongs to somebody else; it is not touched
+	ReasonDataLost        Reason = "DataLost"      // namespace or a volume claim has gone; nothing is made anew unasked
 	// ReasonRecordOlder: what is found was made by a change that the record does not know of: an older
 	// database was put back; nothing is written
 	ReasonRecordOlder Reason = "RecordOlder"

@@ -70,6 +70,9 @@ type Status struct {
 	Untold *UntoldSettings `json:"untold,omitempty"`
 	// Draining is the node whose clients are moved to others; nil = none.
 	Draining *Draining `json:"leaving,omitempty"`
+	// Cordoned are the nodes whose machines take no new pods, and those that were evicted from such and do not serve
+	// again yet.
+	Cordoned []CordonedNode `json:"cordoned,omitempty"`
 	// WaitingFrom is since when another program holds the platform, so that this
 	// one writes nothing to it; zero = it may. Deadlines stand still meanwhile.
 	WaitingFrom time.Time `json:"waitingFrom,omitzero"`
@@ -138,6 +141,20 @@ type Draining struct {
 	// before.
 	Clients   int `json:"clients,omitempty"`
 	Elsewhere int `json:"elsewhere,omitempty"`
+}
+
+// CordonedNode is a node whose machine takes no new pods: it is about to be emptied (kubectl drain).
+type CordonedNode struct {
+	Node    string    `json:"node"`   // its EMQX name
+	PodUID  string    `json:"podUID"` // of the pod on that machine; another one is elsewhere
+	Machine string    `json:"machine"`
+	Since   time.Time `json:"since"` // from when on its clients have their time to leave
+	// Freed is since when it may be evicted: its clients have left, cannot be moved, or TimedOut; zero = it may not.
+	Freed    time.Time `json:"freed,omitzero"`
+	TimedOut bool      `json:"timedOut,omitempty"` // its clients had their time, and have not all left
+	// Away is since when it was evicted, or is to take clients again, and does not serve yet; zero = it does, or is
+	// being freed of them.
+	Away time.Time `json:"away,omitzero"`
 }
 
 // Refused is what the platform is known to refuse of a cluster.

@@ -69,6 +69,7 @@ func (s *state) apply(d ecp.Desired, now time.Time, t pace, give func() (int, er
 	if refused == nil {
 		s.Service = svc
 	}
+	s.Held = d.HoldEvictions
 	s.setWorkload(d)
 	s.scale(d.Replicas, now, t)
 	s.Known = max(s.Known, d.Replicas)
@@ -204,7 +205,7 @@ func (s *state) roll(ordinals []int, abandoned []string, now time.Time, t pace) 
 			continue
 		}
 		others := !slices.ContainsFunc(s.Pods, func(o pod) bool { return o.Ordinal != ordinal && !o.ready(now) })
-		if p.ready(now) && (!others || len(s.Pods) < s.Workload.Replicas) {
+		if p.ready(now) && (s.Held || !others || len(s.Pods) < s.Workload.Replicas) {
 			return &ecp.Error{
 				Code: ecp.CodeUnavailable, Op: "replace node",
 				Message: "the disruption budget lets one node be away at a time; it is tried again",

@@ -13,7 +13,8 @@ func (s *state) observe(now time.Time) ecp.Observation {
 	if s.ForeignOwner != "" {
 		return ecp.Observation{ForeignOwner: s.ForeignOwner}
 	}
-	o := ecp.Observation{Exists: s.UID != "", Terminating: !s.Gone.IsZero(), Replicas: -1}
+	o := ecp.Observation{Exists: s.UID != "", Terminating: !s.Gone.IsZero(), Replicas: -1,
+		EvictionsHeld: s.Held, MachinesSeen: s.UID != ""}
 	n := s.names()
 	if w := s.Workload; w != nil {
 		o.Replicas, o.Generation, o.ChangeID, o.Manifest = w.Replicas, w.Generation, w.ChangeID, w.Manifest
@@ -104,7 +105,7 @@ func (p pod) observe(n names, now time.Time) ecp.NodeObservation {
 	if n.role == ecp.RoleCore {
 		o.Volume = n.claimOf(p.Ordinal)
 	}
-	o.Machine = p.Machine
+	o.Machine, o.Unschedulable = p.Machine, p.Cordoned
 	switch {
 	case p.Machine == ecp.MachineUnanswered:
 		o.Reason, o.Message = "MachineUnanswered", "its machine does not answer; if it is off for good, say so"

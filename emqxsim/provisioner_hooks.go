@@ -117,6 +117,34 @@ func (p *Provisioner) FenceMachine(id ecp.ID, ordinal int) error {
 	})
 }
 
+// Cordon lets the machine under a pod take no new pods, or take them again. The machine under the pod that takes its
+// place takes them.
+func (p *Provisioner) Cordon(id ecp.ID, ordinal int, cordoned bool) error {
+	return p.changePod(id, ordinal, func(_ *state, pod *pod, _ time.Time) { pod.Cordoned = cordoned })
+}
+
+// Evict evicts a pod, as "kubectl drain" does that of a machine to be emptied. The error is "unavailable" while the
+// disruption budget does not allow it.
+func (p *Provisioner) Evict(id ecp.ID, ordinal int) error {
+	now := p.now()
+	st := p.at(id, now)
+	o, away := st.observe(now), 0
+	p.probe(&o, id, st.version())
+	ready := false
+	for _, n := range o.Nodes {
+		if n.Role == ecp.RoleCore && n.Ordinal == ordinal {
+			ready = n.Ready
+		} else if n.Role == ecp.RoleCore && !n.Ready {
+			away++
+		}
+	}
+	if st.Held || ready && (away > 0 || len(st.Pods) < o.Replicas) {
+		return &ecp.Error{Code: ecp.CodeUnavailable, Op: "evict a pod",
+			Message: "it would violate the disruption budget"}
+	}
+	return p.DeletePod(id, ordinal)
+}
+
 // RefusePods makes the platform refuse new pods of a cluster for the given reason, as an
 // exhausted quota does. An empty reason ends that.
 func (p *Provisioner) RefusePods(id ecp.ID, why string) error {

@@ -39,8 +39,8 @@ func (s *state) applyReplicants(d ecp.Desired, now time.Time, t pace) error {
 
 // share takes over what concerns the pods of the whole cluster.
 func (s *state) share(all *state) {
-	s.ID, s.UID, s.Auth, s.Refusal, s.NoResize, s.NoRoom = all.ID, all.UID, all.Auth, all.Refusal, all.NoResize,
-		all.NoRoom
+	s.ID, s.UID, s.Auth, s.Refusal, s.NoResize, s.NoRoom, s.Held = all.ID, all.UID, all.Auth, all.Refusal,
+		all.NoResize, all.NoRoom, all.Held
 }
 
 // removeReplicants deletes the second StatefulSet, and its pods with it.

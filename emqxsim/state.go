@@ -58,6 +58,8 @@ type state struct {
 	Replicants *state       `json:"replicants,omitempty"`
 	Front      bool         `json:"front,omitempty"`
 	Role       ecp.NodeRole `json:"role,omitempty"` // of the pods
+	// Held says that the disruption budget allows nothing, as last applied.
+	Held bool `json:"held,omitempty"`
 }
 
 // auth is the Secret with the cluster's keys.
@@ -147,6 +149,8 @@ type pod struct {
 	Certified bool      `json:"certified,omitempty"` // it has the files of the certificate
 	// Machine is the state of the machine under it, if that was lost.
 	Machine ecp.MachineState `json:"machine,omitempty"`
+	// Cordoned says that the machine under it takes no new pods.
+	Cordoned bool `json:"cordoned,omitempty"`
 }
 
 // ready reports whether the pod passes its readiness probe.

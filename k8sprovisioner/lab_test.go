@@ -65,7 +65,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 // They are asked for now and then, whatever is done to clusters.
 var ofTheTarget = []string{
 	"/api/v1/namespaces/kube-system", "/api/v1/namespaces/kube-system/configmaps/coredns",
-	"/api/v1/namespaces/default/services/kubernetes",
+	"/api/v1/namespaces/default/services/kubernetes", "/api/v1/nodes",
 }
 
 func (n *counter) count(r *http.Request) {

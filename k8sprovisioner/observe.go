@@ -41,6 +41,7 @@ func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, 
 		o.Nodes, current = append(o.Nodes, nodes...), current && are
 	}
 	p.forgetResizes(f.id, o.Nodes)
+	o.EvictionsHeld, o.MachinesSeen = f.evictionsHeld(), p.cordons.mark(o.Nodes)
 	if f.replicants != nil {
 		o.Replicants, o.ReplicantsInFront = replicas(f.ofReplicants()), f.replicantsInFront()
 	}

@@ -26,6 +26,7 @@ type Provisioner struct {
 	fence    *fence
 	watching atomic.Bool
 
+	cordons      cordons      // which machines take no new pods
 	rights       rightSet     // which of the rights that came later the account lacks
 	networkFacts networkFacts // what Kubernetes says of its own network
 

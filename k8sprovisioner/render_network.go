@@ -84,13 +84,18 @@ func management(in input) *corev1.Service {
 
 // budget renders a budget of one node of a role that may be unavailable: a replicant that
 // waits for a core node of its version must not hold up that one. A pod that is not ready may
-// always be evicted: otherwise a broken cluster would block the drain of a machine.
+// always be evicted: otherwise a broken cluster would block the drain of a machine. While
+// evictions are held it may not, since EMQX says that a node is not ready while its clients leave.
 func budget(in input) *policyv1.PodDisruptionBudget {
+	most, unready := intstr.FromInt32(1), policyv1.AlwaysAllow
+	if in.HoldEvictions {
+		most, unready = intstr.FromInt32(0), policyv1.IfHealthyBudget
+	}
 	return &policyv1.PodDisruptionBudget{
 		ObjectMeta: meta(in, in.workload()),
 		Spec: policyv1.PodDisruptionBudgetSpec{
-			MaxUnavailable:             new(intstr.FromInt32(1)),
-			UnhealthyPodEvictionPolicy: new(policyv1.AlwaysAllow),
+			MaxUnavailable:             &most,
+			UnhealthyPodEvictionPolicy: &unready,
 			Selector:                   matching(in.ownPods()),
 		},
 	}

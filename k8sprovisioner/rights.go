@@ -33,6 +33,11 @@ var (
 	getNodes = &right{"get nodes", "to tell a dead machine from a slow one", func(p *Provisioner) *rest.Request {
 		return core(p.client).Get().Resource("nodes").Name(nowhere)
 	}}
+	listNodes = &right{"list and watch nodes", "to move clients away before a machine is emptied",
+		func(p *Provisioner) *rest.Request {
+			return core(p.client).Get().Resource("nodes").VersionedParams(&metav1.ListOptions{Limit: 1,
+				FieldSelector: cordonedNodes}, parameterCodec)
+		}}
 	listQuotas = &right{"list resourcequotas",
 		"to see whether a full quota leaves room for a pod that takes another's place",
 		func(p *Provisioner) *rest.Request {
@@ -62,8 +67,8 @@ var (
 			return apps(p.client).Get().Namespace(nowhere).Resource("controllerrevisions").Name(nowhere)
 		}}
 
-	optionalRights = []*right{getKubeSystem, listEvents, getNodes, listQuotas, createPods, patchClaims, getClasses,
-		resizePods, getRevisions}
+	optionalRights = []*right{getKubeSystem, listEvents, getNodes, listNodes, listQuotas, createPods, patchClaims,
+		getClasses, resizePods, getRevisions}
 )
 
 // nowhere is a name that no cluster has, and no namespace.

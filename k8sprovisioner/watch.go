@@ -68,6 +68,7 @@ func (p *Provisioner) watchOnce(ctx context.Context, wake func(ecp.ID)) {
 	p.watch.resume(s)
 	p.wakeAll(wake)
 	group.Go(func() { p.checkRights(watching) })
+	group.Go(func() { p.watchCordons(watching, s, wake) })
 	group.Go(func() { p.checkNetwork(watching) })
 	group.Go(func() { p.checkResize(watching) })
 	<-watching.Done()

@@ -391,6 +391,8 @@ func (m *Manager) requeueAfter(rec ecp.ClusterRecord, snap derive.Snapshot) time
 		return mem.AskInterval
 	case !v.Opens().IsZero(), snap.OffSchedule != nil:
 		return m.observed.Timings.Poll
+	case derive.Emptying(rec):
+		return time.Second
 	case settledDown && rec.Status.State == ecp.Stopped:
 		return 10 * m.observed.Timings.Poll
 	case settledDown && (rec.Status.State == ecp.Running || v.Refused() != nil && v.RestAsWanted()):

@@ -9,6 +9,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/catalog"
+	"github.com/openecp/openecp/ecp/fleet/internal/putback"
 	"github.com/openecp/openecp/ecp/internal/derive"
 )
 
@@ -29,7 +30,7 @@ func (m *Manager) carryTakeOver(tx ecp.Tx, d *decision, rec *ecp.ClusterRecord) 
 	}
 	d.notes = append([]string{fmt.Sprintf("the record of generation %d becomes what the objects say, generation %d",
 		rec.Generation, f.Generation)},
-		derive.Differences(*rec.Spec.Hosted, spec, "record: ")...)
+		putback.Differences(*rec.Spec.Hosted, spec, "record: ")...)
 	if names := there.Settings; len(names) > 0 {
 		d.notes = append(d.notes,
 			"these settings may be secrets and are not kept with the objects, those recorded stay: "+
@@ -101,7 +102,7 @@ func (m *Manager) carryPutBack(d *decision, rec *ecp.ClusterRecord) error {
 		}
 	}
 	derive.SetConnections(rec, *rec)
-	d.notes = derive.PutBackNotes(before, *rec, f, there, unknown)
+	d.notes = putback.Notes(before, *rec, f, there, unknown)
 	d.kind, d.patience = ecp.OpPutBack, m.observed.Timings.Create+
 		time.Duration(derive.MostNodes(*rec, *rec))*derive.DrainDeadline(spec.Evacuation)
 	return nil
@@ -143,6 +144,7 @@ func (m *Manager) standOn(rec *ecp.ClusterRecord, f ecp.Observation) {
 	}
 	st, nodes := &rec.Status, rec.Spec.Hosted.Nodes
 	st.Dispatched, st.Seen, st.Auth, st.Draining, st.Previous, st.Removing = true, true, f.Auth, nil, nil, 0
+	st.Cordoned = nil
 	st.Ordinals = max(nodes, f.Replicas)
 	for _, n := range derive.OfRole(f.Nodes, ecp.RoleCore) {
 		st.Ordinals = max(st.Ordinals, n.Ordinal+1)

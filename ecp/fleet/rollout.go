@@ -20,7 +20,7 @@ func (m *Manager) rollout(
 		rec.Status.Applied = outcome.Generation
 	}
 	v := derive.NewView(snap.At, rec, *snap)
-	if !v.MayRollOut() {
+	if m.brokers.LeaveMachine(ctx, p, v, snap, outcome) || !v.MayRollOut() {
 		return false
 	}
 	next := derive.NextRolloutStep(v, false)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet/internal/brokers"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/stretchr/testify/require"
 )
@@ -49,7 +50,7 @@ func TestEvacuationsSayWhatTheyWaitFor(t *testing.T) {
 		}, "n1 still has 0 clients and 4 sessions"},
 	} {
 		require.Equal(t, c.want+"; clients are given until 2026-01-02T03:04:05Z",
-			derive.DescribeEvacuation(times, c.version, "n1", c.at, t0))
+			brokers.DescribeEvacuation(times, c.version, "n1", c.at, t0))
 	}
 }
 

@@ -43,6 +43,7 @@ func NextAction(rec ecp.ClusterRecord, found ecp.Observation, known bool, now ti
 		return ActionNone
 	}
 	if !known || rec.Status.Refused != nil || !rec.Status.Dispatched || rec.Status.Applied != rec.Generation ||
+		found.EvictionsHeld != EvictionsHeld(rec, found) ||
 		found.Replicas != replicasFor(rec, found) || replicantsDiffer(rec, found) ||
 		len(found.Drift) > 0 || len(Leftovers(rec, found)) > 0 && want > 0 {
 		return ActionApply
@@ -77,7 +78,7 @@ func DesiredOf(rec ecp.ClusterRecord, found ecp.Observation) ecp.Desired {
 	d := Desired(rec)
 	d.Manifest = manifestFor(d.Manifest, found)
 	d.Replicas, d.Drop = replicasFor(rec, found), Leftovers(rec, found)
-	d.Replicants = desiredReplicants(rec, found)
+	d.Replicants, d.HoldEvictions = desiredReplicants(rec, found), EvictionsHeld(rec, found)
 	d.Spec.Nodes = d.Replicas
 	if d.Replicas == 0 {
 		d.Drop, d.Spec.Nodes = nil, min(rec.Spec.Hosted.Nodes, OrdinalsOf(rec))

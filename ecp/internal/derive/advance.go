@@ -26,6 +26,7 @@ type Outcome struct {
 	SleepHandled     time.Time          // due time of hibernation that asks for nothing any more; zero means none
 	Told             bool               // EMQX has taken the settings that it had not taken
 	KeysLost         bool               // a repair has to stop all nodes, see UnforeseenKeys
+	Freed            string             // the node on a cordoned machine whose clients have left; "" = none
 }
 
 // Result is everything one pass writes: the cluster after each hop, the last one
@@ -100,6 +101,7 @@ func recordFindings(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ec
 	} else if outcome.Removed {
 		st.Removing = 0
 	}
+	turnEnded := outcome.Drained && st.Draining != nil
 	if outcome.Draining != nil {
 		st.Draining = outcome.Draining
 	} else if outcome.Drained {
@@ -117,6 +119,7 @@ func recordFindings(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ec
 		return
 	}
 	st.Seen = true
+	recordCordons(now, rec, snap, outcome, turnEnded)
 	if st.Auth == "" {
 		st.Auth = f.Auth
 	}
@@ -189,6 +192,7 @@ func sameStatus(a, b ecp.Status) bool {
 		a.Seen == b.Seen && a.Applied == b.Applied && a.RenderVersion == b.RenderVersion && a.Auth == b.Auth &&
 		a.Ordinals == b.Ordinals && a.Removing == b.Removing && a.KeepOutdated == b.KeepOutdated &&
 		sameDraining(a.Draining, b.Draining) && sameRefused(a.Refused, b.Refused) &&
+		slices.EqualFunc(a.Cordoned, b.Cordoned, sameCordoned) &&
 		maps.Equal(a.Volumes, b.Volumes) && slices.Equal(a.Abandoned, b.Abandoned) &&
 		slices.Equal(a.OldKeys, b.OldKeys) &&
 		maps.Equal(a.FormerSettings, b.FormerSettings) &&
@@ -201,6 +205,11 @@ func sameDraining(a, b *ecp.Draining) bool {
 		return a == b
 	}
 	return a.Node == b.Node && a.Since.Equal(b.Since) && a.TimedOut == b.TimedOut && a.Begun.Equal(b.Begun)
+}
+
+func sameCordoned(a, b ecp.CordonedNode) bool {
+	return a.Node == b.Node && a.PodUID == b.PodUID && a.Since.Equal(b.Since) && a.Freed.Equal(b.Freed) &&
+		a.TimedOut == b.TimedOut && a.Away.Equal(b.Away)
 }
 
 func sameRefused(a, b *ecp.Refused) bool { return a == b || a != nil && b != nil && *a == *b }

@@ -66,6 +66,15 @@ func shiftDeadlines(st *ecp.Status, by LostTime) {
 			st.Draining.Begun = st.Draining.Begun.Add(by.draining)
 		}
 	}
+	for i := range st.Cordoned {
+		c := &st.Cordoned[i]
+		if c.Freed.IsZero() {
+			c.Since = c.Since.Add(by.deadline)
+		}
+		if !c.Away.IsZero() {
+			c.Away = c.Away.Add(by.deadline)
+		}
+	}
 }
 
 // AdjustDeadlines lets time in which nothing could be seen, or done because another
@@ -130,6 +139,15 @@ func boundTimes(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord) {
 		}
 		if !l.Begun.IsZero() { // how long ago that is by the clock, nobody knows
 			l.Begun = now
+		}
+	}
+	for i := range st.Cordoned {
+		c, patience := &st.Cordoned[i], DrainDeadline(rec.Spec.Hosted.Evacuation)
+		if c.Since.Add(patience).Before(least) {
+			c.Since = least.Add(-patience)
+		}
+		if c.Since.After(now) {
+			c.Since = now
 		}
 	}
 }

@@ -76,7 +76,7 @@ func replicantsInFront(rec ecp.ClusterRecord, found ecp.Observation) bool {
 	want, draining := WantedReplicants(rec), rec.Status.Draining
 	return slices.ContainsFunc(found.Nodes, func(n ecp.NodeObservation) bool {
 		drained := draining != nil && draining.Node == n.Name
-		goes := want == 1 && n.Outdated && unfinished(rec.Status)
+		goes := want == 1 && (n.Unschedulable || n.Outdated && unfinished(rec.Status))
 		return n.Role == ecp.RoleReplicant && n.Ready && !n.Terminating && n.Ordinal < want && !drained && !goes
 	})
 }

@@ -2,6 +2,7 @@ package derive
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -81,7 +82,7 @@ var stateRules = []rule{
 	{"EMQX refuses the connection limit", func(v View) bool { return v.limitRefused() }, taskRefusedByEMQX},
 	{"EMQX refuses settings", func(v View) bool { return v.tellingRefused() }, settingsRefusedByEMQX},
 	{"as asked for", func(v View) bool { return v.Agreed() && !v.limitAwaited() && !v.tellingAwaited() },
-		is(ecp.Running, ecp.ReasonAsExpected)},
+		asAskedFor},
 	{"clients would not leave", func(v View) bool {
 		return v.settling() != "" && v.Rec.Status.Draining != nil && v.Rec.Status.Draining.TimedOut
 	}, taskFailed},
@@ -97,6 +98,8 @@ var stateRules = []rule{
 	{"nodes disagree on who is a member",
 		func(v View) bool { return v.Partitioned() && v.Snapshot.MissingMembers >= 2 }, partition},
 	{"nothing serves", func(v View) bool { return len(v.Ready) == 0 }, nothingServes},
+	{"machines are emptied",
+		func(v View) bool { return v.Snapshot.MissingMembers < 2 && v.onTheMove(movePatience) }, machineCordoned},
 	{"a node is away", func(v View) bool { return v.away() > 0 }, nodeDown},
 	{"a member is missing", func(v View) bool { return v.Snapshot.MissingMembers >= 2 }, memberMissing},
 	{"nothing new", func(View) bool { return true }, keepOrRecover},
@@ -206,6 +209,9 @@ func nodeDown(v View) (ecp.State, ecp.Reason, string) {
 func (v View) whyAway() ecp.Reason {
 	if slices.ContainsFunc(v.Snapshot.Found.Nodes, offMachine) {
 		return ecp.ReasonMachineLost
+	}
+	if v.onTheMove(math.MaxInt64) {
+		return ecp.ReasonMachineCordoned
 	}
 	return ecp.ReasonNodeDown
 }

@@ -79,6 +79,11 @@ func refusedSince(generation int64) func(*ecp.ClusterRecord) {
 	return func(r *ecp.ClusterRecord) { r.Status.Refused = &ecp.Refused{What: "Service a", Generation: generation} }
 }
 
+// cordoned lets something be remembered of a node's machine.
+func cordoned(c ecp.CordonedNode) func(*ecp.ClusterRecord) {
+	return func(r *ecp.ClusterRecord) { r.Status.Cordoned = []ecp.CordonedNode{c} }
+}
+
 var late = t0.Add(time.Hour)
 
 var judgeCases = []judgeCase{
@@ -159,6 +164,29 @@ var judgeCases = []judgeCase{
 		change: func(l *Snapshot) { l.Failure, l.Found.Replicas = refusal(true), 0 }, want: ecp.Stopped},
 
 	{name: "one node down", state: ecp.Running, look: aLook(3, 2), want: ecp.Degraded, reason: ecp.ReasonNodeDown},
+	{name: "a machine is emptied", state: ecp.Running, look: aLook(3, 2),
+		rec: cordoned(ecp.CordonedNode{Node: nodeName(2), Freed: t0, Away: t0}), want: ecp.Running,
+		reason: ecp.ReasonMachineCordoned},
+	{name: "a machine was emptied", state: ecp.Running, look: aLook(2, 2),
+		rec: cordoned(ecp.CordonedNode{Node: nodeName(2), Freed: t0, Away: t0}), want: ecp.Running,
+		reason: ecp.ReasonMachineCordoned},
+	{name: "a machine was emptied, and its node finds no other", state: ecp.Running, look: aLook(2, 2), now: late,
+		rec: cordoned(ecp.CordonedNode{Node: nodeName(2), Freed: t0, Away: t0}), want: ecp.Degraded,
+		reason: ecp.ReasonMachineCordoned},
+	{name: "a machine was emptied, and another node is down", state: ecp.Running, look: aLook(3, 2),
+		rec: cordoned(ecp.CordonedNode{Node: nodeName(1), Freed: t0, Away: t0}), want: ecp.Degraded,
+		reason: ecp.ReasonNodeDown},
+	{name: "clients leave a machine", state: ecp.Running, look: aLook(3, 2),
+		rec: func(r *ecp.ClusterRecord) {
+			cordoned(ecp.CordonedNode{Node: nodeName(2)})(r)
+			r.Status.Draining = &ecp.Draining{Node: nodeName(2)}
+		}, change: func(l *Snapshot) { l.Views = nil }, want: ecp.Running, reason: ecp.ReasonMachineCordoned},
+	{name: "a node on a machine to be emptied fails", state: ecp.Running, look: aLook(3, 2),
+		rec: cordoned(ecp.CordonedNode{Node: nodeName(2)}), want: ecp.Degraded, reason: ecp.ReasonNodeDown},
+	{name: "a machine takes no new pods", state: ecp.Running, look: aLook(3, 3),
+		rec:    cordoned(ecp.CordonedNode{Node: nodeName(2), Freed: t0}),
+		change: func(l *Snapshot) { l.Found.Nodes[2].Unschedulable = true }, want: ecp.Running,
+		reason: ecp.ReasonMachineCordoned},
 	{name: "one pod absent", state: ecp.Running, look: aLook(2, 2), want: ecp.Degraded, reason: ecp.ReasonNodeDown},
 	{name: "one pod going", state: ecp.Running, look: aLook(3, 3),
 		change: func(l *Snapshot) { l.Found.Nodes[2].Terminating = true }, want: ecp.Degraded},

@@ -123,7 +123,7 @@ func (m *Brokers) Drain(ctx context.Context, p ecp.Provisioner, v derive.View, n
 			outcome.Draining = &ecp.Draining{Node: node, Since: draining.Since, Begun: snap.At.UTC(),
 				Clients: draining.Clients, Elsewhere: draining.Elsewhere}
 		}
-		snap.Waits = derive.DescribeEvacuation(m.observed.Timings, v.Rec.Resolved.Image.Version, node, at, end)
+		snap.Waits = DescribeEvacuation(m.observed.Timings, v.Rec.Resolved.Image.Version, node, at, end)
 	}
 	return false
 }

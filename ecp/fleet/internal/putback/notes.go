@@ -1,4 +1,4 @@
-package derive
+package putback
 
 import (
 	"encoding/json"
@@ -8,12 +8,13 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/setting"
 )
 
-// PutBackNotes say in a plan what becomes of nodes, volumes and addresses where what is
+// Notes say in a plan what becomes of nodes, volumes and addresses where what is
 // recorded takes the place of what is there; unknown is why the latter cannot be read.
-func PutBackNotes(before, rec ecp.ClusterRecord, f ecp.Observation, there Manifest, unknown error) []string {
+func Notes(before, rec ecp.ClusterRecord, f ecp.Observation, there derive.Manifest, unknown error) []string {
 	spec := *rec.Spec.Hosted
 	out := []string{fmt.Sprintf("the objects of generation %d become what is recorded, generation %d", f.Generation,
 		before.Generation)}
@@ -62,7 +63,7 @@ func PutBackNotes(before, rec ecp.ClusterRecord, f ecp.Observation, there Manife
 func Differences(from, to ecp.HostedSpec, who string) []string {
 	var out []string
 	a, b := asTree(from), asTree(to)
-	for _, field := range ChangedFields(ecp.Spec{Hosted: &from}, ecp.Spec{Hosted: &to}) {
+	for _, field := range derive.ChangedFields(ecp.Spec{Hosted: &from}, ecp.Spec{Hosted: &to}) {
 		if field == "config" {
 			continue
 		}
@@ -94,7 +95,7 @@ func orNothing(value json.RawMessage) string {
 // settingNotes say for a plan what becomes of EMQX' own settings where what is recorded
 // is put back. Values that may be secrets are not kept with the objects: whether they
 // differ is not known, and said to be so.
-func settingNotes(there Manifest, recorded map[string]string) (out []string) {
+func settingNotes(there derive.Manifest, recorded map[string]string) (out []string) {
 	has := func(key string) bool {
 		_, plain := there.Spec.Config[key]
 		return plain || slices.Contains(there.Settings, key)

@@ -1,9 +1,10 @@
-package derive
+package putback
 
 import (
 	"testing"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/setting"
 	"github.com/stretchr/testify/require"
 )
@@ -11,7 +12,7 @@ import (
 // The plan of put-back says of every setting what becomes of it, and of those that may
 // be secrets that it is not known.
 func TestSettingsThatArePutBack(t *testing.T) {
-	there := Manifest{Spec: &ecp.HostedSpec{
+	there := derive.Manifest{Spec: &ecp.HostedSpec{
 		Config: map[string]string{"mqtt.max_packet_size": "2MB", "mqtt.keepalive_multiplier": "1.5", "mqtt.new": "1"},
 	}, Settings: []string{"a.new", "a.secret"}}
 	require.Equal(t, []string{
@@ -28,8 +29,8 @@ func TestSettingsThatArePutBack(t *testing.T) {
 		"a.secret":                  setting.SealedPrefix + "x",
 		"a.old":                     setting.SealedPrefix + "y",
 	}))
-	require.Empty(t, settingNotes(Manifest{Spec: &ecp.HostedSpec{}}, nil))
-	require.Empty(t, settingNotes(Manifest{
+	require.Empty(t, settingNotes(derive.Manifest{Spec: &ecp.HostedSpec{}}, nil))
+	require.Empty(t, settingNotes(derive.Manifest{
 		Spec: &ecp.HostedSpec{Config: map[string]string{"mqtt.max_packet_size": "2MB"}},
 	}, map[string]string{"mqtt.max_packet_size": "2MB"}))
 }
