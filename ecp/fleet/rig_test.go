@@ -89,7 +89,12 @@ func (r *rig) make(store ecp.Store, p ecp.Provisioner) {
 }
 
 func (r *rig) manager(store ecp.Store, p ecp.Provisioner) (*fleet.Manager, error) {
+	return r.managerWith(store, p, ecp.Timings{})
+}
+
+func (r *rig) managerWith(store ecp.Store, p ecp.Provisioner, timings ecp.Timings) (*fleet.Manager, error) {
 	return fleet.New(context.Background(), fleet.Config{
+		Timings:      timings,
 		Store:        store,
 		Provisioners: map[string]ecp.Provisioner{"default": p},
 		Adapters:     []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
