@@ -14,14 +14,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ownMachines makes machines on which nothing runs but what tolerates their taint.
+// ownMachines makes machines on which nothing runs but what tolerates their taint. They have a
+// zone, since Kubernetes spreads pods over machines by all labels of the constraints or by none.
 func (w *world) ownMachines(t *testing.T, name string, count int) ecp.Placement {
 	t.Helper()
 	for i := range count {
 		machine := fmt.Sprintf("%s-%d", name, i)
 		status, answer, err := w.lab.Do(t.Context(), http.MethodPost, "/api/v1/nodes", fmt.Appendf(nil,
 			`{"apiVersion":"v1","kind":"Node","metadata":{"name":%q,"labels":{"kubernetes.io/hostname":%q,
-			"kubernetes.io/os":"linux","kubernetes.io/arch":"amd64","example.com/for":%q}},
+			"kubernetes.io/os":"linux","kubernetes.io/arch":"amd64","topology.kubernetes.io/zone":"own","example.com/for":%q}},
 			"spec":{"taints":[{"key":"example.com/for","value":%q,"effect":"NoSchedule"}]}}`,
 			machine, machine, name, name))
 		require.NoError(t, err)
@@ -30,6 +31,12 @@ func (w *world) ownMachines(t *testing.T, name string, count int) ecp.Placement 
 			_, _, _ = w.lab.Do(context.WithoutCancel(t.Context()), http.MethodDelete, "/api/v1/nodes/"+machine, nil)
 		})
 	}
+	// A new machine takes no pods at first: all of them would be on the first that does.
+	labtest.Eventually(t, settled, "machines take pods", func(context.Context) (bool, string) {
+		taints := w.kubectl(t, "get", "nodes", "-l", "example.com/for="+name, "-o",
+			"jsonpath={.items[*].spec.taints[*].key}")
+		return taints == strings.TrimSpace(strings.Repeat("example.com/for ", count)), taints
+	})
 	return ecp.Placement{NodeSelector: map[string]string{"example.com/for": name},
 		Tolerations: []ecp.Toleration{{Key: "example.com/for", Operator: "Exists"}}}
 }
@@ -49,6 +56,7 @@ func TestKubectlDrainOnKubernetes(t *testing.T) {
 		return sim.Usage().Connected == 9, fmt.Sprintf("%+v", sim.Usage())
 	})
 	victim, requests := before.Nodes[1], w.requests.all()
+	require.NotContains(t, []string{before.Nodes[0].Host, before.Nodes[2].Host}, victim.Host, "nodes are placed apart")
 	budget := func() string {
 		return w.kubectl(t, "get", "pdb", "-n", string(id), "-o",
 			"jsonpath={.items[0].spec.maxUnavailable} {.items[0].spec.unhealthyPodEvictionPolicy}")
