@@ -552,7 +552,7 @@ func (t gateTransport) RoundTrip(q *http.Request) (resp *http.Response, err erro
 		return t.inside.RoundTrip(q)
 	}
 	err = t.around(ctx, "tell EMQX", func() (err error) {
-		resp, err = t.inside.RoundTrip(q)
+		resp, err = t.inside.RoundTrip(q) //nolint:bodyclose // the caller does, or below
 		return err
 	})
 	if err != nil && resp != nil {
