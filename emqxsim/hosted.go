@@ -58,7 +58,7 @@ func (p *Provisioner) sync(e *entry) *hosted {
 	now := p.now()
 	st := e.at(now, p.pace)
 	h := e.hosted
-	fresh := h == nil || h.uid != st.UID || h.kept != keeps(st.version())
+	fresh := h == nil || h.uid != st.UID || st.version() != "" && h.kept != keeps(st.version())
 	if st.UID == "" || fresh && st.Auth == nil || st.version() == "" {
 		if st.UID == "" && e.hosted != nil {
 			e.hosted.end(now)

@@ -75,6 +75,7 @@ var exampleTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 var (
 	exampleIDs   = regexp.MustCompile(`(emqx|op|reg|agt)-[0-9a-f]{8,16}`)
 	exampleTimes = regexp.MustCompile(`"20\d\d-[0-9:.TZ-]+"`)
+	exampleLocal = regexp.MustCompile(`"20\d\d-\d\d-\d\dT([0-9:]{8})\+\d\d:\d\d"`)
 )
 
 // fixed returns an answer in which ids, addresses, times and the token are always the
@@ -90,6 +91,8 @@ func fixed(t *testing.T, b []byte, begin time.Time, token string) []byte {
 		}
 		return kind + "-0123456789abcdef"
 	})
+	// times of schedules follow the calendar, and the summer
+	text = exampleLocal.ReplaceAllString(text, `"2026-01-02T$1+01:00"`)
 	text = exampleTimes.ReplaceAllStringFunc(text, func(at string) string {
 		when, err := time.Parse(`"`+time.RFC3339+`"`, at)
 		require.NoError(t, err)

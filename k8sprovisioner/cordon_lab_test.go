@@ -47,13 +47,14 @@ func TestKubectlDrainOnKubernetes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, PodIP)
 	id := w.createSpec(t, ecp.HostedSpec{Image: "emqx-ee-5.8.9", Nodes: 3, Connections: 1000,
-		Placement: w.ownMachines(t, "drained", 3)})
+		Evacuation: ecp.Evacuation{Rate: 1}, // one client a second: there is time to look
+		Placement:  w.ownMachines(t, "drained", 3)})
 	states := w.history(t, id)
 	before := w.await(t, id, ecp.Running)
 	sim := w.pods.Cluster(string(id))
-	sim.AddClients(emqxsim.Clients{Name: "c", Count: 9, Persistent: true})
+	sim.AddClients(emqxsim.Clients{Name: "c", Count: 21, Persistent: true})
 	labtest.Eventually(t, settled, "clients are there", func(context.Context) (bool, string) {
-		return sim.Usage().Connected == 9, fmt.Sprintf("%+v", sim.Usage())
+		return sim.Usage().Connected == 21, fmt.Sprintf("%+v", sim.Usage())
 	})
 	victim, requests := before.Nodes[1], w.requests.all()
 	require.NotContains(t, []string{before.Nodes[0].Host, before.Nodes[2].Host}, victim.Host, "nodes are placed apart")
@@ -74,14 +75,13 @@ func TestKubectlDrainOnKubernetes(t *testing.T) {
 		require.NoError(t, err)
 		return status, answer
 	}
-	status, answer := evict(t.Context())
-	require.Equal(t, http.StatusTooManyRequests, status, "%s", answer)
 	free := func(ctx context.Context, node string) (bool, string) {
 		info, err := w.get(ctx, id)
 		return err == nil && strings.Contains(info.Status.Message, "has no clients any more") &&
 			sim.Usage().Nodes[node].Connected == 0, describe(info, err)
 	}
-	// not tried meanwhile: Kubernetes' count of pods that are ready lags behind
+	// It is not tried before: Kubernetes' count of ready pods lags behind, and in the moment in which
+	// the node is not ready and still counted as such it would be evicted.
 	labtest.Eventually(t, settled, "its clients have left", func(ctx context.Context) (bool, string) {
 		return free(ctx, victim.Name)
 	})
