@@ -194,7 +194,7 @@ func (v View) whyNotNow(name string) string {
 		return fmt.Sprintf("%d of %d nodes are there", len(f.Nodes), asked)
 	}
 	for _, n := range f.Nodes {
-		if n.Name != name && !v.waitsForCore(n) && (!n.Ready || n.Terminating) {
+		if n.Name != name && !v.WaitsForCore(n) && (!n.Ready || n.Terminating) {
 			return n.Pod + " is not ready"
 		}
 	}

@@ -144,8 +144,15 @@ func (m *Brokers) Undrain(ctx context.Context, p ecp.Provisioner, v derive.View,
 		outcome.Drained = true
 		return ""
 	}
-	i := slices.IndexFunc(v.Snapshot.Found.Nodes, func(n ecp.NodeObservation) bool { return n.Name == node && n.Ready })
-	if i < 0 && (errors.Is(err, ecp.ErrUnavailable) || errors.Is(err, ecp.ErrNotFound)) { // nobody there to be told yet
+	is := func(n ecp.NodeObservation) bool { return n.Name == node }
+	silent := errors.Is(err, ecp.ErrUnavailable) || errors.Is(err, ecp.ErrNotFound)
+	switch i := slices.IndexFunc(v.Snapshot.Found.Nodes, is); {
+	case silent && i >= 0 && v.WaitsForCore(v.Snapshot.Found.Nodes[i]):
+		// It was made anew and keeps nothing, so that no evacuation goes on there; and it joins only
+		// after the core nodes are replaced, which nothing must hold up.
+		outcome.Drained = true
+		return ""
+	case silent && (i < 0 || !v.Snapshot.Found.Nodes[i].Ready): // nobody there to be told yet
 		return node + " has to start"
 	}
 	return fmt.Sprintf("%s cannot be told to take clients again: %s", node, ecp.MessageOf(err))
