@@ -217,7 +217,8 @@ func (v View) cordonNow(c ecp.CordonedNode) (_ ecp.CordonedNode, stays bool) {
 	case n == nil && !v.hasNode(c.Node), other && n.Unschedulable, // that is another one
 		n != nil && n.Ready && !draining && (other || !cordoned):
 		return c, false
-	case n == nil, n.Terminating, other, !cordoned, !n.Ready && !c.Freed.IsZero() && !draining:
+	// EMQX tells sooner than Kubernetes that a node has gone: that may be the eviction.
+	case n == nil, n.Terminating, other, !cordoned, !c.Freed.IsZero() && !v.serves(*n):
 		if c.Away.IsZero() {
 			c.Away = v.now
 		}

@@ -1,6 +1,7 @@
 package derive
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -115,4 +116,18 @@ func TestNoWriteWhileNoMachineIsCordoned(t *testing.T) {
 	require.Equal(t, ActionNone, due())
 	m.look.Found.Nodes[1].Unschedulable = false
 	require.Equal(t, ActionApply, due())
+}
+
+// TestGoneBeforeKubernetesKnows: EMQX does not count a node any more that may be evicted. That is no surprise, for a
+// while: Kubernetes tells the eviction later.
+func TestGoneBeforeKubernetesKnows(t *testing.T) {
+	m := newMoving(func(m *moving) { m.onMachine(t0, 1); m.leaving(1); m.notReady(1) })
+	m.rec.Status.State = ecp.Running
+	for at := range m.look.Views {
+		m.look.Views[at] = slices.DeleteFunc(slices.Clone(m.look.Views[at]),
+			func(n Member) bool { return n.Name == nodeName(1) })
+	}
+	recordCordons(t0, &m.rec, m.look, Outcome{}, false)
+	require.Equal(t, ecp.Running, DeriveState(t0, m.rec, m.look).State)
+	require.Equal(t, ecp.Degraded, DeriveState(t0.Add(2*movePatience), m.rec, m.look).State)
 }
