@@ -147,7 +147,7 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
-// Who is told to come back in an hour is told so at once.
+// A Retry-After of an hour is returned as an error at once, not waited for.
 func TestLongRetryAfterIsAnError(t *testing.T) {
 	tries := 0
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {

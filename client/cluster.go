@@ -15,7 +15,7 @@ import (
 // ClustersPath is where clusters are.
 const ClustersPath = "/api/v1/clusters"
 
-// Cluster is a cluster as the API shows it. The API's document says what the fields mean.
+// Cluster is a cluster as the API returns it. /openapi.json documents the fields.
 type Cluster struct {
 	ID          ecp.ID            `json:"id"`
 	Name        string            `json:"name"`
@@ -153,7 +153,7 @@ func (c Change) request(id ecp.ID) Request {
 	return r
 }
 
-// Plan says what a change would do.
+// Plan returns what a change would do, and changes nothing.
 func (c *Client) Plan(ctx context.Context, id ecp.ID, change Change) (ecp.Plan, error) {
 	r := change.request(id)
 	r.Query.Set("dryRun", "true")

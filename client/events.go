@@ -26,9 +26,9 @@ const maxEvent = 4 << 20
 // a sign of life every 15 seconds.
 const silence = 45 * time.Second
 
-// Event is one change of the fleet. One without a Kind is no change: it says that the
-// stream is open from its Seq on, at the beginning and whenever it was resumed. Who lists
-// then and takes the events that follow misses nothing.
+// Event is one change of the fleet. An event without a Kind is no change: it marks that the
+// stream is open from its Seq on, at the beginning and after each reconnect. A list that is
+// read then, and the events that follow, together miss nothing.
 type Event struct {
 	Seq     int64           `json:"seq"` // grows; where to resume
 	At      time.Time       `json:"at"`

@@ -84,7 +84,7 @@ type UnreachableError struct {
 	Cause  error
 }
 
-// Error says what was tried and why it failed.
+// Error returns which server was called, and the cause.
 func (e *UnreachableError) Error() string {
 	why := e.Cause.Error()
 	var u *url.Error

@@ -48,7 +48,7 @@ func (c *Client) Logout(ctx context.Context) error {
 	return err
 }
 
-// Me says whose token the client has.
+// Me returns the user or API token that the client is logged in as.
 func (c *Client) Me(ctx context.Context) (Me, error) {
 	var out Me
 	_, err := c.Do(ctx, Request{Path: "/api/v1/me"}, &out)

@@ -58,7 +58,7 @@ type state struct {
 	Replicants *state       `json:"replicants,omitempty"`
 	Front      bool         `json:"front,omitempty"`
 	Role       ecp.NodeRole `json:"role,omitempty"` // of the pods
-	// Held says that the disruption budget allows nothing, as last applied.
+	// Held is true while the disruption budget, as last applied, allows no eviction.
 	Held bool `json:"held,omitempty"`
 }
 
@@ -149,7 +149,7 @@ type pod struct {
 	Certified bool      `json:"certified,omitempty"` // it has the files of the certificate
 	// Machine is the state of the machine under it, if that was lost.
 	Machine ecp.MachineState `json:"machine,omitempty"`
-	// Cordoned says that the machine under it takes no new pods.
+	// Cordoned is true while its Kubernetes node is unschedulable.
 	Cordoned bool `json:"cordoned,omitempty"`
 }
 

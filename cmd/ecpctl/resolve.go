@@ -85,7 +85,7 @@ func (a *app) cluster(ctx context.Context, word string) (*client.Client, object,
 	return c, o, err
 }
 
-// completeTime bounds how long a person waits who has pressed Tab.
+// completeTime is the timeout of one completion: a person waits for it.
 const completeTime = 3 * time.Second
 
 // names completes the first argument with the names of things of a kind.

@@ -68,7 +68,7 @@ func (a *app) secretOf(ctx context.Context, name, file string) (string, error) {
 	return string(b), nil
 }
 
-// grants puts roles into the body of a user, who has several, or a token, which has one.
+// grants adds roles to the request body: a list for a user, a single one for a token.
 func (f fields) grants(k kind, body map[string]any) error {
 	var all []any
 	for _, text := range f.roles {

@@ -171,7 +171,7 @@ func (r *drilled) ready() {
 	r.before, r.ops = r.found(r.c), len(r.operations())
 }
 
-// command gives the command to the Manager that runs.
+// command runs the operation's command on the running Manager.
 func (r *drilled) command() error {
 	if r.id == "" {
 		s := spec("first", 3)
@@ -412,7 +412,7 @@ type gate struct {
 	names []string // guarded by mu; the points that were crossed while it was open
 }
 
-// breaks says whether points are counted, and one may break, from now on.
+// breaks switches the counting of points, and the failure of one, on or off.
 func (g *gate) breaks(may bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -22,6 +23,11 @@ func installs(t *testing.T, dir string) {
 		t.Skip("there is no debootstrap on this host; apt-get install debootstrap")
 	}
 	root := filepath.Join(t.TempDir(), "debian")
+	t.Cleanup(func() { // what debootstrap mounts stays if it is killed, and the folder is removed next
+		for _, mounted := range []string{"proc", "sys"} {
+			_ = syscall.Unmount(filepath.Join(root, mounted), 0) // not mounted is as good
+		}
+	})
 	_, err := output(t.Context(), dir, "debootstrap", "--variant=minbase", "stable", root)
 	require.NoError(t, err)
 	for _, name := range []string{"ecpd", "emqxee-agent"} {
