@@ -52,8 +52,8 @@ func TestTwentyChanges(t *testing.T) {
 					r.end = ecp.Stopped
 				}
 				got = r.finishAs(tale)
-				if c := ecp.ConditionOf(r.get(r.c).Status.Conditions, ecp.CondConfigured); c.Reason == ecp.ReasonSettingsLinger &&
-					c.Status == ecp.False { // one was taken away while the cluster was stopped
+				c := ecp.ConditionOf(r.get(r.c).Status.Conditions, ecp.CondConfigured)
+				if c.Status == ecp.False && c.Reason == ecp.ReasonSettingsLinger { // taken away while it was stopped
 					_, err := r.c.Do(asSystem(), ecp.EndDrift{})
 					require.NoError(r.t, err)
 					got = r.finishAs(tale)
