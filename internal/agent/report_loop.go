@@ -20,6 +20,7 @@ const guessAgain = 5 * time.Minute
 // broker's settings. Before a registration it sends nothing to the broker.
 func (a *Agent) runBroker(ctx context.Context) {
 	for ctx.Err() == nil {
+		drain(a.brokerChanged) // what is told of up to here is read below; else EMQX is logged in to twice
 		if a.state.registered() {
 			a.reportUntilChanged(ctx)
 			continue
