@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
@@ -121,8 +122,8 @@ func (c *Client) CreateCluster(ctx context.Context, r Create) (Cluster, error) {
 
 // Change is something that is asked of a cluster.
 type Change struct {
-	// Verb is the last segment of the path, such as stop or scale. Empty means a merge patch
-	// of name, description and spec; see Delete for the other.
+	// Verb is the end of the path, such as stop, scale or settings/put-back. Empty means a
+	// merge patch of name, description and spec; see Delete for the other.
 	Verb   string
 	Delete bool
 	Body   any  // of the verb or the patch; nil if it has none
@@ -143,7 +144,7 @@ func (c Change) request(id ecp.ID) Request {
 	case c.Verb == "":
 		r.Method = http.MethodPatch
 	default:
-		r.Path += Path(c.Verb)
+		r.Path += Path(strings.Split(c.Verb, "/")...)
 	}
 	for name, set := range map[string]bool{"force": c.Force, "now": c.Now} {
 		if set {

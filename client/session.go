@@ -48,6 +48,16 @@ func (c *Client) Logout(ctx context.Context) error {
 	return err
 }
 
+// ChangePassword changes the password of the user whose session's token the client has. Every
+// session of the user ends, also that one.
+func (c *Client) ChangePassword(ctx context.Context, was, will string) error {
+	_, err := c.Do(ctx, Request{
+		Method: http.MethodPost, Path: "/api/v1/me/password", Keyless: true,
+		Body: map[string]string{"currentPassword": was, "password": will},
+	}, nil)
+	return err
+}
+
 // Me returns the user or API token that the client is logged in as.
 func (c *Client) Me(ctx context.Context) (Me, error) {
 	var out Me

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -23,7 +22,7 @@ type guide struct {
 }
 
 func adoptCommand(a *app) *cobra.Command {
-	setup := map[string]*string{}
+	var s setupFlags
 	var noWait bool
 	var service string
 	cmd := &cobra.Command{
@@ -35,21 +34,10 @@ func adoptCommand(a *app) *cobra.Command {
 			"  ecpctl cluster adopt plant --method kubernetes --no-wait",
 		Args: takes(1, 1), ValidArgsFunction: a.names(clusterKind),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			body := map[string]any{}
-			for name, value := range setup {
-				if *value != "" {
-					body[name] = *value
-				}
-			}
-			return a.adopt(cmd.Context(), args[0], service, body, noWait)
+			return a.adopt(cmd.Context(), args[0], service, s.body(), noWait)
 		},
 	}
-	for name, usage := range map[string]string{
-		"arch": "amd64, arm or arm64", "method": "binary, container or kubernetes",
-		"life": "how long the token is good for, such as 24h",
-	} {
-		setup[name] = cmd.Flags().String(name, "", usage)
-	}
+	s.define(cmd)
 	cmd.Flags().StringVar(&service, "service-address", "",
 		"dashboard of the cluster, https://HOST:PORT, if it is made now")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "do not wait for the agent")
@@ -71,19 +59,8 @@ func (a *app) adopt(ctx context.Context, name, service string, setup map[string]
 			return err
 		}
 	}
-	var g guide
-	path := clusterKind.item(o.text("id")) + "/setup"
-	answer, err := c.Do(ctx, client.Request{Method: http.MethodPost, Path: path, Body: setup}, &g)
-	if err != nil {
+	if err := a.setup(ctx, c, o.text("id"), setup); err != nil {
 		return err
-	}
-	if a.flags.output != "" {
-		var all object
-		if err := errors.Join(all.UnmarshalJSON(answer.Body), a.printOne(kind{key: "tokenId"}, all)); err != nil {
-			return err
-		}
-	} else {
-		a.printGuide(g)
 	}
 	if noWait {
 		return nil

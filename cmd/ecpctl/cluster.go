@@ -18,9 +18,8 @@ func clusterCommand(a *app) *cobra.Command {
 		listCommand(a, clusterKind,
 			"  ecpctl cluster list --state running --sort -createdAt\n  ecpctl cluster list -w"),
 		getCommand(a, clusterKind, "  ecpctl cluster get sensors\n  ecpctl cluster get sensors -o yaml"),
-		createCommand(a), updateCommand(a), editCommand(a), adoptCommand(a), explainCommand(a), statsCommand(a),
-		logsCommand(a),
-		dashboardCommand(a))
+		createCommand(a), updateCommand(a), editCommand(a), adoptCommand(a), setupCommand(a), explainCommand(a),
+		statsCommand(a), metricsCommand(a), logsCommand(a), dashboardCommand(a), apiCommand(a), settingsCommand(a))
 	for _, v := range verbs {
 		cmd.AddCommand(verbCommand(a, v))
 	}
@@ -273,20 +272,9 @@ func explain(a *app, o, answer object) error {
 	return nil
 }
 
-func statsCommand(a *app) *cobra.Command {
-	return reading(a, "stats", "show how busy a cluster is", func(a *app, _, answer object) error {
-		return a.printOne(kind{columns: []column{
-			{head: "connections", path: "connections"}, {head: "sessions", path: "sessions"},
-			{head: "topics", path: "topics"}, {head: "subscriptions", path: "subscriptions"},
-			{head: "retained", path: "retained"}, {head: "received/s", path: "rates.received"},
-			{head: "sent/s", path: "rates.sent"}, {head: "dropped/s", path: "rates.dropped"},
-			{head: "why no rates", path: "ratesError"},
-		}}, answer)
-	})
-}
-
 func dashboardCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var via string
+	cmd := &cobra.Command{
 		Use: "dashboard CLUSTER", Short: "print a link to a cluster's dashboard; it is good once, for a minute",
 		Args: takes(1, 1), Example: "  xdg-open \"$(ecpctl cluster dashboard sensors)\"",
 		ValidArgsFunction: a.names(clusterKind),
@@ -296,8 +284,12 @@ func dashboardCommand(a *app) *cobra.Command {
 				return err
 			}
 			var link object
+			query := url.Values{}
+			if via != "" {
+				query.Set("via", via)
+			}
 			r := client.Request{Method: http.MethodPost, Path: clusterKind.item(o.text("id")) + "/dashboard",
-				Keyless: true}
+				Query: query, Keyless: true}
 			if _, err := c.Do(cmd.Context(), r, &link); err != nil {
 				return err
 			}
@@ -308,4 +300,9 @@ func dashboardCommand(a *app) *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&via, "via", "",
+		"way to take: serviceAddress, agent or target; what fits the cluster when left out")
+	_ = cmd.RegisterFlagCompletionFunc("via", cobra.FixedCompletions(
+		[]string{"serviceAddress", "agent", "target"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
 }

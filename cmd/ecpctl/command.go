@@ -50,8 +50,8 @@ func newRoot(a *app) *cobra.Command {
 	root.AddCommand(
 		clusterCommand(a), operationCommand(a), eventsCommand(a), waitCommand(a),
 		applyCommand(a), diffCommand(a), doctorCommand(a), bundleCommand(a), loginCommand(a), logoutCommand(a),
-		whoamiCommand(a), contextCommand(a),
-		versionCommand(a),
+		whoamiCommand(a), passwordCommand(a), rolesCommand(a), contextCommand(a), versionCommand(a),
+		overviewCommand(a), registrationCommand(a), unrecordedCommand(a),
 	)
 	root.AddCommand(resourceCommands(a)...)
 	return root
@@ -65,9 +65,13 @@ func group(cmd *cobra.Command, args []string) error {
 	return cmd.Help()
 }
 
+// onlyHolds is the annotation of a command that does nothing but hold others.
+const onlyHolds = "openecp.io/only-holds"
+
 // grouped returns a command that only holds others.
 func grouped(use, short, example string, below ...*cobra.Command) *cobra.Command {
-	cmd := &cobra.Command{Use: use, Short: short, Example: example, RunE: group, Args: cobra.ArbitraryArgs}
+	cmd := &cobra.Command{Use: use, Short: short, Example: example, RunE: group, Args: cobra.ArbitraryArgs,
+		Annotations: map[string]string{onlyHolds: use}}
 	cmd.AddCommand(below...)
 	return cmd
 }

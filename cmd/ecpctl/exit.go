@@ -57,6 +57,7 @@ func (e failedError) Error() string {
 func exitCode(err error) int {
 	var usage usageError
 	var failed failedError
+	var broker brokerError
 	var p *client.Problem
 	switch {
 	case err == nil:
@@ -69,12 +70,17 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.Is(err, errTimeout), errors.Is(err, context.DeadlineExceeded):
 		return exitTimeout
-	case errors.As(err, &p) && (p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden):
+	case errors.As(err, &p) && refusal(p.Status), errors.As(err, &broker) && refusal(broker.status):
 		return exitDenied
 	case errors.Is(err, errNoToken):
 		return exitDenied
 	}
 	return exitError
+}
+
+// refusal reports whether a status of HTTP says that something is not allowed.
+func refusal(status int) bool {
+	return status == http.StatusUnauthorized || status == http.StatusForbidden
 }
 
 // advice is what to do about an error, where the command line knows more than the server.

@@ -22,12 +22,17 @@ type listing struct {
 func (l *listing) define(cmd *cobra.Command, k kind, watched bool) {
 	flags := cmd.Flags()
 	flags.IntVar(&l.most, "limit", 0, "how many at most; 0 = all")
-	l.query = map[string]*string{}
-	for _, f := range k.filters {
-		l.query[f.name] = flags.String(f.name, "", f.usage)
-	}
+	l.filters(cmd, k)
 	if watched {
 		flags.BoolVarP(&l.watch, "watch", "w", false, "go on with what changes, until Ctrl-C")
+	}
+}
+
+// filters adds the flags that say what is listed.
+func (l *listing) filters(cmd *cobra.Command, k kind) {
+	l.query = map[string]*string{}
+	for _, f := range k.filters {
+		l.query[f.name] = cmd.Flags().String(f.name, "", f.usage)
 	}
 }
 
@@ -88,12 +93,11 @@ func (a *app) list(ctx context.Context, c *client.Client, k kind, path string, q
 
 // whole prints a list that the API has in one page.
 func (a *app) whole(ctx context.Context, c *client.Client, p *printer, path string, most int) error {
-	var page client.Page[object]
-	if err := get(ctx, c, path, &page); err != nil {
-		return err
-	}
-	for i, o := range page.Items {
-		if most > 0 && i == most {
+	for o, err := range items(ctx, c, path) {
+		if err != nil {
+			return err
+		}
+		if most > 0 && p.n == most {
 			break
 		}
 		if err := p.add(o); err != nil {

@@ -96,8 +96,7 @@ func (a *app) authenticate(ctx context.Context, f loginFlags, one *contextOne) e
 		case f.fromStdin:
 			return a.readLine(ctx)
 		case !a.asks:
-			return "",
-				usagef("stdin is no terminal that could be asked for a %s; say --stdin to read it from there", what)
+			return "", errNotAsked(what)
 		}
 		return a.promptSecret(ctx, strings.ToUpper(what[:1])+what[1:])
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"iter"
 	"net/url"
 	"regexp"
 	"strings"
@@ -98,36 +99,71 @@ func (a *app) names(k kind) cobra.CompletionFunc {
 	}
 }
 
-// complete lists names that begin so. An error shows no names: there is nobody to tell.
-func (a *app) complete(cmd *cobra.Command, k kind, begun string) []string {
+// completing returns what a function finds in time. An error shows no names: there is nobody
+// to tell.
+func (a *app) completing(cmd *cobra.Command, find func() ([]string, error)) []string {
 	if a.resolve(cmd.Flags()) != nil {
-		return nil
-	}
-	c, one, err := a.client()
-	if err != nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), completeTime)
 	defer cancel()
-	field := k.key
-	if k.called != "" {
-		field = k.called
-	}
-	query := url.Values{}
-	if begun != "" {
-		query.Set("q", begun)
-	}
-	if one.Project != "" && k.name == kindCluster {
-		query.Set("project", one.Project)
-	}
-	var out []string
-	for o, err := range client.List[object](ctx, c, k.path, query, chunk) {
+	cmd.SetContext(ctx)
+	found, _ := find()
+	return found
+}
+
+// complete lists names of a kind that begin so.
+func (a *app) complete(cmd *cobra.Command, k kind, begun string) []string {
+	return a.completing(cmd, func() ([]string, error) {
+		c, one, err := a.client()
 		if err != nil {
-			return out
+			return nil, err
+		}
+		field := k.key
+		if k.called != "" {
+			field = k.called
+		}
+		query := url.Values{}
+		if begun != "" {
+			query.Set("q", begun)
+		}
+		if one.Project != "" && k.name == kindCluster {
+			query.Set("project", one.Project)
+		}
+		return begunWith(client.List[object](cmd.Context(), c, k.path, query, chunk), field, begun)
+	})
+}
+
+// keysOf lists keys, that begin so, of a list that the API has in one page.
+func keysOf(ctx context.Context, c *client.Client, path, field, begun string) ([]string, error) {
+	return begunWith(items(ctx, c, path), field, begun)
+}
+
+// items yields what the API lists in one page. Such a list takes no limit.
+func items(ctx context.Context, c *client.Client, path string) iter.Seq2[object, error] {
+	return func(yield func(object, error) bool) {
+		var page client.Page[object]
+		if err := get(ctx, c, path, &page); err != nil {
+			yield(object{}, err)
+			return
+		}
+		for _, o := range page.Items {
+			if !yield(o, nil) {
+				return
+			}
+		}
+	}
+}
+
+// begunWith returns the texts of a field that begin so, also if an error has cut them off.
+func begunWith(all iter.Seq2[object, error], field, begun string) (out []string, err error) {
+	for o, err := range all {
+		if err != nil {
+			return out, err
 		}
 		if name := o.text(field); strings.HasPrefix(name, begun) {
 			out = append(out, name)
 		}
 	}
-	return out
+	return out, nil
 }

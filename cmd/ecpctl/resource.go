@@ -30,6 +30,14 @@ func resourceCommands(a *app) []*cobra.Command {
 		if k.name != kindToken {
 			cmd.AddCommand(patchCommand(a, k, path))
 		}
+		switch k.name {
+		case "org", kindProject:
+			cmd.AddCommand(quotaCommand(a, k, path))
+		case kindUser:
+			cmd.AddCommand(unlockCommand(a))
+		case "target":
+			cmd.AddCommand(acceptCommand(a))
+		}
 		if slices.Contains(tenants, k.name) {
 			out = append(out, cmd)
 		} else {
@@ -230,35 +238,34 @@ func auditCommand(a *app) *cobra.Command {
 		},
 	}
 	l.define(cmd, auditKind, false)
+	cmd.AddCommand(auditExport(a))
+	return cmd
+}
+
+func auditExport(a *app) *cobra.Command {
+	var l listing
+	cmd := &cobra.Command{
+		Use: "export", Short: "print all of the audit that is selected, an entry of JSON a line, newest first",
+		Args: takes(0, 0), Example: "  ecpctl audit export --since 2026-01-01T00:00:00Z >audit.ndjson",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, _, err := a.client()
+			if err != nil {
+				return err
+			}
+			return a.stream(cmd.Context(), c, client.Request{Path: auditKind.path + "/export", Query: l.values()})
+		},
+	}
+	l.filters(cmd, auditKind)
 	return cmd
 }
 
 func agentCommand(a *app) *cobra.Command {
 	list := ofCluster(a, agentKind)
 	list.Use, list.Example = "list CLUSTER", "  ecpctl agent list plant"
-	var yes bool
-	remove := &cobra.Command{
-		Use: "remove CLUSTER AGENT", Short: "remove an agent: its key is taken back at once", Args: takes(2, 2),
-		Example: "  ecpctl agent remove plant agent-0123456789abcdef", ValidArgsFunction: a.names(clusterKind),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, o, err := a.cluster(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			if !yes {
-				question := fmt.Sprintf("Remove agent %s of %s?", args[1], args[0])
-				if err := a.confirm(cmd.Context(), question); err != nil {
-					return err
-				}
-			}
-			path := clusterKind.item(o.text("id")) + "/agents" + client.Path(args[1])
-			if _, err := c.Do(cmd.Context(), client.Request{Method: http.MethodDelete, Path: path}, nil); err != nil {
-				return err
-			}
-			a.tell("removed agent %s", args[1])
-			return nil
-		},
-	}
-	remove.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	remove := removal{
+		verb: "remove", argument: "AGENT", what: "agent", path: "/agents", done: "removed",
+		short: "remove an agent: its key is taken back at once", of: agentKind,
+		example: "  ecpctl agent remove plant agt-0123456789abcdef",
+	}.command(a)
 	return grouped("agent", "list and remove the agents of adopted clusters", "  ecpctl agent list plant", list, remove)
 }

@@ -47,6 +47,7 @@ func (l leakless) Run() int {
 //
 //	ecpd [FLAG...]          start the daemon, or start it again; $SERVER is where it is
 //	ecpd-stop               end it
+//	backup, restore         copy its database; put the copy back and start it again
 //	until TEXT COMMAND...   run a command again and again until it prints a text
 //	fleet N                 start a server of N clusters that only lists; $SERVER is where it is
 //	pages MOST              that server was asked for so many pages at most
@@ -70,7 +71,8 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ecpd": s.start, "ecpd-stop": stop, "until": until, "fleet": fleet, "pages": pages,
+			"ecpd": s.start, "ecpd-stop": stop, "backup": s.backup, "restore": s.restore, "until": until,
+			"fleet": fleet, "pages": pages,
 		},
 	})
 }
@@ -95,7 +97,7 @@ func (s scripts) start(ts *testscript.TestScript, _ bool, args []string) {
 	d := of(ts)
 	listen := "127.0.0.1:0"
 	if d.address != "" {
-		listen = strings.TrimPrefix(d.address, "http://")
+		listen = d.address[strings.LastIndex(d.address, "/")+1:]
 	}
 	data := ts.MkAbs("data")
 	cmd := exec.CommandContext(context.Background(), s.ecpd, append([]string{
@@ -119,6 +121,17 @@ func (s scripts) start(ts *testscript.TestScript, _ bool, args []string) {
 	})
 	ts.Setenv("SERVER", d.address)
 	ts.Setenv("TOKEN_FILE", filepath.Join(data, "token"))
+}
+
+// backup copies the database of the daemon, and restore puts the copy back in its place.
+func (s scripts) backup(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check(ts.Exec(s.ecpd, "backup", ts.MkAbs("backup.db"), "--data-dir", ts.MkAbs("data")))
+}
+
+func (s scripts) restore(ts *testscript.TestScript, _ bool, _ []string) {
+	stop(ts, false, nil)
+	ts.Check(ts.Exec(s.ecpd, "restore", ts.MkAbs("backup.db"), "--data-dir", ts.MkAbs("data")))
+	s.start(ts, false, nil)
 }
 
 func stop(ts *testscript.TestScript, _ bool, _ []string) { of(ts).process.End(syscall.SIGTERM) }

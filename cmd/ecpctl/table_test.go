@@ -53,6 +53,20 @@ func TestTableOnTerminal(t *testing.T) {
 	require.NotContains(t, plainOut, "\x1b")
 }
 
+// A series is a table, and says why there is none.
+func TestSeries(t *testing.T) {
+	out, said := onTerminal(t, "", nil, func(a *app) {
+		a.width = 0
+		var o object
+		require.NoError(t, o.UnmarshalJSON([]byte(`{"series": [{"at": "2026-01-02T03:04:05Z", "connections": 7,
+			"sessions": 9, "topics": 3, "subscriptions": 4, "received": 100, "sent": 50, "dropped": 1}],
+			"seriesError": "node 2 is away"}`)))
+		require.NoError(t, a.printSeries(o))
+	})
+	require.Regexp(t, `^AT +CONNECTIONS +SESSIONS .*DROPPED\n2026-01-0\d .* +7 +9 +3 +4 +100 +50 +1\n$`, out)
+	require.Equal(t, "node 2 is away\n", said)
+}
+
 func TestConfirm(t *testing.T) {
 	for typed, want := range map[string]error{
 		"y\n": nil, "Yes\n": nil, "是\n": nil, "\n": errDeclined, "n\n": errDeclined,
@@ -109,7 +123,11 @@ func TestColumnsAreOfTheAPI(t *testing.T) {
 			require.True(t, hasField(schemas, schemas[name], c.path), "%s has no %s", name, c.path)
 		}
 	}
-	for name, k := range map[string]kind{"Operation": operationKind, "Agent": agentKind, "AuditEntry": auditKind} {
+	for name, k := range map[string]kind{
+		"Operation": operationKind, "Agent": agentKind, "AuditEntry": auditKind, "Registration": registrationKind,
+		"Unrecorded": unrecordedKind, "Quota": quotaKind, "RightInfo": rightKind, "SettingDrift": driftKind,
+		"Sample": sampleKind, "Stats": statsKind,
+	} {
 		for _, c := range k.columns {
 			require.True(t, hasField(schemas, schemas[name], c.path), "%s has no %s", name, c.path)
 		}

@@ -60,6 +60,11 @@ func (t terminal) confirm(ctx context.Context, question string) error {
 	return errDeclined
 }
 
+// errNotAsked says that there is nobody to ask for something.
+func errNotAsked(what string) error {
+	return usagef("stdin is no terminal that could be asked for a %s; say --stdin to read it from there", what)
+}
+
 // prompt asks for a line of text.
 func (t terminal) prompt(ctx context.Context, question string) (string, error) {
 	fmt.Fprintf(t.err, "%s: ", question)
