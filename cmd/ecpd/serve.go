@@ -281,6 +281,9 @@ func (d *daemon) api(ctx context.Context, s *server, proxies []netip.Prefix) (ap
 	if err != nil {
 		return nil, err
 	}
+	if api, err = withDocs(api); err != nil {
+		return nil, err
+	}
 	api = d.withAgents(api, proxies)
 	if d.config.metricsListen == "" {
 		api = withMetrics(api, d.metrics.page(), d.manager)

@@ -120,11 +120,15 @@ var layers = []layer{
 
 	// Programs wire parts together; nobody imports them.
 	{pkg: "cmd/...", code: append([]string{"internal/atomicfile", "internal/emqxlog", "internal/agent",
-		"internal/agent/..."}, public...)},
+		"internal/agent/...", "internal/docsite", "docs"}, public...)},
 	{pkg: "examples/...", code: public},
 
 	{pkg: "tools/kubebuild", code: []string{"internal/kubelab"}},
 	{pkg: "tools/..."},
+
+	// The pages, and what shows them.
+	{pkg: "docs"},
+	{pkg: "internal/docsite", tests: []string{"docs"}},
 
 	{pkg: "internal/atomicfile"},
 	{pkg: "internal/emqxlog"},
@@ -180,6 +184,8 @@ var outsides = []outside{
 		why: "OpenAPI made from typed handlers"},
 	{prefix: "github.com/prometheus/client_golang", code: []string{"ecpmetrics", "cmd/ecpd"},
 		why: "metrics in the format everybody scrapes"},
+	{prefix: "github.com/yuin/goldmark", code: []string{"internal/docsite"},
+		why: "the documentation, which is Markdown, as HTML"},
 	{prefix: "github.com/spf13/cobra", code: []string{"cmd/..."},
 		why: "commands and flags"},
 	{prefix: "github.com/spf13/pflag", code: []string{"cmd/ecpd", "cmd/emqxee-agent", "cmd/ecpctl"},
