@@ -44,3 +44,23 @@ statefulset.apps/emqxee-agent-emqx-01234567 created (server dry run)
 		return err == nil && strings.Contains(out, "pod/emqxee-agent-emqx-01234567-0"), out
 	})
 }
+
+// A real API server takes the base of the daemon as kubectl builds it, and has nothing to
+// remark on.
+func TestBaseManifest(t *testing.T) {
+	lab := labtest.Start(t)
+	cmd := lab.KubectlCommand(t.Context(), "kustomize", "../../deploy/kubernetes")
+	built, err := cmd.Output()
+	require.NoError(t, err)
+	labtest.Shipped(t, lab) // makes the namespace, which a dry run does not
+	cmd = lab.KubectlCommand(t.Context(), "apply", "-f", "-", "--dry-run=server", "--validate=strict")
+	cmd.Stdin = strings.NewReader(string(built))
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.NotContains(t, string(out), "Warning")
+	for _, want := range []string{"configmap/ecpd-", "statefulset.apps/ecpd created", "service/ecpd created",
+		"networkpolicy.networking.k8s.io/ecpd created",
+		"validatingadmissionpolicy.admissionregistration.k8s.io/openecp-ecpd "} {
+		require.Contains(t, string(out), want)
+	}
+}
