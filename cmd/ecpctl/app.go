@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -199,8 +200,18 @@ func transportOf(one contextOne) (*http.Transport, error) {
 func run(ctx context.Context, args []string, t terminal, env func(string) string) int {
 	a := &app{terminal: t, env: env, cut: func() {}}
 	root := newRoot(a)
-	if strings.HasPrefix(filepath.Base(args[0]), "kubectl-") { // kubectl runs kubectl-openecp for "kubectl openecp"
-		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl openecp"}
+	called := own
+	args = slices.Clone(args)
+	switch filepath.Base(args[0]) {
+	case "kubectl-openecp": // kubectl runs it for "kubectl openecp"
+		called = plugin
+	case "kubectl_complete-openecp": // and this one to complete that
+		called = plugin
+		args = slices.Insert(args, 1, cobra.ShellCompRequestCmd)
+	}
+	if called == plugin {
+		root.Annotations[cobra.CommandDisplayNameAnnotation] = plugin
+		rename(root)
 	}
 	root.SetArgs(args[1:])
 	root.SetIn(t.in)
@@ -209,7 +220,23 @@ func run(ctx context.Context, args []string, t terminal, env func(string) string
 	err := root.ExecuteContext(ctx)
 	a.cut()
 	if err != nil {
-		t.tell("ecpctl: %s%s", oneLine(err.Error()), advice(err))
+		t.tell("ecpctl: %s", strings.ReplaceAll(oneLine(err.Error())+advice(err), own+" ", called+" "))
 	}
 	return exitCode(err)
+}
+
+// The names that the program is called by, by itself and as a plugin of kubectl.
+const (
+	own    = "ecpctl"
+	plugin = "kubectl openecp"
+)
+
+// rename makes the helps of a command, and of those below it, say what is typed for a plugin.
+func rename(c *cobra.Command) {
+	for _, text := range []*string{&c.Long, &c.Example} {
+		*text = strings.ReplaceAll(*text, own+" ", plugin+" ")
+	}
+	for _, below := range c.Commands() {
+		rename(below)
+	}
 }

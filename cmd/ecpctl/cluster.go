@@ -187,10 +187,14 @@ func ofCluster(a *app, k kind) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.list(cmd.Context(), c, k, clusterKind.item(o.text("id"))+"/"+k.words[0], l.values(), l.most)
+			path := clusterKind.item(o.text("id")) + "/" + k.words[0]
+			if l.watch {
+				return a.watchOf(cmd.Context(), c, k, o.text("id"), path)
+			}
+			return a.list(cmd.Context(), c, k, path, l.values(), l.most)
 		},
 	}
-	l.define(cmd, k, false)
+	l.define(cmd, k, k.lists)
 	return cmd
 }
 

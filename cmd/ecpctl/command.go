@@ -24,7 +24,7 @@ func newRoot(a *app) *cobra.Command {
 		Use: "ecpctl", Short: "manage EMQX clusters of an ecpd", Long: rootHelp,
 		Example: "  ecpctl login https://ecp.example.com --user ann\n" +
 			"  ecpctl cluster create sensors --nodes 3\n  ecpctl cluster list",
-		SilenceErrors: true, SilenceUsage: true,
+		SilenceErrors: true, SilenceUsage: true, Annotations: map[string]string{onlyHolds: "ecpctl"},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.resolve(cmd.Flags()); err != nil {
 				return err
@@ -39,7 +39,9 @@ func newRoot(a *app) *cobra.Command {
 		RunE: group,
 		Args: cobra.ArbitraryArgs,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%w: %s", err, cmd.UseLine())
+	})
 	a.define(root.PersistentFlags())
 	for _, name := range []string{"output", "lang"} {
 		words := map[string][]string{
@@ -54,6 +56,12 @@ func newRoot(a *app) *cobra.Command {
 		overviewCommand(a), registrationCommand(a), unrecordedCommand(a),
 	)
 	root.AddCommand(resourceCommands(a)...)
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" { // of cobra, which takes any word
+			c.RunE, c.Args, c.Annotations = group, cobra.ArbitraryArgs, map[string]string{onlyHolds: "completion"}
+		}
+	}
 	return root
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/openecp/openecp/client"
+	"github.com/openecp/openecp/ecp"
 )
 
 // kind is a kind of thing that is listed. What can be made, changed and removed by the
@@ -22,6 +23,24 @@ type kind struct {
 	hidden  []string // of them, that the server never shows
 	texts   []string // of them, that are texts even where they look like numbers, with what is in them
 	create  string   // arguments of an example that makes one
+	stream  ecp.Kind // in events, if that is not name
+	lists   bool     // there is a list of them in one page, and no way to read one alone
+}
+
+// event is what events call such a thing.
+func (k kind) event() ecp.Kind {
+	if k.stream != "" {
+		return k.stream
+	}
+	return ecp.Kind(k.name)
+}
+
+// one is what a person calls one of them.
+func (k kind) one() string {
+	if k.stream != "" {
+		return string(k.stream)
+	}
+	return k.words[0]
 }
 
 // filter is a parameter of a list, and the flag of the same name.
@@ -84,7 +103,7 @@ var clusterKind = kind{
 }
 
 var operationKind = kind{
-	name: "", words: []string{"op"}, path: "/api/v1/operations", key: "id",
+	name: "", words: []string{"op"}, path: "/api/v1/operations", key: "id", stream: ecp.KindOperation,
 	columns: []column{
 		{head: "ID", path: "id"}, {head: "KIND", path: "kind"}, {head: "PHASE", path: "phase"},
 		{head: "STEPS", path: "steps", show: stepsDone}, {head: "ACTOR", path: "actor"},
@@ -273,11 +292,13 @@ var listings = []kind{
 }
 
 var agentKind = kind{
-	words: []string{"agents"}, short: "list the agents of an adopted cluster", key: "id",
+	words: []string{"agents"}, short: "list the agents of an adopted cluster", key: "id", stream: ecp.KindAgent,
+	lists: true,
 	columns: []column{
 		{head: "ID", path: "id"}, {head: "NODE", path: "node"}, {head: "CONNECTED", path: "connected"},
 		{head: "VERSION", path: "version"}, {head: "HOST", path: "hostname"}, {head: "REASON", path: "reason"},
-		{head: "LAST SEEN", path: "lastSeen", show: clock}, {head: "MESSAGE", path: "message", wide: true},
+		{head: "LAST SEEN", path: "lastSeen", show: clock, restless: true},
+		{head: "MESSAGE", path: "message", wide: true},
 		{head: "CARRIER", path: "carrier", wide: true}, {head: "REMOTE", path: "remote", wide: true},
 	},
 }

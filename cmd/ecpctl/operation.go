@@ -115,17 +115,21 @@ func operationList(a *app) *cobra.Command {
 	var l listing
 	cmd := &cobra.Command{
 		Use: "list CLUSTER", Short: "list the operations of a cluster, newest first", Args: takes(1, 1),
-		Example: "  ecpctl op list sensors --limit 5", ValidArgsFunction: a.names(clusterKind),
+		Example:           "  ecpctl op list sensors --limit 5\n  ecpctl op list sensors -w",
+		ValidArgsFunction: a.names(clusterKind),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, o, err := a.cluster(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			return a.list(cmd.Context(), c, operationKind, clusterKind.item(o.text("id"))+"/operations", l.values(),
-				l.most)
+			path := clusterKind.item(o.text("id")) + "/operations"
+			if l.watch {
+				return a.watchOf(cmd.Context(), c, operationKind, o.text("id"), path)
+			}
+			return a.list(cmd.Context(), c, operationKind, path, l.values(), l.most)
 		},
 	}
-	l.define(cmd, operationKind, false)
+	l.define(cmd, operationKind, true)
 	return cmd
 }
 

@@ -261,7 +261,9 @@ func auditExport(a *app) *cobra.Command {
 
 func agentCommand(a *app) *cobra.Command {
 	list := ofCluster(a, agentKind)
-	list.Use, list.Example = "list CLUSTER", "  ecpctl agent list plant"
+	list.Use, list.Example = "list CLUSTER", "  ecpctl agent list plant\n  ecpctl agent list plant -w"
+	list.Long = "list shows the agents of an adopted cluster. With -w it is read again whenever the cluster or an\n" +
+		"agent of it changes: one whose connection breaks while another keeps the cluster running may be shown late."
 	remove := removal{
 		verb: "remove", argument: "AGENT", what: "agent", path: "/agents", done: "removed",
 		short: "remove an agent: its key is taken back at once", of: agentKind,

@@ -27,8 +27,11 @@ import (
 const patience = time.Minute
 
 func TestMain(m *testing.M) {
-	testscript.Main(leakless{m}, map[string]func(){"ecpctl": func() { os.Exit(program()) }})
+	testscript.Main(leakless{m}, map[string]func(){
+		"ecpctl": ecpctl, "kubectl-openecp": ecpctl, "kubectl_complete-openecp": ecpctl})
 }
+
+func ecpctl() { os.Exit(program()) }
 
 // leakless runs the tests and then says which goroutines are left.
 type leakless struct{ m *testing.M }
@@ -46,6 +49,7 @@ func (l leakless) Run() int {
 // simulates clusters.
 //
 //	ecpd [FLAG...]          start the daemon, or start it again; $SERVER is where it is
+//	agents                  build an agent and a simulated EMQX: $AGENTS/emqxee-agent, $AGENTS/emqxsim
 //	ecpd-stop               end it
 //	backup, restore         copy its database; put the copy back and start it again
 //	until TEXT COMMAND...   run a command again and again until it prints a text
@@ -71,13 +75,25 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ecpd": s.start, "ecpd-stop": stop, "backup": s.backup, "restore": s.restore, "until": until,
-			"fleet": fleet, "pages": pages,
+			"agents": s.agents, "ecpd": s.start, "ecpd-stop": stop, "backup": s.backup, "restore": s.restore,
+			"until": until, "fleet": fleet, "pages": pages,
 		},
 	})
 }
 
 type scripts struct{ ecpd string }
+
+func (s scripts) agents(ts *testscript.TestScript, _ bool, _ []string) {
+	dir := ts.MkAbs("agents")
+	ts.Check(os.MkdirAll(dir, 0o750))
+	for _, pkg := range []string{"./cmd/emqxee-agent", "./emqxsim/cmd/emqxsim"} {
+		ts.Check(processtest.BuildProgram(dir, pkg))
+	}
+	for _, arch := range []string{"amd64", "arm", "arm64"} { // what ecpd serves: only their checksums matter
+		ts.Check(os.Symlink("emqxee-agent", filepath.Join(dir, "emqxee-agent-linux-"+arch)))
+	}
+	ts.Setenv("AGENTS", dir)
+}
 
 type daemonKey struct{}
 

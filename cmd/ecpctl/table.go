@@ -14,8 +14,9 @@ type column struct {
 	path string // of the object
 	wide bool   // only with -o wide, and where one thing is shown
 	// least is how wide it is at least, where rows are printed one by one.
-	least int
-	show  func(a *app, o object, path string) string
+	least    int
+	restless bool // changes all the time
+	show     func(a *app, o object, path string) string
 }
 
 func (c column) text(a *app, o object) string {
