@@ -30,9 +30,8 @@ func (s *state) observe(now time.Time) ecp.Observation {
 	}
 	for _, c := range s.Claims {
 		o.Volumes = append(o.Volumes, ecp.VolumeObservation{
-			Ordinal: c.Ordinal, Name: n.claimOf(c.Ordinal), UID: c.UID, Bound: true, Terminating: c.Terminating,
-			Capacity: c.size(s),
-			Pending:  s.pending(c),
+			Ordinal: c.Ordinal, Name: n.claimOf(c.Ordinal), UID: c.UID, Bound: c.Unbound == "",
+			Terminating: c.Terminating, Capacity: c.size(s), Pending: s.pending(c),
 		})
 	}
 	o.Endpoints = s.Service.endpoints(n.host())
@@ -114,6 +113,8 @@ func (p pod) observe(n names, now time.Time) ecp.NodeObservation {
 	case o.Ready || o.Terminating:
 	case p.Broken == noSecret:
 		o.Reason, o.Message = p.Broken, "secret \""+n.auth()+"\" not found"
+	case p.Waiting:
+		o.Reason, o.Message = "Unschedulable", "pod has unbound immediate PersistentVolumeClaims"
 	case p.Broken != "":
 		o.Reason, o.Message = p.Broken, "it will not start without help"
 	case !p.Down.IsZero():

@@ -70,6 +70,25 @@ func (p *Provisioner) Break(id ecp.ID, ordinal int, reason string) error {
 	})
 }
 
+// BreakImage keeps pods of a version of EMQX that are made from now on from starting, for a reason in
+// Kubernetes' words. The cluster need not exist yet. An empty reason repairs the image: its pods start.
+func (p *Provisioner) BreakImage(id ecp.ID, version, reason string) error {
+	return p.change(id, func(s *state, now time.Time) error {
+		for _, pod := range s.allPods() {
+			if reason == "" && pod.Image.Version == s.BadImage && pod.Broken == s.BadWhy {
+				pod.boot(now, p.pace, s.Auth)
+			}
+		}
+		if s.BadImage, s.BadWhy = version, reason; reason == "" {
+			s.BadImage = ""
+		}
+		if r := s.Replicants; r != nil {
+			r.share(s)
+		}
+		return nil
+	})
+}
+
 // WithholdAddress keeps the load balancer of the cluster's Service without an address, for
 // the given reason. An empty reason assigns the address.
 func (p *Provisioner) WithholdAddress(id ecp.ID, why string) error {

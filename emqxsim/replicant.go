@@ -41,6 +41,7 @@ func (s *state) applyReplicants(d ecp.Desired, now time.Time, t pace) error {
 func (s *state) share(all *state) {
 	s.ID, s.UID, s.Auth, s.Refusal, s.NoResize, s.NoRoom, s.Held = all.ID, all.UID, all.Auth, all.Refusal,
 		all.NoResize, all.NoRoom, all.Held
+	s.BadImage, s.BadWhy = all.BadImage, all.BadWhy
 }
 
 // removeReplicants deletes the second StatefulSet, and its pods with it.

@@ -53,6 +53,11 @@ type state struct {
 	NoRoom   string `json:"noRoom,omitempty"`
 	// Refusal is why the platform creates no pods; empty if it does.
 	Refusal string `json:"refusal,omitempty"`
+	// BadImage is the version whose pods never start, for the reason BadWhy; empty if there is none.
+	BadImage string `json:"badImage,omitempty"`
+	BadWhy   string `json:"badWhy,omitempty"`
+	// NoVolume is why new claims get no volume; empty if they do.
+	NoVolume string `json:"noVolume,omitempty"`
 	// Replicants is the second StatefulSet with its pods, as a state that has nothing else;
 	// nil if there is none. Front says that the Service selects its pods only.
 	Replicants *state       `json:"replicants,omitempty"`
@@ -120,6 +125,8 @@ type claim struct {
 	// Want is the size to which it is growing until Grown; empty if it is not growing.
 	Want  string    `json:"want,omitempty"`
 	Grown time.Time `json:"grown,omitzero"`
+	// Unbound is why it has no volume; empty if it has one.
+	Unbound string `json:"unbound,omitempty"`
 }
 
 // pod is one node.
@@ -133,6 +140,8 @@ type pod struct {
 	// Down is when EMQX died in it or it got stuck; zero if neither.
 	Down   time.Time `json:"down,omitzero"`
 	Broken string    `json:"broken,omitempty"` // why it can never start
+	// Waiting is true while no machine takes it, since its claim has no volume.
+	Waiting bool `json:"waiting,omitempty"`
 	// Keys is what the Secret held when EMQX started in it; zero if an earlier build has
 	// stored it.
 	Keys     auth      `json:"keys,omitzero"`
@@ -263,6 +272,12 @@ func (s *state) newPod(ordinal int, uid string, at time.Time, d pace) pod {
 		Certified: s.Workload.Certified,
 	}
 	p.readKeys(s.Auth, at)
+	switch c := s.claim(ordinal); {
+	case s.BadImage != "" && s.BadImage == p.Image.Version:
+		p.Down, p.Broken = at, s.BadWhy
+	case c != nil && c.Unbound != "":
+		p.Down, p.Waiting = at, true
+	}
 	return p
 }
 
@@ -319,7 +334,7 @@ func (p *pod) end(now time.Time, d pace) {
 
 // boot starts EMQX in the pod again, with the keys that the Secret has now.
 func (p *pod) boot(now time.Time, d pace, a *auth) {
-	p.Down, p.Broken, p.Ready = time.Time{}, "", now.Add(d.boot)
+	p.Down, p.Broken, p.Waiting, p.Ready = time.Time{}, "", false, now.Add(d.boot)
 	p.readKeys(a, now)
 }
 
@@ -343,7 +358,7 @@ func (s *state) remove(now time.Time, d pace) {
 }
 
 func (s *state) addClaim(ordinal int) {
-	s.Claims = append(s.Claims, claim{Ordinal: ordinal, UID: newUID()})
+	s.Claims = append(s.Claims, claim{Ordinal: ordinal, UID: newUID(), Unbound: s.NoVolume})
 	slices.SortFunc(s.Claims, func(a, b claim) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
 }
 
@@ -363,7 +378,7 @@ func (s *state) release(ordinal int) {
 	switch {
 	case i < 0:
 	case s.Claims[i].Recreate:
-		s.Claims[i] = claim{Ordinal: ordinal, UID: derived(s.Claims[i].UID)}
+		s.Claims[i] = claim{Ordinal: ordinal, UID: derived(s.Claims[i].UID), Unbound: s.NoVolume}
 	default:
 		s.Claims = slices.Delete(s.Claims, i, i+1)
 	}

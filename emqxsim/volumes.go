@@ -16,6 +16,23 @@ func (p *Provisioner) FixVolumes(id ecp.ID, fixed bool) error {
 	})
 }
 
+// HoldVolumes lets claims that are made from now on get no volume, for the given reason, as a storage
+// class does that has no room. An empty reason gives them theirs, and their pods start.
+func (p *Provisioner) HoldVolumes(id ecp.ID, why string) error {
+	return p.change(id, func(s *state, now time.Time) error {
+		s.NoVolume = why
+		for i := range s.Claims {
+			if c := &s.Claims[i]; why == "" && c.Unbound != "" {
+				c.Unbound = ""
+				if pod := s.pod(c.Ordinal); pod != nil && pod.Waiting {
+					pod.boot(now, p.pace, s.Auth)
+				}
+			}
+		}
+		return nil
+	})
+}
+
 // grow begins to enlarge the volumes that are smaller than wanted. Volumes never become
 // smaller, and those of new nodes begin with the size of the first ones.
 func (s *state) grow(d ecp.Desired, now time.Time, t pace) {
@@ -54,6 +71,8 @@ func (c *claim) grown(now time.Time) {
 // pending returns why a volume is smaller than wanted, or "" if it is not.
 func (s *state) pending(c claim) string {
 	switch {
+	case c.Unbound != "":
+		return c.Unbound
 	case !s.small(c):
 		return ""
 	case s.Fixed:

@@ -54,7 +54,8 @@ func suite(version string, loaded bool) ecptest.AdapterSuite {
 // key and as a user.
 func TestSimulatedVersions(t *testing.T) {
 	for _, version := range []string{
-		"5.6.0", "5.6.1", "5.7.2", "5.8.1", "5.8.4", "5.8.5", "5.8.9", "5.8.11", "5.9.2", "5.10.4", "6.0.1", "6.2.1",
+		"5.6.0", "5.6.1", "5.7.2", "5.8.1", "5.8.4", "5.8.5", "5.8.9", "5.8.11", "5.9.2", "5.10.4",
+		"6.0.1", "6.0.3", "6.1.0", "6.1.2", "6.2.0", "6.2.2", "6.3.0",
 	} {
 		s := suite(version, true)
 		t.Run(version, func(t *testing.T) { ecptest.TestAdapterMethods(t, s) })

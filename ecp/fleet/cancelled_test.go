@@ -179,7 +179,8 @@ var waitings = []waiting{
 			Method: http.MethodPut, Path: "/api/v5/li**", Hang: true}), free: true},
 	{operation: operation{name: "all together", first: []ecp.Command{slowly},
 		cmd: patched(`{"image":"near","size":"fast","nodes":4,"network":{"type":"NodePort"},"connections":99,` +
-			`"config":{"mqtt.max_packet_size":"2MB"},"replicants":{"nodes":1}}`)}, step: "nodes-replaced", when: draining},
+			`"config":{"mqtt.max_packet_size":"2MB"},"replicants":{"nodes":1}}`)}, step: "nodes-replaced",
+		when: draining},
 }
 
 // TestCancelInEachWaitingStep: whatever an operation waits for, who cancels it has what was
@@ -295,7 +296,7 @@ func (w waiting) waits(r *drilled) (id ecp.OperationID) {
 func (w waiting) settledShape(r *drilled) string {
 	r.t.Helper()
 	r.settled(r.c)
-	running := r.record().Status.State == ecp.Running
+	running := r.record().Status.State == ecp.Running && r.cmd != nil
 	if running {
 		r.until("clients are back", func() bool { return r.sim.Cluster(r.id).Usage().Connected == drillClients },
 			func() any { return r.sim.Cluster(r.id).Usage() })
@@ -313,7 +314,7 @@ func (w waiting) settledShape(r *drilled) string {
 	say("booked", pool)
 	say("nothing is left over", []any{spec.Status.Draining, spec.Status.Removing, derive.OrdinalsOf(spec),
 		spec.Status.Operation, spec.Status.Previous, len(found.Volumes), found.Replicas, found.Replicants})
-	say("secret", found.Auth)
+	say("secret kept", r.before.Auth == found.Auth)
 	if running {
 		say("sessions", r.sim.Cluster(r.id).Usage().Sessions)
 	}

@@ -408,6 +408,7 @@ type gate struct {
 	how   breakdown // what happens there
 	dead  chan struct{}
 	mu    sync.Mutex
+	hung  bool     // guarded by mu; the platform answers nothing
 	open  bool     // guarded by mu
 	names []string // guarded by mu; the points that were crossed while it was open
 }
@@ -470,6 +471,28 @@ func (g *gate) cross(ctx context.Context, point string) error {
 	return nil
 }
 
+// hangs lets every call of the platform hang until the caller gives up, or 30 s are over.
+func (g *gate) hangs(hung bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.hung = hung
+}
+
+// platform crosses a point at which the platform is called.
+func (g *gate) platform(ctx context.Context, what string) error {
+	g.mu.Lock()
+	hung := g.hung
+	g.mu.Unlock()
+	if !hung {
+		return g.cross(ctx, what)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(30 * time.Second):
+	}
+	return broken(what)
+}
+
 func (g *gate) isDead() bool {
 	select {
 	case <-g.dead:
@@ -511,7 +534,13 @@ func (g *gate) Changes(ctx context.Context, after int64) iter.Seq2[ecp.Change, e
 }
 
 func (g *gate) Apply(ctx context.Context, d ecp.Desired) error {
-	return g.around(ctx, "apply", func() error { return g.appliedTo.Apply(ctx, d) })
+	if err := g.platform(ctx, "before apply"); err != nil {
+		return err
+	}
+	if err := g.appliedTo.Apply(ctx, d); err != nil {
+		return err
+	}
+	return g.cross(ctx, "after apply")
 }
 
 func (g *gate) Delete(ctx context.Context, id ecp.ID) error {
@@ -519,14 +548,14 @@ func (g *gate) Delete(ctx context.Context, id ecp.ID) error {
 }
 
 func (g *gate) Rehearse(ctx context.Context, id ecp.ID, ordinal int) error {
-	if err := g.cross(ctx, "rehearse"); err != nil {
+	if err := g.platform(ctx, "rehearse"); err != nil {
 		return err
 	}
 	return g.appliedTo.Rehearse(ctx, id, ordinal)
 }
 
 func (g *gate) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, error) {
-	if err := g.cross(ctx, "observe"); err != nil {
+	if err := g.platform(ctx, "observe"); err != nil {
 		return ecp.Observation{}, err
 	}
 	return g.appliedTo.Observe(ctx, id)

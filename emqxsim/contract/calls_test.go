@@ -7,7 +7,11 @@ import (
 
 // cluster is one with something to tell of everything.
 func cluster(version string) ecp.Endpoint {
-	c := emqxsim.NewCluster(emqxsim.ClusterConfig{Version: version})
+	config := emqxsim.ClusterConfig{Version: version}
+	if later[version] != "" {
+		config.License = &license
+	}
+	c := emqxsim.NewCluster(config)
 	a := c.Join("emqx@a")
 	c.Join("emqx@b")
 	c.Join("emqx@c").Kill()

@@ -1,9 +1,12 @@
 package contract_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,11 +14,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/emqxsim/contract"
 )
 
 // versions are those there are documents of.
 var versions = []string{"5.6.1", "5.7.2", "5.8.1", "5.8.9"}
+
+// later are versions of which there is no document: they are held against the newest one there is.
+// What is known of them from EMQX's source is in the adapters' suite.
+var later = map[string]string{"6.0.3": "5.8.9", "6.1.2": "5.8.9", "6.2.2": "5.8.9", "6.3.0": "5.8.9"}
+
+// license is one for several nodes, which they need to be a cluster.
+var license = emqxsim.License{Limit: 10_000}
 
 // made is one call that a test makes, and the status it means to get.
 type made struct {
@@ -34,15 +45,22 @@ type made struct {
 // against what the document says.
 func TestAnswersFitTheDocuments(t *testing.T) {
 	validated := 0
-	for _, version := range versions {
+	for _, version := range append(slices.Sorted(maps.Keys(later)), versions...) {
 		t.Run(version, func(t *testing.T) {
-			said := readExtract(t, version)
-			whole := newValidator(t, version)
+			document := cmp.Or(later[version], version)
+			said := readExtract(t, document)
+			var whole *validator
+			if document == version { // they take their time
+				whole = newValidator(t, document)
+			}
 			if whole == nil {
 				t.Logf("no documents in %s: held against the extract alone", documents)
 			}
 			covered := map[string]bool{}
 			for _, m := range calls() {
+				if m.call == "POST /license" && m.status == http.StatusOK && later[version] != "" {
+					m.body = `{"key":"` + emqxsim.LicenseKey(license) + `"}` // the default one is for a single node
+				}
 				if _, known := said[m.call]; !known {
 					continue // this version has no such call
 				}
