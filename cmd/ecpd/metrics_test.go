@@ -24,7 +24,7 @@ import (
 	"github.com/openecp/openecp/emqxsim"
 )
 
-//go:generate go test -run TestMetricsDocument . -update
+//go:generate go test -run TestMetricsDocument|TestConfigurationDocument . -update
 
 var update = flag.Bool("update", false, "write docs/metrics.md from what a daemon shows")
 

@@ -13,11 +13,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestREADME runs the session of README.md as it stands there, in a directory
+// TestAPISession runs the session of docs/api.md as it stands there, in a directory
 // where the daemon has its data as `make run` gives it; only the port is
 // another.
-func TestREADME(t *testing.T) {
-	printed, readyAt, _ := runSession(t, "README.md")
+func TestAPISession(t *testing.T) {
+	printed, readyAt, _ := runSession(t, "docs/api.md")
 	type operation struct{ Kind, Phase, EndedAt string }
 	var operations []operation
 	var last string
@@ -102,24 +102,5 @@ func keepsPromises(t *testing.T, document, session, printed string) {
 		i := strings.Index(printed[at:], want)
 		require.GreaterOrEqual(t, i, 0, "%s promises %s; what came then is\n%s", document, want, printed[at:])
 		at += i + len(want)
-	}
-}
-
-// TestREADMEListsFlags keeps the table of flags whole.
-func TestREADMEListsFlags(t *testing.T) {
-	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
-	require.NoError(t, err)
-	p := launch(t, t.TempDir(), nil, "serve", "--help")
-	require.Zero(t, p.Wait(t, 20*time.Second))
-	flags := regexp.MustCompile(`(?m)^ +--([a-z-]+)`).FindAllStringSubmatch(p.Stdout.String(), -1)
-	require.Greater(t, len(flags), 10)
-	for _, f := range flags {
-		require.Regexp(t, "(?m)^\\| .*`--"+f[1]+"`.* \\| ", string(readme), "README.md's table of flags lacks one")
-	}
-	for _, m := range regexp.MustCompile("(?m)^\\| `--.*?\\|").FindAllString(string(readme), -1) {
-		for _, f := range regexp.MustCompile("--[a-z-]+").FindAllString(m, -1) {
-			require.Contains(t, p.Stdout.String(), " "+f+" ", "README.md names a flag that there is not")
-		}
 	}
 }
