@@ -102,6 +102,9 @@ func TestRelease(t *testing.T) {
 	r, err := describe(t.Context(), dir, []string{"amd64"})
 	require.NoError(t, err)
 	t.Run("packages", func(t *testing.T) { packagesAreWhole(t, dir) })
+	t.Run("command line", func(t *testing.T) { commandLineIsWhole(t, dir) })
+	one(t, dir, "ecpd-"+r.version+".tgz") // with its checksum; TestChart looks into it
+	require.Contains(t, sums, "ecpd-"+r.version+".tgz")
 	t.Run("images", func(t *testing.T) { imagesRun(t, dir, r) })
 	t.Run("materials", func(t *testing.T) { billIsWhole(t, dir) })
 	t.Run("installed", func(t *testing.T) { installs(t, dir) })

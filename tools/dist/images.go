@@ -150,6 +150,7 @@ func authorities() []byte {
 // tree is what a layer has in it. Folders come before what is in them, once each.
 type tree struct {
 	date    time.Time
+	flat    bool // files only
 	buf     bytes.Buffer
 	folders []string
 	err     error
@@ -168,7 +169,7 @@ func (t *tree) folder(to string, mode int64, owner int) {
 
 func (t *tree) parents(to string) {
 	dir := path.Dir(to)
-	if dir == "." || slices.Contains(t.folders, dir) {
+	if t.flat || dir == "." || slices.Contains(t.folders, dir) {
 		return
 	}
 	t.folder(dir, 0o755, 0)
@@ -191,11 +192,16 @@ func (t *tree) add(h *tar.Header, content []byte) {
 	t.buf.Write(b.Bytes())
 }
 
+// bytes returns the whole archive.
+func (t *tree) bytes() ([]byte, error) {
+	return append(slices.Clone(t.buf.Bytes()), make([]byte, 1024)...), t.err
+}
+
 func (t *tree) layer() (v1.Layer, error) {
-	if t.err != nil {
-		return nil, t.err
+	content, err := t.bytes()
+	if err != nil {
+		return nil, err
 	}
-	content := append(slices.Clone(t.buf.Bytes()), make([]byte, 1024)...) // the end of an archive
 	return tarball.LayerFromOpener(func() (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(content)), nil
 	}, tarball.WithMediaType(types.OCILayer))

@@ -1,5 +1,5 @@
 // Command dist makes what a release of OpenECP consists of, from the checkout it is called
-// in: Debian and RPM packages, OCI images, the agents that are downloaded, a bill of
+// in: Debian and RPM packages, OCI images, the Helm chart, the agents that are downloaded, a bill of
 // materials of each program, and a signed list of checksums. It needs Go and no container
 // engine, and the same commit makes the same bytes.
 //
@@ -29,6 +29,7 @@ type release struct {
 	version string   // without "v", e.g. 0.3.0 or 0.0.0-dev.20260102.1a2b3c4
 	commit  string
 	date    time.Time // of the commit, for all files
+	pages   []manual  // of ecpctl
 }
 
 // all architectures, as Go names them.
@@ -110,7 +111,8 @@ func describe(ctx context.Context, out string, arches []string) (release, error)
 	if changed != "" {
 		r.version += ".changed"
 	}
-	return r, nil
+	r.pages, err = r.readManuals()
+	return r, err
 }
 
 // output runs a program in a folder, and returns what it has printed, without spaces around.
@@ -137,7 +139,8 @@ func (r release) make(ctx context.Context, signer signer) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(built) }() // a folder for what is between
-	for _, step := range []func(context.Context, string) error{r.programs, r.agents, r.packages, r.images, r.materials} {
+	for _, step := range []func(context.Context, string) error{r.programs, r.agents, r.manuals,
+		r.packages, r.images, r.chart, r.materials} {
 		if err := step(ctx, built); err != nil {
 			return err
 		}

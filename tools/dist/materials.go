@@ -17,6 +17,7 @@ func (r release) materials(_ context.Context, built string) error {
 	programs := map[string]string{}
 	for _, arch := range r.daemons() {
 		programs["ecpd-linux-"+arch] = filepath.Join(built, arch, "ecpd")
+		programs["ecpctl-linux-"+arch] = filepath.Join(built, arch, "ecpctl")
 	}
 	for _, arch := range r.arches {
 		programs["emqxee-agent-linux-"+arch] = filepath.Join(built, "agents", "emqxee-agent-linux-"+arch)

@@ -21,13 +21,14 @@ type file struct {
 	to    string
 	mode  os.FileMode
 	kind  string // of nfpm; empty is a plain file
+	only  string // format that it is for; empty is all
 }
 
 // pack is a package of Debian and RPM.
 type pack struct {
 	name, summary string
 	small         bool                // made for arm, too
-	scripts       string              // folder with postinst, prerm and postrm, below the checkout
+	scripts       string              // folder with postinst, prerm and postrm, below the checkout; may be empty
 	needs         map[string][]string // packages by format
 	files         func(r release, arch string) []file
 }
@@ -50,6 +51,10 @@ var packs = []pack{
 				{from: "deploy/ecpd.yaml", to: "/etc/ecpd/ecpd.yaml", mode: 0o640, kind: files.TypeConfigNoReplace},
 				{from: "deploy/kubernetes/rights.yaml", to: "/usr/share/ecpd/kubernetes/rights.yaml", mode: 0o644},
 				{from: "deploy/kubernetes/admission.yaml", to: "/usr/share/ecpd/kubernetes/admission.yaml", mode: 0o644},
+				{from: "deploy/kubernetes/daemon.yaml", to: "/usr/share/ecpd/kubernetes/daemon.yaml", mode: 0o644},
+				{from: "deploy/kubernetes/ecpd.yaml", to: "/usr/share/ecpd/kubernetes/ecpd.yaml", mode: 0o644},
+				{from: "deploy/kubernetes/kustomization.yaml", to: "/usr/share/ecpd/kubernetes/kustomization.yaml",
+					mode: 0o644},
 				{from: "deploy/grafana/ecpd.json", to: "/usr/share/ecpd/grafana/ecpd.json", mode: 0o644},
 			}...)
 		},
@@ -62,6 +67,29 @@ var packs = []pack{
 		files: func(_ release, arch string) []file {
 			return []file{{from: "agents/emqxee-agent-linux-" + arch, built: true,
 				to: "/usr/lib/emqxee-agent/emqxee-agent", mode: 0o755}}
+		},
+	},
+	{
+		name: "ecpctl",
+		summary: "command line of OpenECP\n" +
+			"ecpctl makes, changes, watches and explains EMQX clusters through the API of an\n" +
+			"ecpd. It is a plugin of kubectl, too: kubectl openecp.",
+		files: func(r release, arch string) []file {
+			all := []file{
+				{from: arch + "/ecpctl", built: true, to: "/usr/bin/ecpctl", mode: 0o755},
+				{from: "ecpctl", to: "/usr/bin/kubectl-openecp", kind: files.TypeSymlink},
+				{from: "completions/bash", built: true, to: "/usr/share/bash-completion/completions/ecpctl", mode: 0o644},
+				{from: "completions/zsh", built: true, to: "/usr/share/zsh/vendor-completions/_ecpctl", mode: 0o644,
+					only: "deb"},
+				{from: "completions/zsh", built: true, to: "/usr/share/zsh/site-functions/_ecpctl", mode: 0o644,
+					only: "rpm"},
+				{from: "completions/fish", built: true, to: "/usr/share/fish/vendor_completions.d/ecpctl.fish", mode: 0o644},
+			}
+			for _, m := range r.pages {
+				all = append(all, file{from: "man/" + m.file(), built: true, to: "/usr/share/man/man1/" + m.file(),
+					mode: 0o644})
+			}
+			return all
 		},
 	},
 }
@@ -121,19 +149,27 @@ func (r release) pack(p pack, built, arch, format string) (err error) {
 		info.RPM.BuildHost = "openecp" // not that of whoever builds
 	}
 	info.Depends = p.needs[format]
-	scripts := filepath.Join(r.root, p.scripts)
-	info.Scripts = nfpm.Scripts{PostInstall: filepath.Join(scripts, "postinst"),
-		PreRemove: filepath.Join(scripts, "prerm"), PostRemove: filepath.Join(scripts, "postrm")}
+	if p.scripts != "" {
+		scripts := filepath.Join(r.root, p.scripts)
+		info.Scripts = nfpm.Scripts{PostInstall: filepath.Join(scripts, "postinst"),
+			PreRemove: filepath.Join(scripts, "prerm"), PostRemove: filepath.Join(scripts, "postrm")}
+	}
 	all := append(p.files(r, arch), file{from: "CHANGELOG.md", to: "/usr/share/doc/" + p.name + "/CHANGELOG.md", mode: 0o644},
 		file{from: "LICENSE", to: "/usr/share/doc/" + p.name + "/copyright", mode: 0o644})
 	for _, f := range all {
+		if f.only != "" && f.only != format {
+			continue
+		}
 		c := &files.Content{Destination: f.to, Type: f.kind, FileInfo: &files.ContentFileInfo{
 			Owner: "root", Group: "root", Mode: f.mode, MTime: r.date}}
-		if f.kind != whole {
-			c.Source = filepath.Join(r.root, f.from)
-		}
-		if f.built {
+		switch {
+		case f.kind == whole:
+		case f.kind == files.TypeSymlink:
+			c.Source = f.from
+		case f.built:
 			c.Source = filepath.Join(built, f.from)
+		default:
+			c.Source = filepath.Join(r.root, f.from)
 		}
 		info.Contents = append(info.Contents, c)
 	}

@@ -8,11 +8,12 @@ import (
 	"path/filepath"
 )
 
-// programs builds the daemon for each architecture, as DIR/ARCH/ecpd.
+// programs builds the daemon and ecpctl for each architecture, as DIR/ARCH/ecpd and DIR/ARCH/ecpctl.
 func (r release) programs(ctx context.Context, built string) error {
 	for _, arch := range r.daemons() {
 		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid= "+
-			"-X main.version="+r.version+" -X main.commit="+r.commit, "-o", filepath.Join(built, arch)+"/", "./cmd/ecpd")
+			"-X main.version="+r.version+" -X main.commit="+r.commit, "-o", filepath.Join(built, arch)+"/", "./cmd/ecpd",
+			"./cmd/ecpctl")
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOFLAGS=-mod=readonly", "GOWORK=off")
 		if err := r.call(cmd); err != nil {
 			return fmt.Errorf("build for %s: %w", arch, err)
