@@ -10,7 +10,8 @@ cd "$(dirname "$0")/.."
 # Tests and tools alone need what these require, so the module does not.
 modules=(. agentproto/bench emqxsim/contract httpapi/clienttest)
 if [[ -n ${OPENECP_LONG:-} ]]; then
-	modules+=(tools/dist) # builds a whole release
+	modules+=(tools/dist)  # builds a whole release
+	modules+=(tools/chart) # compiles Helm, which takes minutes, and installs the chart
 fi
 
 mkdir -p .cache

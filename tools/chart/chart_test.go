@@ -1,0 +1,273 @@
+package chart
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v3/pkg/lint"
+	"helm.sh/helm/v3/pkg/lint/support"
+	"sigs.k8s.io/yaml"
+)
+
+// valueSets are ways to install the chart that the tests render, by their names.
+var valueSets = map[string]string{
+	"defaults": ``,
+	"ingress": `
+config:
+  publicUrl: https://ecp.example.com
+  dashboard: {domain: "https://dash.example.com"}
+  cluster: {agent: "https://ecp.example.com"}
+  trustedProxies: 10.0.0.0/8
+ingress:
+  enabled: true
+  className: nginx
+  hosts: [ecp.example.com, "*.dash.example.com"]
+  tlsSecretName: ecp-tls
+  annotations: {nginx.ingress.kubernetes.io/proxy-body-size: 8m}
+networkPolicy:
+  from:
+  - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ingress-nginx}}
+`,
+	"load balancer, TLS of its own, metrics": `
+image: {repository: "registry.example.com:5000/openecp/ecpd", tag: 1.2.3}
+imagePullSecrets: [registry]
+config:
+  tls: {auto: true}
+  log: {level: debug, format: json}
+  limits: {streams: 2000}
+service: {type: LoadBalancer, port: 443, nodePort: 30443, annotations: {example.com/internal: "true"}}
+metrics: {enabled: true}
+serviceMonitor: {enabled: true, interval: 15s, labels: {release: prometheus}}
+networkPolicy:
+  metricsFrom:
+  - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}
+`,
+	"given keys, certificate and rights": `
+image: {digest: "sha256:` + strings.Repeat("0123456789abcdef", 4) + `", pullPolicy: Always}
+secrets: {existingSecret: my-keys}
+tls: {secretName: ecp-tls}
+rights: {create: false}
+admission: {create: false}
+networkPolicy: {enabled: false}
+persistence: {size: 10Gi, storageClass: "-", accessMode: ReadWriteOncePod}
+service: {type: NodePort}
+`,
+	"everything of a pod": `
+podLabels: {team: messaging}
+podAnnotations: {example.com/scrape: "no"}
+nodeSelector: {kubernetes.io/arch: amd64}
+tolerations: [{key: dedicated, operator: Exists, effect: NoSchedule}]
+affinity:
+  nodeAffinity:
+    requiredDuringSchedulingIgnoredDuringExecution:
+      nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/os, operator: In, values: [linux]}]}]
+priorityClassName: system-cluster-critical
+persistence: {storageClass: fast}
+resources: {requests: {cpu: 1, memory: 1Gi}, limits: {cpu: "2", memory: 2Gi}}
+extraEnv: [{name: SSL_CERT_DIR, value: /etc/ecpd/more}]
+extraVolumes: [{name: more, configMap: {name: authorities}}]
+extraVolumeMounts: [{name: more, mountPath: /etc/ecpd/more, readOnly: true}]
+config: {agents: {caFile: /etc/ecpd/more/ca.pem}}
+`,
+}
+
+// render renders the chart as it is in the checkout.
+func render(t *testing.T, values string) []Object {
+	t.Helper()
+	c, err := Load()
+	require.NoError(t, err)
+	objects, _, err := Render(c, Namespace, values)
+	require.NoError(t, err)
+	return objects
+}
+
+// names are those of objects, sorted.
+func names(objects []Object) (out []string) {
+	for _, o := range objects {
+		out = append(out, Name(o))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// at is what is below a path of keys in an object.
+func at(t *testing.T, o any, path ...string) any {
+	t.Helper()
+	for _, key := range path {
+		m, ok := o.(map[string]any)
+		require.True(t, ok, "%v at %s", o, key)
+		o = m[key]
+	}
+	return o
+}
+
+// find is the object of a kind and name.
+func find(t *testing.T, objects []Object, name string) Object {
+	t.Helper()
+	i := slices.IndexFunc(objects, func(o Object) bool { return Name(o) == name })
+	require.NotEqual(t, -1, i, "no %s in %v", name, names(objects))
+	return objects[i]
+}
+
+func TestRendered(t *testing.T) {
+	rights := []string{"ClusterRole/openecp-ecpd", "ClusterRoleBinding/openecp-ecpd", "Role/openecp-ecpd",
+		"RoleBinding/openecp-ecpd", "ServiceAccount/ecpd"}
+	admission := []string{"ValidatingAdmissionPolicy/openecp-ecpd", "ValidatingAdmissionPolicyBinding/openecp-ecpd"}
+	own := []string{"ConfigMap/ecpd", "Service/ecpd", "StatefulSet/ecpd"}
+	for name, more := range map[string][]string{
+		"defaults": slices.Concat(rights, admission, []string{"NetworkPolicy/ecpd", "Secret/ecpd-keys"}),
+		"ingress":  slices.Concat(rights, admission, []string{"NetworkPolicy/ecpd", "Secret/ecpd-keys", "Ingress/ecpd"}),
+		"load balancer, TLS of its own, metrics": slices.Concat(rights, admission, []string{"NetworkPolicy/ecpd",
+			"Secret/ecpd-keys", "Service/ecpd-metrics", "ServiceMonitor/ecpd"}),
+		"given keys, certificate and rights": nil,
+		"everything of a pod": slices.Concat(rights, admission, []string{"NetworkPolicy/ecpd",
+			"Secret/ecpd-keys"}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			objects := render(t, valueSets[name])
+			want := slices.Concat(own, more)
+			slices.Sort(want)
+			require.Equal(t, want, names(objects))
+			set := find(t, objects, "StatefulSet/ecpd")
+			require.EqualValues(t, 1, at(t, set, "spec", "replicas"), "the database has one user")
+			pod := at(t, set, "spec", "template", "spec")
+			require.Equal(t, true, at(t, pod, "securityContext", "runAsNonRoot"))
+			for _, o := range objects {
+				space := at(t, o, "metadata", "namespace")
+				if kind, _ := o["kind"].(string); strings.HasPrefix(kind, "Cluster") || strings.HasPrefix(kind, "Validating") {
+					require.Nil(t, space)
+				} else {
+					require.Equal(t, Namespace, space, Name(o))
+				}
+			}
+		})
+	}
+}
+
+// Values that are wrong are refused, and the message names the field.
+func TestRefused(t *testing.T) {
+	c, err := Load()
+	require.NoError(t, err)
+	for values, want := range map[string]string{
+		"replicas: 2":       "replicas",
+		"image: {tag: 1.2}": "/image/tag",
+		"image: {repository: 'openecp/ecpd:1.2.3'}":           "/image/repository",
+		"config: {log: {level: loud}}":                        "/config/log/level",
+		"config: {listen: '0.0.0.0:1'}":                       "listen",
+		"config: {drain: 5}":                                  "/config/drain",
+		"config: {cluster: {agent: ecp.example.com}}":         "/config/cluster/agent",
+		"persistence: {accessMode: ReadWriteMany}":            "/persistence/accessMode",
+		"persistence: {size: big}":                            "/persistence/size",
+		"service: {type: ExternalName}":                       "/service/type",
+		"service: {port: 0}":                                  "/service/port",
+		"ingress: {hosts: ecp.example.com}":                   "/ingress/hosts",
+		"networkPolicy: {from: [10.0.0.0/8]}":                 "/networkPolicy/from/0",
+		"secrets: {existingSecret: 'My Keys'}":                "/secrets/existingSecret",
+		"ingress: {enabled: true}":                            "ingress.hosts: name the hosts",
+		"serviceMonitor: {enabled: true}":                     "serviceMonitor.enabled: it wants metrics.enabled",
+		"{tls: {secretName: a}, config: {tls: {auto: true}}}": "tls.secretName: it excludes config.tls.auto",
+	} {
+		_, _, err := Render(c, Namespace, values)
+		assert.ErrorContains(t, err, want, values)
+	}
+	_, _, err = Render(c, "default", "")
+	require.ErrorContains(t, err, "give --namespace openecp-system")
+}
+
+// Helm's own linter has nothing to remark on but the icon, which there is none of.
+func TestLint(t *testing.T) {
+	for name, values := range valueSets {
+		given := map[string]any{}
+		require.NoError(t, yaml.Unmarshal([]byte(values), &given))
+		for _, m := range lint.All(Folder, given, Namespace, true).Messages {
+			if m.Severity > support.InfoSev || !strings.Contains(m.Err.Error(), "icon is recommended") {
+				t.Errorf("%s: %v", name, m)
+			}
+		}
+	}
+}
+
+// Every value is explained, and in the schema, and the schema knows no other.
+func TestValuesAreDocumented(t *testing.T) {
+	c, err := Load()
+	require.NoError(t, err)
+	var schema map[string]any
+	require.NoError(t, yaml.Unmarshal(c.Schema, &schema))
+	delete(at(t, schema, "properties").(map[string]any), "global")
+	var compare func(path string, values, properties map[string]any)
+	compare = func(path string, values, properties map[string]any) {
+		require.Equal(t, slices.Sorted(maps.Keys(properties)), slices.Sorted(maps.Keys(values)), "below %q", path)
+		for key, v := range values {
+			below, _ := at(t, properties, key, "properties").(map[string]any)
+			if m, ok := v.(map[string]any); ok && below != nil && len(m) > 0 && key != "resources" {
+				compare(path+key+".", m, below)
+			}
+		}
+	}
+	compare("", c.Values, at(t, schema, "properties").(map[string]any))
+}
+
+// The base says what the chart says without any values, but for what only one of them has.
+func TestBaseIsTheChart(t *testing.T) {
+	base, err := BuildBase(Base)
+	require.NoError(t, err)
+	rendered := render(t, "")
+	normal := func(objects []Object) map[string]string {
+		out := map[string]string{}
+		for _, o := range objects {
+			meta := at(t, o, "metadata").(map[string]any)
+			delete(meta, "labels")
+			delete(meta, "annotations")
+			switch name := Name(o); {
+			case name == "Namespace/openecp-system", name == "Secret/ecpd-keys":
+				continue
+			case o["kind"] == "ConfigMap": // its name ends in a hash of its content
+				meta["name"] = "ecpd"
+				var settings map[string]any
+				text, _ := at(t, o, "data", "ecpd.yaml").(string)
+				require.NoError(t, yaml.Unmarshal([]byte(text), &settings))
+				o["data"] = settings
+			case o["kind"] == "StatefulSet":
+				delete(at(t, o, "spec", "template", "metadata").(map[string]any), "annotations")
+				pod := at(t, o, "spec", "template", "spec").(map[string]any)
+				container := pod["containers"].([]any)[0].(map[string]any)
+				container["image"], _, _ = strings.Cut(container["image"].(string), ":")
+				for _, v := range pod["volumes"].([]any) {
+					if m, ok := v.(map[string]any)["configMap"].(map[string]any); ok {
+						m["name"] = "ecpd"
+					}
+				}
+			}
+			text, err := yaml.Marshal(o)
+			require.NoError(t, err)
+			out[Name(o)] = strings.Join(strings.Fields(string(text)), " ") // kustomize folds long lines in its own way
+		}
+		return out
+	}
+	require.Equal(t, normal(base), normal(rendered))
+	require.Contains(t, names(base), "Namespace/openecp-system")
+	require.NotContains(t, names(rendered), "Namespace/openecp-system", "an uninstall would delete the claim with it")
+}
+
+// What the chart shares with deploy/kubernetes are the same files.
+func TestFilesAreShared(t *testing.T) {
+	for _, file := range []string{"rights.yaml", "admission.yaml"} {
+		to, err := os.Readlink(filepath.Join(Folder, "files", file))
+		require.NoError(t, err)
+		require.Equal(t, "../../../kubernetes/"+file, to)
+	}
+}
+
+// Whoever renders anew gets other keys, and nothing else that is other.
+func TestOnlyKeysAreRandom(t *testing.T) {
+	first, second := render(t, ""), render(t, "")
+	isSecret := func(o Object) bool { return o["kind"] == "Secret" }
+	require.NotEqual(t, find(t, first, "Secret/ecpd-keys"), find(t, second, "Secret/ecpd-keys"))
+	require.Equal(t, slices.DeleteFunc(first, isSecret), slices.DeleteFunc(second, isSecret))
+}
