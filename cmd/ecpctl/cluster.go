@@ -242,10 +242,7 @@ func explain(a *app, o, answer object) error {
 	if err := answer.decode(&e); err != nil {
 		return err
 	}
-	label := string(e.State)
-	if a.flags.lang == chinese {
-		label = e.Label.ZH
-	}
+	label := a.stateName(e.State)
 	line := func(head, text string) {
 		if text != "" {
 			fmt.Fprintf(a.out, "%s  %s\n", pad(head, 10), text)
@@ -253,7 +250,7 @@ func explain(a *app, o, answer object) error {
 	}
 	line("cluster", o.text("name")+" ("+o.text("id")+")")
 	line("state", label+" for "+ago(a, answer, "since"))
-	line("reason", e.Reason)
+	line("reason", named(a, reasonsZH, ecp.Reason(e.Reason)))
 	line("message", e.Message)
 	if e.Stale {
 		line("stale", "nothing can be seen at present: "+e.StaleMessage)
@@ -261,13 +258,14 @@ func explain(a *app, o, answer object) error {
 	line("rule", e.Rule)
 	line("waits for", e.WaitsFor)
 	if e.Operation != nil {
-		line("operation", string(e.Operation.ID)+" "+string(e.Operation.Kind))
+		line("operation", string(e.Operation.ID)+" "+named(a, kindsZH, e.Operation.Kind))
 	}
 	for _, c := range e.Differs {
-		line("not true", strings.TrimSpace(fmt.Sprintf("%s is %s: %s %s", c.Type, c.Status, c.Reason, c.Message)))
+		why := strings.TrimSpace(named(a, reasonsZH, c.Reason) + " " + c.Message)
+		line("not true", fmt.Sprintf("%s is %s: %s", c.Type, c.Status, why))
 	}
 	for _, n := range e.Nodes {
-		line("not ready", strings.TrimSpace(n.Name+" "+n.Reason+" "+n.Message))
+		line("not ready", strings.TrimSpace(n.Name+" "+named(a, reasonsZH, ecp.Reason(n.Reason))+" "+n.Message))
 	}
 	for _, one := range e.Advice {
 		line("to do", one.Do)

@@ -17,7 +17,7 @@ import (
 var eventKind = kind{key: "seq", columns: []column{
 	{head: "SEQ", path: "seq", least: 6}, {head: "AT", path: "at", show: clock, least: 19},
 	{head: "KIND", path: "kind", least: 9}, {head: "KEY", path: "key", least: 19},
-	{head: "STATE", path: "state", least: 10}, {head: "NAME", path: "object.name", least: 12},
+	{head: "STATE", path: "state", least: 10, show: eventState}, {head: "NAME", path: "object.name", least: 12},
 	{head: "PROJECT", path: "project"},
 }}
 

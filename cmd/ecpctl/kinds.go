@@ -89,7 +89,8 @@ var clusterKind = kind{
 		{head: "CONNECTIONS", path: "status.connections.current", show: over("spec.connections")},
 		{head: "AGE", path: "createdAt", show: ago}, {head: "PROJECT", path: "project"},
 		{head: "MODE", path: "mode", wide: true}, {head: "SIZE", path: "spec.size", wide: true},
-		{head: "IMAGE", path: "spec.image", wide: true}, {head: "REASON", path: "status.reason", wide: true},
+		{head: "IMAGE", path: "spec.image", wide: true},
+		{head: "REASON", path: "status.reason", show: reason, wide: true},
 		{head: "SINCE", path: "status.since", show: ago, wide: true}, {head: "CREATOR", path: "creator", wide: true},
 		{head: "OPERATION", path: "status.operation", wide: true},
 		{head: "MESSAGE", path: "status.message", wide: true},
@@ -105,7 +106,8 @@ var clusterKind = kind{
 var operationKind = kind{
 	name: "", words: []string{"op"}, path: "/api/v1/operations", key: "id", stream: ecp.KindOperation,
 	columns: []column{
-		{head: "ID", path: "id"}, {head: "KIND", path: "kind"}, {head: "PHASE", path: "phase"},
+		{head: "ID", path: "id"}, {head: "KIND", path: "kind", show: opKind},
+		{head: "PHASE", path: "phase", show: phase},
 		{head: "STEPS", path: "steps", show: stepsDone}, {head: "ACTOR", path: "actor"},
 		{head: "BEGAN", path: "createdAt", show: clock}, {head: "CLUSTER", path: "cluster", wide: true},
 		{head: "ENDED", path: "endedAt", show: clock, wide: true}, {head: "ERROR", path: "error"},
@@ -246,7 +248,7 @@ var listings = []kind{
 			{head: "STATUS", path: "status"},
 			{head: "ROLE", path: "role"}, {head: "VERSION", path: "version"},
 			{head: "CONNECTIONS", path: "connections"},
-			{head: "REASON", path: "reason"}, {head: "POD", path: "pod", wide: true},
+			{head: "REASON", path: "reason", show: reason}, {head: "POD", path: "pod", wide: true},
 			{head: "HOST", path: "host", wide: true},
 			{head: "NAME", path: "name", wide: true}, {head: "RESTARTS", path: "restarts", wide: true},
 			{head: "MESSAGE", path: "message", wide: true},
@@ -296,7 +298,8 @@ var agentKind = kind{
 	lists: true,
 	columns: []column{
 		{head: "ID", path: "id"}, {head: "NODE", path: "node"}, {head: "CONNECTED", path: "connected"},
-		{head: "VERSION", path: "version"}, {head: "HOST", path: "hostname"}, {head: "REASON", path: "reason"},
+		{head: "VERSION", path: "version"}, {head: "HOST", path: "hostname"},
+		{head: "REASON", path: "reason", show: reason},
 		{head: "LAST SEEN", path: "lastSeen", show: clock, restless: true},
 		{head: "MESSAGE", path: "message", wide: true},
 		{head: "CARRIER", path: "carrier", wide: true}, {head: "REMOTE", path: "remote", wide: true},

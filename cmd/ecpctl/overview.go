@@ -89,11 +89,7 @@ func (a *app) states(mode ecp.Mode, o object) string {
 	all, _ := o.at("states." + string(mode)).(map[string]any)
 	var out []string
 	for _, s := range slices.Sorted(maps.Keys(all)) {
-		name := s
-		if a.flags.lang == chinese {
-			name = mode.StateMachine().Label(ecp.State(s)).ZH
-		}
-		out = append(out, textOf(all[s])+" "+name)
+		out = append(out, textOf(all[s])+" "+a.stateName(ecp.State(s)))
 	}
 	return strings.Join(out, ", ")
 }

@@ -176,17 +176,17 @@ func (a *app) printPlan(plan ecp.Plan, o object) error {
 		fields, errFields := fieldsOf(plan)
 		return errors.Join(err, errFields, a.printOne(kind{key: "hash"}, objectOf(fields)))
 	}
-	fmt.Fprint(a.out, planText(plan, o.text("name")))
+	fmt.Fprint(a.out, a.planText(plan, o.text("name")))
 	return nil
 }
 
-func (a *app) tellPlan(plan ecp.Plan, o object) { fmt.Fprint(a.err, planText(plan, o.text("name"))) }
+func (a *app) tellPlan(plan ecp.Plan, o object) { fmt.Fprint(a.err, a.planText(plan, o.text("name"))) }
 
 // planText is a plan for people.
-func planText(p ecp.Plan, name string) string {
+func (a *app) planText(p ecp.Plan, name string) string {
 	var b strings.Builder
 	line := func(format string, v ...any) { fmt.Fprintf(&b, "  "+format+"\n", v...) }
-	fmt.Fprintf(&b, "%s of %s: %s -> %s\n", p.Command, name, orNew(p.From), p.To)
+	fmt.Fprintf(&b, "%s of %s: %s -> %s\n", p.Command, name, a.orNew(p.From), a.stateName(p.To))
 	if p.Nothing {
 		line("nothing to do")
 		return b.String()
@@ -222,9 +222,9 @@ func planText(p ecp.Plan, name string) string {
 	return b.String()
 }
 
-func orNew(s ecp.State) string {
+func (a *app) orNew(s ecp.State) string {
 	if s == "" {
 		return "new"
 	}
-	return string(s)
+	return a.stateName(s)
 }
