@@ -91,6 +91,19 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
+// TestNewcomer goes the whole way from a clean clone to an upgraded cluster, with the ports
+// that make run takes, and shows how long each step took.
+func TestNewcomer(t *testing.T) {
+	if os.Getenv("OPENECP_LONG") != "1" || runtime.GOOS != "linux" {
+		t.Skip("clones and builds everything, for a minute or two; set OPENECP_LONG=1")
+	}
+	cmd := exec.CommandContext(t.Context(), "../../tools/newcomer.sh")
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s", out)
+	require.NoError(t, err)
+	require.Contains(t, string(out), "upgraded to 5.8.9")
+}
+
 // readmeSession returns what a reader types into a shell, of all blocks of README.md.
 func readmeSession(t *testing.T) (script string) {
 	t.Helper()

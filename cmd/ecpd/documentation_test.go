@@ -8,8 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDocumentation: a daemon shows its own documentation, beside the page of the API, and
-// stays small.
+// TestDocumentation: a daemon shows its own documentation, beside the page of the API.
 func TestDocumentation(t *testing.T) {
 	t.Parallel()
 	p := launch(t, t.TempDir(), nil, "serve", "--dev", "--listen", "127.0.0.1:0")
