@@ -17,5 +17,6 @@
 //   - Answers are read to a limit. The token stands in no error and in no log.
 //
 // The words of the API, such as operations, plans and specs, are the types of package ecp.
-// What has no method of its own is reached with [Client.Do].
+// What has no method of its own is reached with [Client.Do], and EMQX's own API behind a
+// cluster with [Client.Broker].
 package client
