@@ -14,30 +14,30 @@ func TestDocumentation(t *testing.T) {
 	p := launch(t, t.TempDir(), nil, "serve", "--dev", "--listen", "127.0.0.1:0")
 	url := p.Line(t, readyLine)
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	ask := func(method, path string) (*http.Response, string) {
+	ask := func(method, path string) (status int, header http.Header, body string) {
 		r, err := http.NewRequestWithContext(t.Context(), method, url+path, nil)
 		require.NoError(t, err)
 		answer, err := client.Do(r)
 		require.NoError(t, err)
 		defer answer.Body.Close()
-		body, err := io.ReadAll(answer.Body)
+		b, err := io.ReadAll(answer.Body)
 		require.NoError(t, err)
-		return answer, string(body)
+		return answer.StatusCode, answer.Header, string(b)
 	}
 	for path, want := range map[string]string{
 		"/docs/": "<h1 id=\"documentation\">", "/docs/ecpctl.html": "ecpctl cluster create", "/docs/api": "page.js",
 		"/docs/api/page.css": "{", "/docs/style.css": "light-dark",
 	} {
-		answer, body := ask(http.MethodGet, path)
-		require.Equal(t, http.StatusOK, answer.StatusCode, path)
+		status, _, body := ask(http.MethodGet, path)
+		require.Equal(t, http.StatusOK, status, path)
 		require.Contains(t, body, want, path)
 	}
-	answer, _ := ask(http.MethodGet, "/docs")
-	require.Equal(t, http.StatusFound, answer.StatusCode)
-	require.Equal(t, "docs/", answer.Header.Get("Location"))
-	answer, body := ask(http.MethodGet, "/docs/nothing")
-	require.Equal(t, http.StatusNotFound, answer.StatusCode)
+	status, header, _ := ask(http.MethodGet, "/docs")
+	require.Equal(t, http.StatusFound, status)
+	require.Equal(t, "docs/", header.Get("Location"))
+	status, _, body := ask(http.MethodGet, "/docs/nothing")
+	require.Equal(t, http.StatusNotFound, status)
 	require.Contains(t, body, `<a href="./">`)
-	answer, _ = ask(http.MethodPost, "/docs/")
-	require.Equal(t, http.StatusMethodNotAllowed, answer.StatusCode)
+	status, _, _ = ask(http.MethodPost, "/docs/")
+	require.Equal(t, http.StatusMethodNotAllowed, status)
 }
