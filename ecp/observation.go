@@ -121,6 +121,8 @@ type NodeObservation struct {
 	// Machine is what is known of the machine under a node that does not end or
 	// answer; "" = nobody had to ask, or could.
 	Machine MachineState `json:"machine,omitempty"`
+	// VolumeLost: no machine can run it, since its volume is on one that has been removed from the platform.
+	VolumeLost bool `json:"-"`
 	// Unschedulable: the machine takes no new pods (kubectl cordon): people are about to empty it.
 	Unschedulable bool `json:"unschedulable,omitempty"`
 }

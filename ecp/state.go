@@ -49,6 +49,8 @@ const (
 	ReasonNodeDown   Reason = "NodeDown"   // a pod is absent, not ready or going outside a plan
 	// ReasonMachineLost: a pod is not ready, and its machine does not answer, or has gone
 	ReasonMachineLost Reason = "MachineLost"
+	// ReasonVolumeLost: a pod can run nowhere: its volume is on a machine that has been removed for good
+	ReasonVolumeLost Reason = "VolumeLost"
 	// ReasonMachineCordoned: the machine of a node takes no new pods, since people are about to empty it; clients are
 	// moved before, or the node was evicted from it
 	ReasonMachineCordoned Reason = "MachineCordoned"

@@ -113,6 +113,9 @@ func (p pod) observe(n names, now time.Time) ecp.NodeObservation {
 	case o.Ready || o.Terminating:
 	case p.Broken == noSecret:
 		o.Reason, o.Message = p.Broken, "secret \""+n.auth()+"\" not found"
+	case p.Stranded:
+		o.VolumeLost = true
+		o.Reason, o.Message = "VolumeLost", "its volume "+o.Volume+" is on a machine that has been removed"
 	case p.Waiting:
 		o.Reason, o.Message = "Unschedulable", "pod has unbound immediate PersistentVolumeClaims"
 	case p.Broken != "":

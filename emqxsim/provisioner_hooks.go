@@ -136,6 +136,17 @@ func (p *Provisioner) FenceMachine(id ecp.ID, ordinal int) error {
 	})
 }
 
+// RemoveMachine removes the machine under a pod for good, with its disk, on which the volume of the pod
+// is: Kubernetes makes another pod, which can run nowhere.
+func (p *Provisioner) RemoveMachine(id ecp.ID, ordinal int) error {
+	return p.changePod(id, ordinal, func(s *state, pod *pod, now time.Time) {
+		if c := s.claim(ordinal); c != nil {
+			c.Stranded = true
+		}
+		pod.end(now, p.pace)
+	})
+}
+
 // Cordon lets the machine under a pod take no new pods, or take them again. The machine under the pod that takes its
 // place takes them.
 func (p *Provisioner) Cordon(id ecp.ID, ordinal int, cordoned bool) error {

@@ -127,6 +127,8 @@ type claim struct {
 	Grown time.Time `json:"grown,omitzero"`
 	// Unbound is why it has no volume; empty if it has one.
 	Unbound string `json:"unbound,omitempty"`
+	// Stranded is true while the machine with its data is removed.
+	Stranded bool `json:"stranded,omitempty"`
 }
 
 // pod is one node.
@@ -158,6 +160,8 @@ type pod struct {
 	Certified bool      `json:"certified,omitempty"` // it has the files of the certificate
 	// Machine is the state of the machine under it, if that was lost.
 	Machine ecp.MachineState `json:"machine,omitempty"`
+	// Stranded is true while its volume is on a machine that has been removed: it runs nowhere.
+	Stranded bool `json:"stranded,omitempty"`
 	// Cordoned is true while its Kubernetes node is unschedulable.
 	Cordoned bool `json:"cordoned,omitempty"`
 }
@@ -277,6 +281,8 @@ func (s *state) newPod(ordinal int, uid string, at time.Time, d pace) pod {
 		p.Down, p.Broken = at, s.BadWhy
 	case c != nil && c.Unbound != "":
 		p.Down, p.Waiting = at, true
+	case c != nil && c.Stranded:
+		p.Down, p.Stranded = at, true
 	}
 	return p
 }
@@ -334,7 +340,7 @@ func (p *pod) end(now time.Time, d pace) {
 
 // boot starts EMQX in the pod again, with the keys that the Secret has now.
 func (p *pod) boot(now time.Time, d pace, a *auth) {
-	p.Down, p.Broken, p.Waiting, p.Ready = time.Time{}, "", false, now.Add(d.boot)
+	p.Down, p.Broken, p.Waiting, p.Stranded, p.Ready = time.Time{}, "", false, false, now.Add(d.boot)
 	p.readKeys(a, now)
 }
 

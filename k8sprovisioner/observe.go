@@ -56,6 +56,7 @@ func (p *Provisioner) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, 
 	o.Obstacles = f.labelObstacles()
 	o.AddressPending = p.addressPending(ctx, f)
 	p.addPodEvents(ctx, f, &o)
+	p.observeStranded(ctx, f, &o, time.Now())
 	return o, nil
 }
 

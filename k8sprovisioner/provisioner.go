@@ -37,6 +37,7 @@ type Provisioner struct {
 	identity string             // of Kubernetes, as last seen; "" = not known; guarded by mu
 	memos    map[ecp.ID]*memo   // guarded by mu; the memos themselves, too
 	machines map[string]machine // guarded by mu; those that were asked about, by name
+	strands  map[string]strand  // guarded by mu; volumes that were asked about, by name
 }
 
 var (
@@ -114,7 +115,7 @@ func New(c Config) (*Provisioner, error) {
 			DialContext: dialPod, MaxIdleConnsPerHost: 1, IdleConnTimeout: 30 * time.Second,
 			ResponseHeaderTimeout: 10 * time.Second, DisableCompression: true,
 		},
-		memos: map[ecp.ID]*memo{}, machines: map[string]machine{},
+		memos: map[ecp.ID]*memo{}, machines: map[string]machine{}, strands: map[string]strand{},
 	}, nil
 }
 

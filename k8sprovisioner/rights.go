@@ -57,6 +57,11 @@ var (
 			return classes(p.client).Get().Resource("storageclasses").Name(nowhere)
 		}}
 
+	getVolumes = &right{"get persistentvolumes", "to tell a volume on a removed machine from one that is late",
+		func(p *Provisioner) *rest.Request {
+			return core(p.client).Get().Resource("persistentvolumes").Name(nowhere)
+		}}
+
 	resizePods = &right{"patch pods/resize", "to give nodes another size while they run",
 		func(p *Provisioner) *rest.Request {
 			return resizeRequest(p, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: nowhere, Namespace: nowhere}},
@@ -68,7 +73,7 @@ var (
 		}}
 
 	optionalRights = []*right{getKubeSystem, listEvents, getNodes, listNodes, listQuotas, createPods, patchClaims,
-		getClasses, resizePods, getRevisions}
+		getClasses, getVolumes, resizePods, getRevisions}
 )
 
 // nowhere is a name that no cluster has, and no namespace.

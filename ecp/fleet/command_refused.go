@@ -96,6 +96,9 @@ func (m *Manager) repairHelps(rec ecp.ClusterRecord, cmd ecp.Command) error {
 	for _, n := range snap.Found.Nodes {
 		switch {
 		case n.Ready:
+		case n.VolumeLost:
+			return ecp.NewError(ecp.CodeConflict, "", "repair deletes no volume that is there: "+n.Pod+": "+n.Message+
+				"; "+ecp.ReasonVolumeLost.Advice(ecp.Hosted))
 		case n.Machine != ecp.MachineUnanswered:
 			return nil
 		case why == "":

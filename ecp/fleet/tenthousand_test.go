@@ -98,7 +98,7 @@ func (r *rig) crowded(license emqxsim.License, version, later, patch string) {
 	for _, rate := range rates {
 		require.InDelta(t, crowdRate, rate, crowdRate/5, "%v", rates)
 	}
-	t.Logf("%d nodes freed of clients at %.0f clients/s in %s; at most %d away on purpose; sessions %d, lost %d, refused %d",
+	t.Logf("%d nodes freed at %.0f clients/s in %s; at most %d away on purpose; sessions %d, lost %d, refused %d",
 		len(rates), rates, time.Since(op.CreatedAt), w.away, usage.Sessions, usage.Lost,
 		total(r.sim.Cluster(c.ID()).Refused())-refusedBefore)
 }

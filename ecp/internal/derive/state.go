@@ -207,6 +207,9 @@ func nodeDown(v View) (ecp.State, ecp.Reason, string) {
 
 // whyAway is the reason of a cluster of which a node is away.
 func (v View) whyAway() ecp.Reason {
+	if slices.ContainsFunc(v.Snapshot.Found.Nodes, func(n ecp.NodeObservation) bool { return n.VolumeLost }) {
+		return ecp.ReasonVolumeLost
+	}
 	if slices.ContainsFunc(v.Snapshot.Found.Nodes, offMachine) {
 		return ecp.ReasonMachineLost
 	}
@@ -223,6 +226,7 @@ func offMachine(n ecp.NodeObservation) bool {
 
 // AwayReasons are the reasons of states in which nodes are away.
 var AwayReasons = map[ecp.Reason]bool{ecp.ReasonNodeDown: true, ecp.ReasonMachineLost: true,
+	ecp.ReasonVolumeLost:    true,
 	ecp.ReasonNothingServes: true}
 
 func memberMissing(v View) (ecp.State, ecp.Reason, string) {
