@@ -26,17 +26,23 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// The fleet of the benchmark.
-const (
-	fleetClusters = 100
-	fleetNodes    = 3
-)
+// The fleet of the benchmark. OPENECP_BENCH_FLEET=1000x1 makes it a thousand clusters of one node.
+var fleetClusters, fleetNodes = 100, 3
+
+// fleetDeadline is how long the fleet may take to come, and to go.
+func fleetDeadline() time.Duration {
+	return max(5*time.Minute, time.Duration(fleetClusters*fleetNodes)*time.Second)
+}
 
 // BenchmarkFleet makes 100 clusters of 3 at once beside a program that creates
 // the same objects with client-go and 20 workers; then counts what an idle
 // fleet costs; then takes a pod from every cluster over 30 s. Run it with
 // -benchtime=1x. OPENECP_BENCH_IDLE is how long the fleet idles, 1m by default.
 func BenchmarkFleet(b *testing.B) {
+	if s := os.Getenv("OPENECP_BENCH_FLEET"); s != "" {
+		_, err := fmt.Sscanf(s, "%dx%d", &fleetClusters, &fleetNodes)
+		require.NoError(b, err, "OPENECP_BENCH_FLEET=%s", s)
+	}
 	idle := time.Minute
 	if s := os.Getenv("OPENECP_BENCH_IDLE"); s != "" {
 		var err error
@@ -68,7 +74,7 @@ func BenchmarkFleet(b *testing.B) {
 		requests := w.requests.since(before)
 		b.ReportMetric(ours.Seconds(), "s-fleet")
 		b.ReportMetric(ours.Seconds()/bare.Seconds(), "x-bare")
-		b.ReportMetric(float64(writes(requests))/fleetClusters, "writes/cluster")
+		b.ReportMetric(float64(writes(requests))/float64(fleetClusters), "writes/cluster")
 		b.Logf("a Manager: all running after %v; requests: %v", ours, requests)
 		var lag []time.Duration
 		for id, at := range states.times(ecp.Running) {
@@ -82,9 +88,9 @@ func BenchmarkFleet(b *testing.B) {
 		require.NoError(b, err)
 		before = w.requests.all()
 		w.manage(b, w.store, p)
-		labtest.Eventually(b, settled, "every cluster was looked at", func(context.Context) (bool, string) {
+		labtest.Eventually(b, fleetDeadline(), "every cluster was looked at", func(context.Context) (bool, string) {
 			s := w.Stats()
-			return s.Applies >= fleetClusters && s.Queue == 0, fmt.Sprintf("%+v", s)
+			return s.Applies >= uint64(fleetClusters) && s.Queue == 0, fmt.Sprintf("%+v", s)
 		})
 		pass := w.requests.since(before)
 		b.ReportMetric(float64(writes(pass)), "writes-first-pass")
@@ -99,17 +105,22 @@ func BenchmarkFleet(b *testing.B) {
 
 		lost := map[string]time.Time{}
 		states = watchStates(b, w)
-		tick := time.NewTicker(30 * time.Second / fleetClusters)
+		tick := time.NewTicker(30 * time.Second / time.Duration(fleetClusters))
 		client, err := kubernetes.NewForConfig(admin)
 		require.NoError(b, err)
 		for _, id := range w.ids(b) {
 			<-tick.C
-			require.NoError(b, client.CoreV1().Pods(string(id)).Delete(b.Context(), string(id)+"-emqx-1",
+			require.NoError(b, client.CoreV1().Pods(string(id)).Delete(b.Context(),
+				fmt.Sprint(id, "-emqx-", fleetNodes/2),
 				metav1.DeleteOptions{}))
 		}
 		tick.Stop()
-		states.all(b, ecp.Degraded)
-		labtest.Eventually(b, settled, "the benchmark's own watch has seen every loss",
+		without := ecp.Degraded
+		if fleetNodes == 1 {
+			without = ecp.Abnormal
+		}
+		states.all(b, without)
+		labtest.Eventually(b, fleetDeadline(), "the benchmark's own watch has seen every loss",
 			func(context.Context) (bool, string) {
 				maps.Copy(lost, pods.lostAt())
 				missing := slices.DeleteFunc(w.ids(b),
@@ -117,7 +128,7 @@ func BenchmarkFleet(b *testing.B) {
 				return len(missing) == 0, fmt.Sprint("not of ", missing)
 			})
 		var shown []time.Duration
-		for id, at := range states.times(ecp.Degraded) {
+		for id, at := range states.times(without) {
 			shown = append(shown, at.Sub(lost[string(id)]))
 		}
 		report(b, shown, "pod-lost-shown")
@@ -160,7 +171,7 @@ func createBare(b *testing.B, lab *kubelab.Lab, admin *rest.Config, pods *podWat
 		_, _, err := lab.Do(b.Context(), "DELETE", "/api/v1/namespaces/"+string(id), nil)
 		require.NoError(b, err)
 	}
-	labtest.Eventually(b, 5*time.Minute, "the bare clusters are gone", func(ctx context.Context) (bool, string) {
+	labtest.Eventually(b, fleetDeadline(), "the bare clusters are gone", func(ctx context.Context) (bool, string) {
 		out, err := lab.Kubectl(ctx, "", "get", "namespaces", "-l", labelCluster, "-o", "name")
 		return err == nil && out == "", fmt.Sprint(strings.Count(out, "\n"), " left ", err)
 	})
@@ -250,7 +261,7 @@ func watchPods(b *testing.B, c *rest.Config) *podWatch {
 }
 
 func (w *podWatch) awaitReady(b *testing.B, ids []ecp.ID) {
-	labtest.Eventually(b, 5*time.Minute, "all pods are ready", func(context.Context) (bool, string) {
+	labtest.Eventually(b, fleetDeadline(), "all pods are ready", func(context.Context) (bool, string) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		n := 0
@@ -313,20 +324,23 @@ func (s *stateWatch) times(state ecp.State) map[ecp.ID]time.Time {
 }
 
 func (s *stateWatch) all(b *testing.B, state ecp.State) {
-	labtest.Eventually(b, 5*time.Minute, "all are "+string(state), func(context.Context) (bool, string) {
+	labtest.Eventually(b, fleetDeadline(), "all are "+string(state), func(context.Context) (bool, string) {
 		n := len(s.times(state))
 		return n == fleetClusters, fmt.Sprint(n, " are")
 	})
 }
 
-func (w *world) ids(b *testing.B) []ecp.ID {
-	page, err := w.Clusters(system(b.Context()), ecp.ListOptions{Limit: ecp.MaxListLimit})
-	require.NoError(b, err)
-	var ids []ecp.ID
-	for _, i := range page.Items {
-		ids = append(ids, i.ID)
+func (w *world) ids(b *testing.B) (ids []ecp.ID) {
+	for o := (ecp.ListOptions{Limit: ecp.MaxListLimit}); ; {
+		page, err := w.Clusters(system(b.Context()), o)
+		require.NoError(b, err)
+		for _, i := range page.Items {
+			ids = append(ids, i.ID)
+		}
+		if o.Cursor = page.Next; o.Cursor == "" {
+			return ids
+		}
 	}
-	return ids
 }
 
 func verb(requests map[string]int, verb string) int {

@@ -15,15 +15,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ownMachines makes machines on which nothing runs but what tolerates their taint. They have a
-// zone, since Kubernetes spreads pods over machines by all labels of the constraints or by none.
+// ownMachines makes machines on which nothing runs but what tolerates their taint. They have no zone.
 func (w *world) ownMachines(t *testing.T, name string, count int) ecp.Placement {
 	t.Helper()
 	for i := range count {
 		machine := fmt.Sprintf("%s-%d", name, i)
 		status, answer, err := w.lab.Do(t.Context(), http.MethodPost, "/api/v1/nodes", fmt.Appendf(nil,
 			`{"apiVersion":"v1","kind":"Node","metadata":{"name":%q,"labels":{"kubernetes.io/hostname":%q,
-			"kubernetes.io/os":"linux","kubernetes.io/arch":"amd64","topology.kubernetes.io/zone":"own","example.com/for":%q}},
+			"kubernetes.io/os":"linux","kubernetes.io/arch":"amd64","example.com/for":%q}},
 			"spec":{"taints":[{"key":"example.com/for","value":%q,"effect":"NoSchedule"}]}}`,
 			machine, machine, name, name))
 		require.NoError(t, err)

@@ -607,3 +607,16 @@ func (w *world) ledger(t testing.TB, clusters, connections int) {
 	require.NoError(t, err)
 	require.Equal(t, [2]int{clusters, connections}, [2]int{pool.UsedClusters, pool.UsedConnections})
 }
+
+// TestSpreadWithoutZones: machines that have no zone are told apart all the same.
+func TestSpreadWithoutZones(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, PodIP)
+	id := w.createSpec(t, ecp.HostedSpec{Image: "emqx-ee-5.8.9", Nodes: 3, Connections: 1000,
+		Placement: w.ownMachines(t, "zoneless", 3)})
+	hosts := map[string]bool{}
+	for _, n := range w.await(t, id, ecp.Running).Nodes {
+		hosts[n.Host] = true
+	}
+	require.Len(t, hosts, 3, "%v", hosts)
+}

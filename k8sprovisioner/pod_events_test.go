@@ -212,7 +212,7 @@ func TestOtherProcessors(t *testing.T) {
 func TestArchitecturesOfAnImage(t *testing.T) {
 	affinity := func(d ecp.Desired) any {
 		return dig(rendered(t, d)[kindStatefulSet+" "+string(testID)+"-emqx"].body, "spec", "template", "spec",
-			"affinity")
+			"affinity", "nodeAffinity")
 	}
 	require.Nil(t, affinity(desired("5.8.9")))
 	d := ofArchitectures(desired("5.8.9"))

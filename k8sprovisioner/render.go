@@ -50,13 +50,14 @@ type renderer func(in input) ([]object, error)
 // renderers contains every version of rendering that a release has used. An entry MUST NOT
 // change what it renders after its release: a change is a new entry, which clusters get
 // with their next operation.
-var renderers = map[int]renderer{1: renderAll, 2: renderAll, 3: renderAll}
+var renderers = map[int]renderer{1: renderAll, 2: renderAll, 3: renderAll, 4: renderAll}
 
 // What later renderings do that earlier ones do not.
 const (
-	settingsInSecret = 2 // the spec's settings are in a Secret
-	steadyNodes      = 2 // nodes that hang are removed soon, and new ones become ready after they are steady
-	runTimeSettings  = 3 // settings that EMQX takes at run time are no part of the pod template
+	settingsInSecret   = 2 // the spec's settings are in a Secret
+	steadyNodes        = 2 // nodes that hang are removed soon, and new ones become ready after they are steady
+	runTimeSettings    = 3 // settings that EMQX takes at run time are no part of the pod template
+	spreadWithoutZones = 4 // nodes are spread over machines that have no zone, too
 )
 
 // since reports whether objects are rendered in a version or a later one.

@@ -111,6 +111,11 @@ func TestGolden(t *testing.T) {
 		}
 		all[name] = d
 	}
+	for name, d := range map[string]ecp.Desired{"5.8.9-rendering4-replicants": withReplicants(desired("5.8.9")),
+		"4.4.24-rendering4-architectures": ofArchitectures(desired("4.4.24"))} {
+		d.RenderVersion = 4
+		all[name] = d
+	}
 	for name, d := range all {
 		t.Run(name, func(t *testing.T) {
 			c := testConfig()

@@ -79,13 +79,12 @@ func podSpec(in input) (corev1.PodSpec, error) {
 			FSGroup: new(int64(user)), FSGroupChangePolicy: new(corev1.FSGroupChangeOnRootMismatch),
 			SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
-		Containers: []corev1.Container{c},
-		Volumes:    volumes(in),
-		TopologySpreadConstraints: []corev1.TopologySpreadConstraint{
-			spread(in, corev1.LabelHostname), spread(in, corev1.LabelTopologyZone)},
+		Containers:   []corev1.Container{c},
+		Volumes:      volumes(in),
 		NodeSelector: nodeSelector(in),
 		Affinity:     architectures(in),
 	}
+	spreadNodes(in, &spec)
 	if pullRow.wanted(in) {
 		spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: pullRow.name(in.ID)}}
 	}
@@ -123,8 +122,27 @@ func architectures(in input) *corev1.Affinity {
 	}}
 }
 
-// spread prefers to place the nodes apart, and allows them together if there is no other
-// place.
+// spreadNodes prefers to place the nodes on machines and in zones apart, and allows them together if there is no other
+// place. The zone is an affinity: to the scheduler a machine without the label of one constraint counts for none of
+// them, and without zones all nodes could be on one machine.
+func spreadNodes(in input, spec *corev1.PodSpec) {
+	spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{spread(in, corev1.LabelHostname)}
+	if !in.since(spreadWithoutZones) {
+		spec.TopologySpreadConstraints = append(spec.TopologySpreadConstraints, spread(in, corev1.LabelTopologyZone))
+		return
+	}
+	if spec.Affinity == nil {
+		spec.Affinity = &corev1.Affinity{}
+	}
+	spec.Affinity.PodAntiAffinity = &corev1.PodAntiAffinity{
+		PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{{
+			Weight: 100,
+			PodAffinityTerm: corev1.PodAffinityTerm{TopologyKey: corev1.LabelTopologyZone,
+				LabelSelector: matching(in.pods())},
+		}},
+	}
+}
+
 func spread(in input, key string) corev1.TopologySpreadConstraint {
 	return corev1.TopologySpreadConstraint{MaxSkew: 1, TopologyKey: key, WhenUnsatisfiable: corev1.ScheduleAnyway,
 		LabelSelector: matching(in.pods())}
