@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/openecp/openecp/client"
@@ -108,8 +109,33 @@ func waitFor(ctx context.Context, c *client.Client, id, until string) error {
 		case holds(cluster, until):
 			return nil
 		}
+		if err := checkWord(cluster, until); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// checkWord returns an error for what no cluster of the mode will ever be. Conditions of a newer server
+// are known from the cluster itself.
+func checkWord(c client.Cluster, word string) error {
+	machine := ecp.HostedStates
+	if c.Mode == ecp.Adopted {
+		machine = ecp.AdoptedStates
+	}
+	words := []string{string(ecp.Gone)}
+	for _, s := range machine.States() {
+		words = append(words, string(s))
+	}
+	for _, one := range c.Status.Conditions {
+		words = append(words, string(one.Type))
+	}
+	if slices.ContainsFunc(words, func(w string) bool { return strings.EqualFold(w, word) }) {
+		return nil
+	}
+	slices.Sort(words)
+	return usagef("--for %q is neither a state nor a condition of %s; it may be one of %s", word, c.Name,
+		strings.Join(slices.Compact(words), ", "))
 }
 
 // holds reports whether a cluster is in a state or has a condition.

@@ -84,9 +84,11 @@ func commandLineIsWhole(t *testing.T, dir string) {
 	_, err := output(t.Context(), dir, "dpkg-deb", "--extract", deb, into)
 	require.NoError(t, err)
 	// By its other name it is the same program.
-	link, err := os.Readlink(filepath.Join(into, "usr/bin/kubectl-openecp"))
-	require.NoError(t, err)
-	require.Equal(t, "ecpctl", link)
+	for _, name := range []string{"kubectl-openecp", "kubectl_complete-openecp"} {
+		link, err := os.Readlink(filepath.Join(into, "usr/bin", name))
+		require.NoError(t, err)
+		require.Equal(t, "ecpctl", link)
+	}
 	text, err := output(t.Context(), into, filepath.Join(into, "usr/bin/kubectl-openecp"), "cluster", "--help")
 	require.NoError(t, err)
 	require.Contains(t, text, "create")

@@ -78,6 +78,7 @@ var packs = []pack{
 			all := []file{
 				{from: arch + "/ecpctl", built: true, to: "/usr/bin/ecpctl", mode: 0o755},
 				{from: "ecpctl", to: "/usr/bin/kubectl-openecp", kind: files.TypeSymlink},
+				{from: "ecpctl", to: "/usr/bin/kubectl_complete-openecp", kind: files.TypeSymlink},
 				{from: "completions/bash", built: true, to: "/usr/share/bash-completion/completions/ecpctl", mode: 0o644},
 				{from: "completions/zsh", built: true, to: "/usr/share/zsh/vendor-completions/_ecpctl", mode: 0o644,
 					only: "deb"},
