@@ -156,23 +156,38 @@ func (p *Provisioner) Cordon(id ecp.ID, ordinal int, cordoned bool) error {
 // Evict evicts a pod, as "kubectl drain" does that of a machine to be emptied. The error is "unavailable" while the
 // disruption budget does not allow it.
 func (p *Provisioner) Evict(id ecp.ID, ordinal int) error {
+	if !p.mayEvict(id, ecp.RoleCore, ordinal) {
+		return errBudget
+	}
+	return p.DeletePod(id, ordinal)
+}
+
+var errBudget = &ecp.Error{Code: ecp.CodeUnavailable, Op: "evict a pod",
+	Message: "it would violate the disruption budget"}
+
+// mayEvict reports whether the disruption budget of a role allows that a pod goes.
+func (p *Provisioner) mayEvict(id ecp.ID, role ecp.NodeRole, ordinal int) bool {
 	now := p.now()
 	st := p.at(id, now)
-	o, away := st.observe(now), 0
+	o, there, away := st.observe(now), 0, 0
 	p.probe(&o, id, st.version())
 	ready := false
 	for _, n := range o.Nodes {
-		if n.Role == ecp.RoleCore && n.Ordinal == ordinal {
+		if n.Role != role {
+			continue
+		}
+		there++
+		if n.Ordinal == ordinal {
 			ready = n.Ready
-		} else if n.Role == ecp.RoleCore && !n.Ready {
+		} else if !n.Ready {
 			away++
 		}
 	}
-	if st.Held || ready && (away > 0 || len(st.Pods) < o.Replicas) {
-		return &ecp.Error{Code: ecp.CodeUnavailable, Op: "evict a pod",
-			Message: "it would violate the disruption budget"}
+	want := o.Replicas
+	if role == ecp.RoleReplicant {
+		want = o.Replicants
 	}
-	return p.DeletePod(id, ordinal)
+	return !st.Held && (!ready || away == 0 && there >= want)
 }
 
 // RefusePods makes the platform refuse new pods of a cluster for the given reason, as an

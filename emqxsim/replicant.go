@@ -193,6 +193,19 @@ func (p *Provisioner) ReviveReplicant(id ecp.ID, ordinal int) error {
 	return p.changeReplicant(id, ordinal, func(s *state, pod *pod, now time.Time) { pod.revive(now, p.pace, s.Auth) })
 }
 
+// CordonReplicant is [Provisioner.Cordon] for the machine of a replicant.
+func (p *Provisioner) CordonReplicant(id ecp.ID, ordinal int, cordoned bool) error {
+	return p.changeReplicant(id, ordinal, func(_ *state, pod *pod, _ time.Time) { pod.Cordoned = cordoned })
+}
+
+// EvictReplicant is [Provisioner.Evict] for a replicant.
+func (p *Provisioner) EvictReplicant(id ecp.ID, ordinal int) error {
+	if !p.mayEvict(id, ecp.RoleReplicant, ordinal) {
+		return errBudget
+	}
+	return p.DeleteReplicant(id, ordinal)
+}
+
 func (p *Provisioner) changeReplicant(id ecp.ID, ordinal int, fn func(s *state, pod *pod, now time.Time)) error {
 	return p.changeHosted(id, func(s *state, now time.Time) error {
 		if s.Replicants == nil || s.Replicants.pod(ordinal) == nil {

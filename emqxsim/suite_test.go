@@ -33,7 +33,12 @@ func TestProvisionerSuite(t *testing.T) {
 }
 
 func suite(open func(t *testing.T) ecp.Provisioner) ecptest.ProvisionerSuite {
-	sim := func(p ecp.Provisioner) *emqxsim.Provisioner { return p.(*emqxsim.Provisioner) }
+	sim := func(p ecp.Provisioner) *emqxsim.Provisioner {
+		if b, ok := p.(broken); ok {
+			return b.Provisioner
+		}
+		return p.(*emqxsim.Provisioner)
+	}
 	return ecptest.ProvisionerSuite{
 		New: open, Ready: 20 * time.Second, Parallel: true,
 		Adapters: []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
@@ -72,6 +77,7 @@ func suite(open func(t *testing.T) ecp.Provisioner) ecptest.ProvisionerSuite {
 			require.NoError(t, sim(p).RefusePods(id, why))
 			return why
 		},
+		Evict:          func(_ *testing.T, p ecp.Provisioner, id ecp.ID, n int) error { return sim(p).Evict(id, n) },
 		SetUnreachable: func(_ *testing.T, p ecp.Provisioner, away bool) { sim(p).SetUnreachable(away) },
 		Refused: func(d *ecp.Desired, made bool) {
 			d.Spec.Network.Type, d.Spec.Network.LoadBalancerClass = ecp.LoadBalancer, "example.com/first"

@@ -2,6 +2,7 @@ package k8sprovisioner
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -18,6 +19,8 @@ import (
 	"github.com/openecp/openecp/emqxv5"
 	"github.com/openecp/openecp/internal/kubelab/labtest"
 	"github.com/stretchr/testify/require"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // TestProvisionerSuite holds us to every sentence on the interface, on a real
@@ -100,6 +103,17 @@ func TestProvisionerSuite(t *testing.T) {
 			_, err := lab.Kubectl(t.Context(), quota, args...)
 			require.NoError(t, err)
 			return "exceeded quota: project-quota"
+		},
+		Evict: func(t *testing.T, p ecp.Provisioner, id ecp.ID, ordinal int) error {
+			pod := fmt.Sprintf("%s-%d", workload(p, id), ordinal)
+			status, answer, err := lab.Do(t.Context(), http.MethodPost,
+				fmt.Sprintf("/api/v1/namespaces/%s/pods/%s/eviction", id, pod), fmt.Appendf(nil,
+					`{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":%q,"namespace":%q}}`, pod, id))
+			require.NoError(t, err)
+			if status != http.StatusCreated {
+				return fmt.Errorf("%d: %s", status, answer)
+			}
+			return nil
 		},
 		SetUnreachable: func(t *testing.T, _ ecp.Provisioner, unreachable bool) {
 			if unreachable {
@@ -218,6 +232,44 @@ func TestMissingRight(t *testing.T) {
 			slices.ContainsFunc([]string{"cannot list", "cannot watch"}, func(s string) bool {
 				return strings.Contains(ecp.MessageOf(err), s)
 			}), fmt.Sprint(err)
+	})
+}
+
+// TestWithoutMachines: an account that may not list machines, as one with an earlier build's rights, goes on without:
+// it says so, and that it does not know which machines take no pods.
+func TestWithoutMachines(t *testing.T) {
+	t.Parallel()
+	lab := labtest.Start(t)
+	shipped(t, lab)
+	out, err := lab.Kubectl(t.Context(), "", "get", "clusterrole", "openecp-ecpd", "-o", "json")
+	require.NoError(t, err)
+	var role rbacv1.ClusterRole
+	require.NoError(t, json.Unmarshal([]byte(out), &role))
+	role.ObjectMeta = metav1.ObjectMeta{Name: "without-machines"}
+	for i, r := range role.Rules {
+		if slices.Contains(r.Resources, "nodes") {
+			role.Rules[i].Verbs = []string{"get"}
+		}
+	}
+	b, err := json.Marshal(role)
+	require.NoError(t, err)
+	for _, args := range [][]string{{"create", "-f", "-"}, {"create", "clusterrolebinding", "without-machines",
+		"--clusterrole=without-machines", "--user=without-machines"}} {
+		_, err := lab.Kubectl(t.Context(), string(b), args...)
+		require.NoError(t, err)
+	}
+	path, err := lab.User("without-machines")
+	require.NoError(t, err)
+	p := watched(t, Config{REST: loaded(t, path), Namespace: "openecp-system"}, nil)
+	labtest.Eventually(t, settled, "the missing right is told", func(ctx context.Context) (bool, string) {
+		o, err := p.Observe(ctx, ecptest.NewID())
+		warning := p.rights.warning()
+		return err == nil && !o.MachinesSeen && strings.Contains(warning, "list and watch nodes"),
+			fmt.Sprint(o.MachinesSeen, err, warning)
+	})
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		_, _ = lab.Kubectl(ctx, "", "delete", "clusterrole,clusterrolebinding", "without-machines")
 	})
 }
 

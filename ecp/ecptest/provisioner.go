@@ -59,6 +59,9 @@ type ProvisionerSuite struct {
 	// RefusePods lets the platform take no pods of a cluster from now on but those
 	// that it has, or take them again, and returns a word that its refusals hold.
 	RefusePods func(t *testing.T, p ecp.Provisioner, id ecp.ID, refuse bool) string
+	// Evict asks the platform to evict a node's pod, as "kubectl drain" does. The error is
+	// that of a platform which refuses it.
+	Evict func(t *testing.T, p ecp.Provisioner, id ecp.ID, ordinal int) error
 	// Refused makes a Desired one that the platform takes, before a cluster is
 	// made of it, and when it is made one of which it will never take an object
 	// that nodes do not depend on.
@@ -91,6 +94,7 @@ type ProvisionerSuite struct {
 //     and changes nothing; where the platform is away it refuses nothing.
 //   - A ReplicantMaker makes replicants, sends clients to them, and scales, replaces and
 //     removes them; core nodes and their claims stay as they are meanwhile.
+//   - While evictions are held nobody evicts a node; that is told, and makes none outdated.
 //   - Volumes grow to the size that is wanted, those of later nodes too, and none
 //     becomes smaller.
 func TestProvisioner(t *testing.T, s ProvisionerSuite) {
@@ -142,7 +146,7 @@ func firstImage(major int) ecp.Image {
 
 // provisionerCases are all promises.
 var provisionerCases = slices.Concat(lifeCases, changeCases, olderCases, lossCases, accessCases, logCases, refusalCases,
-	checkCases, replicantCases)
+	checkCases, replicantCases, evictionCases)
 
 // provisionerCase is one promise.
 type provisionerCase struct {

@@ -9,13 +9,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// drain evicts a node as kubectl drain does: again and again until it is taken. It returns how many clients the node
-// had then, and reports whether it was refused before.
+// drain evicts a core node as kubectl drain does: again and again until it is taken. It returns how many clients the
+// node had then, and reports whether it was refused before.
 func (r *rig) drain(c ecp.Cluster, ordinal int) (clients int, refused bool) {
 	r.t.Helper()
+	return r.drainBy(r.sim.Evict, c, ecp.RoleCore, ordinal)
+}
+
+func (r *rig) drainBy(evict func(ecp.ID, int) error, c ecp.Cluster, role ecp.NodeRole, ordinal int) (clients int,
+	refused bool) {
+	r.t.Helper()
 	r.until("the eviction is taken", func() bool {
-		clients = r.clientsOf(c, ordinal)
-		err := r.sim.Evict(c.ID(), ordinal)
+		clients = r.clientsOn(c, role, ordinal)
+		err := evict(c.ID(), ordinal)
 		if err != nil {
 			require.ErrorIs(r.t, err, ecp.ErrUnavailable)
 			refused = true
@@ -25,10 +31,14 @@ func (r *rig) drain(c ecp.Cluster, ordinal int) (clients int, refused bool) {
 	return clients, refused
 }
 
-// clientsOf counts the clients of a node.
+// clientsOf counts the clients of a core node.
 func (r *rig) clientsOf(c ecp.Cluster, ordinal int) (count int) {
+	return r.clientsOn(c, ecp.RoleCore, ordinal)
+}
+
+func (r *rig) clientsOn(c ecp.Cluster, role ecp.NodeRole, ordinal int) (count int) {
 	for _, n := range r.found(c).Nodes {
-		if n.Ordinal == ordinal && n.Role == ecp.RoleCore {
+		if n.Ordinal == ordinal && n.Role == role {
 			count = r.sim.Cluster(c.ID()).Usage().Nodes[n.Name].Connected
 		}
 	}
@@ -82,6 +92,28 @@ func TestKubectlDrain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestKubectlDrainOfReplicants: replicants, which have the clients where there are any, are told of and freed like
+// others, and while one has clients nobody evicts a node of either role.
+func TestKubectlDrainOfReplicants(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		c, _ := r.runningOn("emqx-ee-5.8.9", 3)
+		r.ends(r.do(c, twoReplicants[0]), ecp.PhaseSucceeded)
+		d := r.watch(c)
+		connected := r.clients(c, 9)
+		require.Positive(t, r.clientsOn(c, ecp.RoleReplicant, 1))
+		require.NoError(t, r.sim.CordonReplicant(c.ID(), 1, true))
+		r.until("nobody can evict", func() bool { return r.found(c).EvictionsHeld },
+			func() any { return r.found(c) })
+		require.ErrorIs(t, r.sim.Evict(c.ID(), 2), ecp.ErrUnavailable)
+		had, refused := r.drainBy(r.sim.EvictReplicant, c, ecp.RoleReplicant, 1)
+		require.Zero(t, had)
+		require.True(t, refused)
+		r.quiet(c)
+		r.until("all are connected", func() bool { return connected() == 9 }, func() any { return connected() })
+		require.Equal(t, "running", d.states())
+	})
 }
 
 // TestCordonedAndNotDrained: a node stays without clients until its machine takes pods again, and then it takes them.
