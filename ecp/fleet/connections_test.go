@@ -182,6 +182,14 @@ func TestConnectionsOfEMQX4(t *testing.T) {
 		require.Subset(t, pods(r.found(c)), ran, "more nodes restart none")
 		require.Equal(t, "200 200 200 150", r.limits(c))
 		r.untilEnforced(c, "750 none")
+
+		require.Contains(t, notes(r.plan(c, `{"nodes":2}`)), "until they are replaced, and together they may take "+
+			"fewer than are booked; a restart replaces them")
+		r.ends(r.change(c, `{"nodes":2}`), ecp.PhaseSucceeded)
+		require.Equal(t, "200 200", r.limits(c))
+		r.untilEnforced(c, "400 listeners")
+		r.ends(r.do(c, ecp.Restart{}), ecp.PhaseSucceeded)
+		r.untilEnforced(c, "600 listeners")
 	})
 }
 

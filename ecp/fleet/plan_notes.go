@@ -190,6 +190,9 @@ func hostedLimitNotes(now ecp.Info, d decision) (out []string) {
 		says += "; EMQX 4 reads that only when it starts"
 	default:
 		says += "; EMQX 4 reads that only when it starts: nodes that run keep what they have until they are replaced"
+		if nodes < derive.ClientNodes(*was.Spec.Hosted) {
+			says += ", and together they may take fewer than are booked; a restart replaces them"
+		}
 	}
 	out = append(out, says)
 	switch {
