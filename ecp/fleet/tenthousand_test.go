@@ -152,7 +152,7 @@ func (w *witness) evacuated(n ecp.NodeObservation) bool {
 	if err != nil {
 		return false
 	}
-	var adapter ecp.Adapter = emqxv5.New(emqxv5.Config{})
+	adapter := emqxv5.New(emqxv5.Config{})
 	if w.get(w.c).Resolved.Image.Version[0] == '4' {
 		adapter = emqxv4.New(emqxv4.Config{})
 	}
