@@ -19,6 +19,7 @@ var kindsZH = map[ecp.OperationKind]string{
 var reasonsZH = map[ecp.Reason]string{
 	ecp.ReasonAsExpected: "符合预期", ecp.ReasonInProgress: "操作进行中", ecp.ReasonByRequest: "按请求",
 	ecp.ReasonNodeDown: "节点不可用", ecp.ReasonMachineLost: "主机失联", ecp.ReasonMachineCordoned: "主机已停止调度",
+	ecp.ReasonVolumeLost:    "存储卷所在主机已移除",
 	ecp.ReasonMemberMissing: "集群成员缺失", ecp.ReasonNothingServes: "没有节点提供服务",
 	ecp.ReasonPartitioned: "集群分裂", ecp.ReasonForeignOwner: "命名空间属于他人", ecp.ReasonDataLost: "数据丢失",
 	ecp.ReasonRecordOlder: "记录较旧", ecp.ReasonSecretLost: "密钥丢失", ecp.ReasonCreateFailed: "创建失败",

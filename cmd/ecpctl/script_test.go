@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/openecp/openecp/internal/processtest"
@@ -38,6 +37,7 @@ type leakless struct{ m *testing.M }
 
 func (l leakless) Run() int {
 	code := l.m.Run()
+	processtest.Clean()
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
@@ -49,7 +49,7 @@ func (l leakless) Run() int {
 // simulates clusters.
 //
 //	ecpd [FLAG...]          start the daemon, or start it again; $SERVER is where it is
-//	agents                  build an agent and a simulated EMQX: $AGENTS/emqxee-agent, $AGENTS/emqxsim
+//	agents                  have an agent and a simulated EMQX: $AGENTS/emqxee-agent, $AGENTS/emqxsim
 //	ecpd-stop               end it
 //	backup, restore         copy its database; put the copy back and start it again
 //	until TEXT COMMAND...   run a command again and again until it prints a text
@@ -59,9 +59,8 @@ func TestScripts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and starts a daemon; run without -short")
 	}
-	dir := t.TempDir()
-	require.NoError(t, processtest.BuildProgram(dir, "./cmd/ecpd"))
-	s := scripts{ecpd: filepath.Join(dir, "ecpd")}
+	s := scripts{ecpd: processtest.Program(t, "./cmd/ecpd"), others: []string{
+		processtest.Program(t, "./cmd/emqxee-agent"), processtest.Program(t, "./emqxsim/cmd/emqxsim")}}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
@@ -81,13 +80,17 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-type scripts struct{ ecpd string }
+// scripts has the programs that sessions run beside ecpctl.
+type scripts struct {
+	ecpd   string
+	others []string
+}
 
 func (s scripts) agents(ts *testscript.TestScript, _ bool, _ []string) {
 	dir := ts.MkAbs("agents")
 	ts.Check(os.MkdirAll(dir, 0o750))
-	for _, pkg := range []string{"./cmd/emqxee-agent", "./emqxsim/cmd/emqxsim"} {
-		ts.Check(processtest.BuildProgram(dir, pkg))
+	for _, program := range s.others {
+		ts.Check(os.Symlink(program, filepath.Join(dir, filepath.Base(program))))
 	}
 	for _, arch := range []string{"amd64", "arm", "arm64"} { // what ecpd serves: only their checksums matter
 		ts.Check(os.Symlink("emqxee-agent", filepath.Join(dir, "emqxee-agent-linux-"+arch)))

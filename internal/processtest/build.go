@@ -36,10 +36,15 @@ type built struct {
 
 // Exit removes what was built and ends the test binary. It is for goleak.Cleanup.
 func Exit(code int) {
-	shared.mu.Lock()
-	_ = os.RemoveAll(shared.dir) // nothing if it is empty
-	shared.mu.Unlock()
+	Clean()
 	os.Exit(code)
+}
+
+// Clean removes what was built. It is for a TestMain that ends in another way than by Exit.
+func Clean() {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	_ = os.RemoveAll(shared.dir) // nothing if it is empty
 }
 
 // Program builds the program of a package, such as "./cmd/ecpd", and returns its file. It
