@@ -88,7 +88,8 @@ var flaws = map[string]flaw{
 		dropAll(p, d)
 	}},
 	"evictions are only said to be held": {found: "nobody evicts nodes while that is held",
-		told: func(d *ecp.Desired) { d.HoldEvictions = false }, says: func(o *ecp.Observation) { o.EvictionsHeld = true }},
+		told: func(d *ecp.Desired) { d.HoldEvictions = false },
+		says: func(o *ecp.Observation) { o.EvictionsHeld = true }},
 	"all is dropped":    {found: "claims that are meant to be there stay", does: dropAll},
 	"what is used goes": {found: "a claim in use stays", does: dropAll},
 	"what was there is missed": {found: "claims stay until they are dropped", before: func(p *emqxsim.Provisioner,
