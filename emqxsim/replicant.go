@@ -193,12 +193,14 @@ func (p *Provisioner) ReviveReplicant(id ecp.ID, ordinal int) error {
 	return p.changeReplicant(id, ordinal, func(s *state, pod *pod, now time.Time) { pod.revive(now, p.pace, s.Auth) })
 }
 
-// CordonReplicant is [Provisioner.Cordon] for the machine of a replicant.
+// CordonReplicant lets the machine of a replicant take no new pods, or take them again, as "kubectl cordon" does. The
+// error is "not found" if there is no such pod.
 func (p *Provisioner) CordonReplicant(id ecp.ID, ordinal int, cordoned bool) error {
 	return p.changeReplicant(id, ordinal, func(_ *state, pod *pod, _ time.Time) { pod.Cordoned = cordoned })
 }
 
-// EvictReplicant is [Provisioner.Evict] for a replicant.
+// EvictReplicant evicts the pod of a replicant, as "kubectl drain" does. The error is
+// "unavailable" while the disruption budget of replicants does not allow it.
 func (p *Provisioner) EvictReplicant(id ecp.ID, ordinal int) error {
 	if !p.mayEvict(id, ecp.RoleReplicant, ordinal) {
 		return errBudget
