@@ -35,6 +35,9 @@ func (p *Provisioner) observeStranded(ctx context.Context, f clusterObjects, o *
 			claim.Status.Phase != corev1.ClaimBound || claim.Spec.VolumeName == "" {
 			continue
 		}
+		if now.Sub(pod.CreationTimestamp.Time) < pendingAfter { // most new pods wait for a moment
+			continue
+		}
 		if why := p.strandedOf(ctx, claim, now); why != "" {
 			n.VolumeLost, n.Reason, n.Message = true, "VolumeLost", why
 		}
