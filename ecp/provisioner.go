@@ -92,7 +92,8 @@ type Desired struct {
 	ListenerLimit int
 	// Replicants are the nodes beside those that all other fields tell of. They have
 	// ordinals of their own, beginning with 0, and no volume claims. Where neither it nor
-	// Spec asks for any, everything of them is removed. Only a [ReplicantMaker] gets any.
+	// Spec asks for any, no pod of them stays, and clients are sent to other nodes. Only a
+	// [ReplicantMaker] gets any.
 	Replicants DesiredReplicants
 	// HoldEvictions: nobody is to evict nodes, not even such that are not ready. Otherwise one node of each role may
 	// be away, and one that is not ready may always be evicted. A Provisioner that says of nodes that they are

@@ -78,7 +78,7 @@ func exitCode(err error) int {
 	return exitError
 }
 
-// refusal reports whether a status of HTTP says that something is not allowed.
+// refusal reports whether an HTTP status is that of a request which is not allowed.
 func refusal(status int) bool {
 	return status == http.StatusUnauthorized || status == http.StatusForbidden
 }

@@ -60,7 +60,7 @@ func (t terminal) confirm(ctx context.Context, question string) error {
 	return errDeclined
 }
 
-// errNotAsked says that there is nobody to ask for something.
+// errNotAsked is the error where nobody can be asked for a value: stdin is no terminal.
 func errNotAsked(what string) error {
 	return usagef("stdin is no terminal that could be asked for a %s; say --stdin to read it from there", what)
 }

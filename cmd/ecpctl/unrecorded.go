@@ -63,7 +63,7 @@ func (a *app) unrecordedNames(cmd *cobra.Command, args []string, begun string) (
 	}), cobra.ShellCompDirectiveNoFileComp
 }
 
-// takeOver says what is to be recorded of an unrecorded cluster.
+// takeOver is what people set for the record of an unrecorded cluster.
 type takeOver struct {
 	name, target, project string
 	settings              []string

@@ -80,7 +80,7 @@ the files of certificate, key, authorities and kubeconfig again, which are looke
 	return b.String()
 }
 
-// values says what a setting takes, with its unit and bounds.
+// values describes the values of a setting, with unit and bounds.
 func (s setting) values() string {
 	var out string
 	switch kind := s.flag().Type(); {

@@ -213,7 +213,7 @@ func TestValuesAreDocumented(t *testing.T) {
 	compare("", c.Values, at(t, schema, "properties").(map[string]any))
 }
 
-// The base says what the chart says without any values, but for what only one of them has.
+// The base has the objects of the chart without any values, but for what only one of them has.
 func TestBaseIsTheChart(t *testing.T) {
 	base, err := BuildBase(Base)
 	require.NoError(t, err)

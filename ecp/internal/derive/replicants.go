@@ -165,15 +165,14 @@ func (v View) group(role ecp.NodeRole) group {
 	return group{role, v.WantReplicants, has, f.Replicants}
 }
 
-// WaitsForCore reports whether a replicant may be not ready because no core node of its
-// version runs: it is made as wanted now, and a core node is not; or a change has come in
-// between, so that it has an image which no core node has or is to have. Nothing must wait for
-// it.
+// WaitsForCore reports whether a replicant may be not ready because no core node of its version
+// runs: it was made anew, and core nodes are still to be, or a change has come in between, so
+// that it has an image which no core node has or is to have. Nothing must wait for it.
 func (v View) WaitsForCore(n ecp.NodeObservation) bool {
 	cores := OfRole(v.Snapshot.Found.Nodes, ecp.RoleCore)
 	outdated := slices.ContainsFunc(cores, func(o ecp.NodeObservation) bool { return o.Outdated })
 	alike := slices.ContainsFunc(cores, func(o ecp.NodeObservation) bool { return o.Image == n.Image })
-	return n.Role == ecp.RoleReplicant && outdated && (!n.Outdated || !alike)
+	return n.Role == ecp.RoleReplicant && outdated && !alike
 }
 
 // replicantsReplaced reports whether the replicants that stay have another size after a change.

@@ -10,7 +10,8 @@
 //   - The state of a cluster lives as long as its claims. A pod that comes back with a
 //     new claim joins as a new member. If no other node runs then, the cluster starts
 //     with an empty state.
-//   - A replicant, as EMQX_NODE__ROLE says, is no member any more when it ends.
+//   - A replicant, as EMQX_NODE__ROLE says, is no member any more when it ends. What is
+//     without a claim comes back with nothing, such as an evacuation that went on.
 //   - The API keys of all pods that were ever started are accepted, as in EMQX's own
 //     database.
 //   - The cluster goes with its namespace.
@@ -164,7 +165,7 @@ func (f *Fleet) boot(_ context.Context, p podsim.Pod) (podsim.Process, error) {
 		f.clusters[p.Namespace] = c
 	}
 	c.keys[b.key] = true
-	if n := c.sim.Node(b.node); n != nil && c.claims[b.node] != b.claim {
+	if n := c.sim.Node(b.node); n != nil && (b.claim == "" || c.claims[b.node] != b.claim) {
 		n.Leave() // its data is gone
 	}
 	c.claims[b.node], c.up[b.node] = b.claim, true
