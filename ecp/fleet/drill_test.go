@@ -147,8 +147,8 @@ func (r *drilled) stocked(license emqxsim.License) {
 			ID: id, Reference: "emqx/emqx-enterprise:" + version, Version: version}, "")
 		require.NoError(r.t, err)
 	}
-	r.certificate("shops", 90)
-	r.certificate("farms", 90)
+	r.certificate("shops", quarter)
+	r.certificate("farms", quarter)
 	r.sizes()
 }
 

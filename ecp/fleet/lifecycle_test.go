@@ -81,8 +81,8 @@ func TestLifeCycleOfEachVersion(t *testing.T) {
 						require.NoError(t, err)
 					}
 				}
-				r.certificate("shops", 90)
-				r.certificate("farms", 90)
+				r.certificate("shops", quarter)
+				r.certificate("farms", quarter)
 				r.run()
 				s := spec("first", 3)
 				s.Hosted.Connections = 60

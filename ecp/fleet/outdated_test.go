@@ -114,10 +114,14 @@ func TestRenderingIsTakenUp(t *testing.T) {
 	command := func(cmd ecp.Command) func(*rig, ecp.Cluster) ecp.Operation {
 		return func(r *rig, c ecp.Cluster) ecp.Operation { return r.do(c, cmd) }
 	}
-	cancelled := func(s string) func(*rig, ecp.Cluster) ecp.Operation {
+	// One that is cancelled before anything was done for it: no daemon runs meanwhile.
+	cancelled := func(cmd ecp.Command) func(*rig, ecp.Cluster) ecp.Operation {
 		return func(r *rig, c ecp.Cluster) ecp.Operation {
-			back, err := r.m.CancelOperation(asSystem(), r.change(c, s).ID)
+			r.stop()
+			r.make(r.store, r.sim)
+			back, err := r.m.CancelOperation(asSystem(), r.do(r.m.Cluster(c.ID()), cmd).ID)
 			require.NoError(r.t, err)
+			r.run()
 			return back
 		}
 	}
@@ -152,12 +156,9 @@ func TestRenderingIsTakenUp(t *testing.T) {
 			r.reaches(c, ecp.Abnormal)
 			return r.do(c, ecp.Repair{})
 		}, false},
-		{"a start that takes back a stop", "5.8.1", func(r *rig, c ecp.Cluster) ecp.Operation {
-			back, err := r.m.CancelOperation(asSystem(), r.do(c, ecp.Stop{}).ID)
-			require.NoError(r.t, err)
-			return back
-		}, false},
-		{"a placement that is taken back", "5.8.1", cancelled(`{"placement":{"nodeSelector":{"a":"b"}}}`), false},
+		{"a start that takes back a stop", "5.8.1", cancelled(ecp.Stop{}), false},
+		{"a placement that is taken back", "5.8.1", cancelled(
+			ecp.Update{Patch: json.RawMessage(`{"placement":{"nodeSelector":{"a":"b"}}}`)}), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -177,6 +178,7 @@ func TestRenderingIsTakenUp(t *testing.T) {
 				before := r.found(cluster)
 
 				r.ends(c.do(r, cluster), ecp.PhaseSucceeded)
+				cluster = r.m.Cluster(cluster.ID())
 				r.settled(cluster)
 				after := r.found(cluster)
 				for i := range 2 { // which every operation leaves in the cluster
