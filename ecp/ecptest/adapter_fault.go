@@ -66,7 +66,7 @@ var faults = []fault{
 	{name: "answers with JSON of other types", serve: status(http.StatusOK, "application/json",
 		`{"code":0,"data":{"node":{}}}`), codes: away, agrees: true},
 	{name: "answers with null", serve: status(http.StatusOK, "application/json", `null`), codes: away, agrees: true},
-	{name: "answers with JSON too deep", serve: status(http.StatusOK, "application/json", strings.Repeat("[", 1<<20)),
+	{name: "answers with JSON too deep", serve: status(http.StatusOK, "application/json", strings.Repeat("[", 32<<10)),
 		codes: away, agrees: true},
 	{name: "redirects in a circle", serve: func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, r.URL.Path,

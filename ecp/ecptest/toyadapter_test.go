@@ -144,7 +144,7 @@ var toyCodes = map[int]ecp.Code{
 	http.StatusTemporaryRedirect: ecp.CodeUnsupported,
 }
 
-const toyMost = 16 << 20
+const toyMost = 1 << 20
 
 // bound returns the call's own patience; ended says who gave up.
 func (b *toyBroker) bound(ctx context.Context) (context.Context, context.CancelFunc) {

@@ -82,7 +82,7 @@ func major(version string) int {
 
 // FrugalAnswer is the limit on one answer for the suite's Frugal adapter. The default limit
 // is tested with recordings.
-const FrugalAnswer = 1 << 20
+const FrugalAnswer = 128 << 10
 
 // Conformance returns the suite for an adapter, which the caller adds, with simulated clusters
 // of a version and edition. Each case has a cluster of its own. If loaded is not set, they have
