@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestReplicantsOnKubernetes: replicants come beside nodes that run, are upgraded with them and go again; core nodes and
-// their volumes stay meanwhile, and nothing is written afterwards.
+// TestReplicantsOnKubernetes: replicants come beside nodes that run, are upgraded with them
+// and go again; core nodes and their volumes stay meanwhile, and nothing is written afterwards.
 func TestReplicantsOnKubernetes(t *testing.T) {
 	t.Parallel()
 	c := newChanging(t, "5.8.8", 2)
