@@ -176,26 +176,28 @@ func TestReplicasAndLeftovers(t *testing.T) {
 		return out
 	}
 	for name, c := range map[string]struct {
-		nodes, ordinals, replicas, claims int
-		power                             ecp.Power
-		want                              int
-		drop                              []int
+		nodes, ordinals, replicas, claims, removing int
+		power                                       ecp.Power
+		want                                        int
+		drop                                        []int
 	}{
-		"as wanted":                        {3, 3, 3, 3, ecp.PowerOn, 3, nil},
-		"from before it was noted":         {3, 0, 3, 3, ecp.PowerOn, 3, nil},
-		"new":                              {3, 0, -1, 0, ecp.PowerOn, 3, nil},
-		"more":                             {5, 3, 3, 3, ecp.PowerOn, 5, nil},
-		"more, with what others have left": {5, 3, 3, 5, ecp.PowerOn, 3, []int{3, 4}},
-		"more, on the way":                 {5, 3, 5, 5, ecp.PowerOn, 5, nil},
-		"fewer":                            {3, 5, 5, 5, ecp.PowerOn, 5, nil},
-		"fewer, on the way":                {3, 5, 4, 5, ecp.PowerOn, 4, nil},
-		"fewer, one has left":              {3, 4, 4, 5, ecp.PowerOn, 4, []int{4}},
-		"fewer, from a stop":               {3, 5, 0, 5, ecp.PowerOn, 3, nil},
-		"fewer, scaled by hand":            {3, 5, 7, 5, ecp.PowerOn, 5, nil},
-		"off":                              {3, 5, 5, 5, ecp.PowerOff, 0, nil},
+		"as wanted":                        {3, 3, 3, 3, 0, ecp.PowerOn, 3, nil},
+		"from before it was noted":         {3, 0, 3, 3, 0, ecp.PowerOn, 3, nil},
+		"new":                              {3, 0, -1, 0, 0, ecp.PowerOn, 3, nil},
+		"more":                             {5, 3, 3, 3, 0, ecp.PowerOn, 5, nil},
+		"more, with what others have left": {5, 3, 3, 5, 0, ecp.PowerOn, 3, []int{3, 4}},
+		"more, on the way":                 {5, 3, 5, 5, 0, ecp.PowerOn, 5, nil},
+		"fewer":                            {3, 5, 5, 5, 0, ecp.PowerOn, 5, nil},
+		"fewer, on the way":                {3, 5, 4, 5, 0, ecp.PowerOn, 4, nil},
+		"fewer, one has left":              {3, 4, 4, 5, 0, ecp.PowerOn, 4, []int{4}},
+		"fewer, from a stop":               {3, 5, 0, 5, 0, ecp.PowerOn, 3, nil},
+		"fewer, scaled by hand":            {3, 5, 7, 5, 0, ecp.PowerOn, 5, nil},
+		"more, one is still a member":      {5, 2, 2, 2, 2, ecp.PowerOn, 2, nil},
+		"off":                              {3, 5, 5, 5, 0, ecp.PowerOff, 0, nil},
 	} {
 		rec := aRecord(ecp.Updating)
 		rec.Spec.Hosted.Nodes, rec.Spec.Hosted.Power, rec.Status.Ordinals = c.nodes, c.power, c.ordinals
+		rec.Status.Removing = c.removing
 		found := ecp.Observation{Replicas: c.replicas, Volumes: claims(c.claims)}
 		require.Equal(t, c.want, replicasFor(rec, found), name)
 		require.Equal(t, c.drop, Leftovers(rec, found), name)
