@@ -98,12 +98,12 @@ type RunTimeConfigurer interface {
 // Rehearser is a Provisioner that can try whether its platform would take the
 // node that is to replace one, before that one goes.
 type Rehearser interface {
-	// Rehearse returns nil where a node of the ordinal, made anew from what was
-	// applied last, would be taken now in the place of the one that is there. A
+	// Rehearse returns nil where a node of the role and ordinal, made anew from what
+	// was applied last, would be taken now in the place of the one that is there. A
 	// conflict is a refusal, its message the platform's words; any other error
 	// says nothing of the node, and unsupported that this cannot be tried. It
 	// MUST NOT change anything.
-	Rehearse(ctx context.Context, id ID, ordinal int) error
+	Rehearse(ctx context.Context, id ID, role NodeRole, ordinal int) error
 }
 
 // Checker is a Provisioner that can ask its platform what it thinks of a change

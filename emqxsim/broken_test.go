@@ -28,6 +28,7 @@ type flaw struct {
 	does   func(p *emqxsim.Provisioner, d ecp.Desired) // after each Apply that succeeded
 	before func(p *emqxsim.Provisioner, d ecp.Desired) // each Apply
 	says   func(o *ecp.Observation)
+	takes  ecp.NodeRole // whose nodes are said to be taken, unasked
 }
 
 func (b broken) Apply(ctx context.Context, d ecp.Desired) error {
@@ -52,6 +53,13 @@ func (b broken) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, error)
 		b.says(&o)
 	}
 	return o, err
+}
+
+func (b broken) Rehearse(ctx context.Context, id ecp.ID, role ecp.NodeRole, ordinal int) error {
+	if role == b.takes {
+		return nil
+	}
+	return b.Provisioner.Rehearse(ctx, id, role, ordinal)
 }
 
 func outdate(o *ecp.Observation, is func(ecp.NodeObservation) bool) {
@@ -90,8 +98,10 @@ var flaws = map[string]flaw{
 	"evictions are only said to be held": {found: "nobody evicts nodes while that is held",
 		told: func(d *ecp.Desired) { d.HoldEvictions = false },
 		says: func(o *ecp.Observation) { o.EvictionsHeld = true }},
-	"all is dropped":    {found: "claims that are meant to be there stay", does: dropAll},
-	"what is used goes": {found: "a claim in use stays", does: dropAll},
+	"core nodes are not tried": {found: "what refuses nodes is named", takes: ecp.RoleCore},
+	"replicants are not tried": {found: "replicants come and go beside core nodes", takes: ecp.RoleReplicant},
+	"all is dropped":           {found: "claims that are meant to be there stay", does: dropAll},
+	"what is used goes":        {found: "a claim in use stays", does: dropAll},
 	"what was there is missed": {found: "claims stay until they are dropped", before: func(p *emqxsim.Provisioner,
 		d ecp.Desired) {
 		if d.Spec.Nodes == 3 && d.Generation > 3 { // the claim was dropped: lose it again

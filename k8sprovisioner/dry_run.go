@@ -19,11 +19,14 @@ import (
 // would accept the pod that is to replace the one of an ordinal. The pod has the old
 // one's name, so that rules by name apply: "already exists" comes after every other
 // refusal, and means that the pod would be accepted.
-func (p *Provisioner) Rehearse(ctx context.Context, id ecp.ID, ordinal int) error {
-	op := fmt.Sprintf("rehearse node %d of cluster %s", ordinal, id)
+func (p *Provisioner) Rehearse(ctx context.Context, id ecp.ID, role ecp.NodeRole, ordinal int) error {
+	op := fmt.Sprintf("rehearse %s node %d of cluster %s", role, ordinal, id)
 	f, err := p.objectsOf(ctx, id, op, true)
 	if err != nil {
 		return err
+	}
+	if role == ecp.RoleReplicant {
+		f = f.ofReplicants()
 	}
 	if f.workload == nil || f.foreign != "" {
 		return unavailable(op, "nothing of the cluster runs")

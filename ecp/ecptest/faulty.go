@@ -214,7 +214,7 @@ func (p *faultyProvisioner) Apply(ctx context.Context, d ecp.Desired) error {
 }
 
 // Rehearse fails after the crash.
-func (p *faultyProvisioner) Rehearse(ctx context.Context, id ecp.ID, ordinal int) error {
+func (p *faultyProvisioner) Rehearse(ctx context.Context, id ecp.ID, role ecp.NodeRole, ordinal int) error {
 	if err := p.c.dead("rehearse"); err != nil {
 		return err
 	}
@@ -222,7 +222,7 @@ func (p *faultyProvisioner) Rehearse(ctx context.Context, id ecp.ID, ordinal int
 	if !ok {
 		return &ecp.Error{Code: ecp.CodeUnsupported, Op: "rehearse", Message: "this platform tries no nodes"}
 	}
-	return r.Rehearse(ctx, id, ordinal)
+	return r.Rehearse(ctx, id, role, ordinal)
 }
 
 // Check fails after the crash.

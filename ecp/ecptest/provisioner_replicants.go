@@ -69,6 +69,13 @@ func replicants(b *bench) {
 	d.Replicants.Replicas, d.Spec.Replicants.Nodes = 3, 3
 	step("scaled out", 3, serve)
 
+	if r, ok := b.p.(ecp.Rehearser); ok {
+		b.taken(r, ecp.RoleReplicant, 3)
+		if b.suite.RefusePods != nil {
+			b.refuse(r, ecp.RoleReplicant)
+			b.suite.RefusePods(b.T, b.p, b.id, false)
+		}
+	}
 	d.Replicants.Size.CPU.Request = "150m"
 	step("outdated", 3, func(o ecp.Observation) string {
 		_, own := byRole(o)

@@ -547,11 +547,11 @@ func (g *gate) Delete(ctx context.Context, id ecp.ID) error {
 	return g.around(ctx, "delete", func() error { return g.appliedTo.Delete(ctx, id) })
 }
 
-func (g *gate) Rehearse(ctx context.Context, id ecp.ID, ordinal int) error {
+func (g *gate) Rehearse(ctx context.Context, id ecp.ID, role ecp.NodeRole, ordinal int) error {
 	if err := g.platform(ctx, "rehearse"); err != nil {
 		return err
 	}
-	return g.appliedTo.Rehearse(ctx, id, ordinal)
+	return g.appliedTo.Rehearse(ctx, id, role, ordinal)
 }
 
 func (g *gate) Observe(ctx context.Context, id ecp.ID) (ecp.Observation, error) {

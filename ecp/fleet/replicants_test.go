@@ -216,6 +216,29 @@ func TestReplicantAway(t *testing.T) {
 	})
 }
 
+// A replicant, too, stays where its successor would be refused, and its clients come back to it.
+func TestAReplicantWhoseSuccessorIsRefused(t *testing.T) {
+	inReplicantBubble(t, 2, func(r *rig, c ecp.Cluster) {
+		connected := r.clients(c, 9)
+		op := r.do(c, ecp.Restart{})
+		r.until("a replicant's clients leave", func() bool {
+			l := r.get(c).Status.Draining
+			return l != nil && strings.Contains(l.Node, "replicant")
+		}, func() any { return r.get(c).Status })
+		before := pods(r.found(c))
+		require.NoError(t, r.sim.RefusePods(c.ID(), "exceeded quota: project-quota"))
+		r.until("they may come back", func() bool { return r.get(c).Status.Draining == nil },
+			func() any { return r.get(c).Status })
+		r.looked(20)
+		require.Contains(t, r.get(c).Waits, "replicant-1 stays as it is: ")
+		require.Nil(t, r.get(c).Status.Draining)
+		require.Equal(t, before, pods(r.found(c)))
+		require.NoError(t, r.sim.RefusePods(c.ID(), ""))
+		r.ends(op, ecp.PhaseSucceeded)
+		r.until("all are served", func() bool { return connected() == 9 }, func() any { return connected() })
+	})
+}
+
 // bare is a platform that makes no replicants.
 type bare struct{ ecp.Provisioner }
 

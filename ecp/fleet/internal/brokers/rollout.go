@@ -215,7 +215,7 @@ const dryRunInterval = 10 * time.Second
 func (m *Brokers) DryRun(ctx context.Context, p ecp.Provisioner, v derive.View, n ecp.NodeObservation,
 	mem *observed.Memory) string {
 	r, ok := p.(ecp.Rehearser)
-	if !ok || n.Role == ecp.RoleReplicant { // it asks about core nodes
+	if !ok {
 		return ""
 	}
 	of := fmt.Sprint(n.PodUID, " ", v.Rec.Generation)
@@ -223,7 +223,7 @@ func (m *Brokers) DryRun(ctx context.Context, p ecp.Provisioner, v derive.View, 
 		return last.Why
 	}
 	why := ""
-	err := r.Rehearse(ctx, v.Rec.ID, n.Ordinal)
+	err := r.Rehearse(ctx, v.Rec.ID, n.Role, n.Ordinal)
 	switch {
 	case err == nil, errors.Is(err, ecp.ErrUnsupported):
 	case errors.Is(err, ecp.ErrConflict):
