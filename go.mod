@@ -2,6 +2,8 @@ module github.com/openecp/openecp
 
 go 1.26.0
 
+ignore ./console/node_modules
+
 require (
 	github.com/cenkalti/backoff/v4 v4.3.0
 	github.com/coder/websocket v1.8.15

@@ -1,0 +1,10 @@
+export * from './basic';
+export * from './common';
+export * from './Dialog';
+export * from './form';
+export * from './Icon';
+export * from './OperationProgress';
+export * from './PlanView';
+export * from './Table';
+export * from './Tabs';
+export { toast } from './toast';
