@@ -146,7 +146,9 @@ var requestExamples = map[string][]example{
 	"createToken": {{"token", object{
 		"name": "deployer", "role": "project-admin", "project": exampleProject, "expiresAt": "2099-01-01T00:00:00Z",
 	}}},
-	"login":          {{"login", object{"name": "ann", "password": "a long password"}}},
+	"login": {{"login", object{"name": "ann", "password": "a long password"}}},
+	"signIn": {{"user", object{"name": "ann", "password": "a long password"}},
+		{"token", object{"token": "ecp_0123456789abcdef"}}},
 	"changePassword": {{"password", object{"currentPassword": "a long password", "password": "a longer password"}}},
 }
 

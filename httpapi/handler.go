@@ -226,6 +226,12 @@ func (a *api) authenticate(r *http.Request) (ecp.Actor, *problemView) {
 	}
 	const wanted = `send the header "Authorization: Bearer <token>"`
 	headers := r.Header.Values("Authorization")
+	if secret := cookieSecret(r); len(headers) == 0 && secret != "" {
+		if p := refuseOtherOrigins(r); p != nil {
+			return ecp.Actor{}, p
+		}
+		return a.actorOf(r.Context(), secret)
+	}
 	if len(headers) == 0 {
 		return ecp.Actor{}, refuse("the request carries no token; "+wanted, `Bearer realm="openecp"`)
 	}
@@ -235,13 +241,19 @@ func (a *api) authenticate(r *http.Request) (ecp.Actor, *problemView) {
 		return ecp.Actor{}, refuse("the Authorization header is not understood; "+wanted,
 			`Bearer realm="openecp", error="invalid_request"`)
 	}
-	actor, err := a.manager.Accounts.Authenticate(r.Context(), token)
+	return a.actorOf(r.Context(), token)
+}
+
+// actorOf returns the actor whose token it is.
+func (a *api) actorOf(ctx context.Context, token string) (ecp.Actor, *problemView) {
+	actor, err := a.manager.Accounts.Authenticate(ctx, token)
 	var e *ecp.Error
 	if errors.Is(err, ecp.ErrDenied) && errors.As(err, &e) { // not known, or expired: the client may know which
-		return ecp.Actor{}, refuse(e.Message, `Bearer realm="openecp", error="invalid_token"`)
+		return ecp.Actor{}, newProblem(ecp.CodeDenied, e.Message).as(http.StatusUnauthorized).
+			with("WWW-Authenticate", `Bearer realm="openecp", error="invalid_token"`)
 	}
 	if err != nil {
-		return ecp.Actor{}, a.failed(r.Context(), err)
+		return ecp.Actor{}, a.failed(ctx, err)
 	}
 	return actor, nil
 }

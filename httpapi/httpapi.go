@@ -151,6 +151,7 @@ func (a *api) addRoutes() error {
 	a.platformRoutes()
 	a.tenancyRoutes()
 	a.sessionRoutes()
+	a.browserRoutes()
 	a.auditRoutes()
 	a.eventRoutes()
 	a.logRoutes()

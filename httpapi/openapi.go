@@ -28,9 +28,12 @@ func newDocument() *huma.OpenAPI {
 		Info:    &huma.Info{Title: "OpenECP", Version: "1", Description: about},
 		Tags:    groups,
 		Components: &huma.Components{
-			Schemas:         huma.NewMapRegistry(schemaPrefix, names),
-			Responses:       map[string]*huma.Response{},
-			SecuritySchemes: map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}},
+			Schemas:   huma.NewMapRegistry(schemaPrefix, names),
+			Responses: map[string]*huma.Response{},
+			SecuritySchemes: map[string]*huma.SecurityScheme{
+				"token":   {Type: "http", Scheme: "bearer"},
+				"session": {Type: "apiKey", In: "cookie", Name: sessionCookie, Description: "of a browser; see signIn"},
+			},
 		},
 	}
 }
@@ -69,6 +72,7 @@ var groups = []*huma.Tag{
 	{Name: "kubernetes-targets", Description: "Where hosted clusters can be"},
 	{Name: "pool", Description: "What all clusters together may use"},
 	{Name: "login"},
+	{Name: "session", Description: "People who come with a browser"},
 	{Name: "logout"},
 	{Name: "me"},
 	{Name: "roles"},

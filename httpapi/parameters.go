@@ -59,6 +59,11 @@ func badParameter(wrong ...fieldView) *problemView {
 	return newProblem(ecp.CodeInvalid, "a parameter is not valid", wrong...)
 }
 
+// badBody is the problem of one field of a body.
+func badBody(pointer, detail string) *problemView {
+	return newProblem(ecp.CodeInvalid, "the body is not valid", fieldView{pointer, detail})
+}
+
 // readBool reads a parameter that is true or false; false if it is left out.
 func readBool(r *http.Request, name string) (bool, *problemView) {
 	switch r.URL.Query().Get(name) {

@@ -110,7 +110,7 @@ func (a *api) add(rt route) *route {
 	}
 	rt.Operation = op
 	if !rt.open {
-		op.Security = []map[string][]string{{"token": {}}}
+		op.Security = []map[string][]string{{"token": {}}, {"session": {}}}
 	}
 	if rt.timeout == 0 {
 		rt.timeout = requestTimeout
@@ -188,6 +188,7 @@ type success struct {
 	status                            int
 	etag, location, operationLocation string
 	body                              any
+	cookies                           []*http.Cookie
 }
 
 func (s success) write(w http.ResponseWriter) {
@@ -196,6 +197,9 @@ func (s success) write(w http.ResponseWriter) {
 		if v != "" {
 			w.Header().Set(name, v)
 		}
+	}
+	for _, c := range s.cookies {
+		http.SetCookie(w, c)
 	}
 	if s.body == nil {
 		w.WriteHeader(s.status)

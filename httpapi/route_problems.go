@@ -41,7 +41,7 @@ var commonProblems = []struct {
 
 func anyRoute(*route) bool         { return true }
 func hasToken(rt *route) bool      { return !rt.open }
-func isLogin(rt *route) bool       { return rt.id == "login" }
+func isLogin(rt *route) bool       { return rt.id == "login" || rt.id == "signIn" }
 func namesOne(rt *route) bool      { return strings.Contains(rt.path, "{") }
 func isPassthrough(rt *route) bool { return rt.passthrough }
 func mayHaveJSON(rt *route) bool   { return rt.mayHaveBody() && !rt.passthrough }

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -30,8 +29,7 @@ func (a *api) sessionRoutes() {
 		success: returns[meView](http.StatusOK),
 	}, func(ctx context.Context, _ *http.Request, _ body) (success, error) {
 		actor, _ := ecp.ActorFrom(ctx)
-		me := meView{Name: actor.Name, Grants: list(actor.Grants), Credential: actor.Credential}
-		return success{status: http.StatusOK, body: me}, nil
+		return success{status: http.StatusOK, body: viewOfActor(actor)}, nil
 	})
 	a.json(route{
 		method: http.MethodPost, path: "/api/v1/me/password", id: "changePassword",
@@ -73,14 +71,14 @@ type meView struct {
 	Credential string      `json:"credential" doc:"what one came with: token/ or session/ and its id"`
 }
 
+func viewOfActor(actor ecp.Actor) meView {
+	return meView{Name: actor.Name, Grants: list(actor.Grants), Credential: actor.Credential}
+}
+
 func (a *api) login(ctx context.Context, _ *http.Request, b loginBody) (success, error) {
 	s, err := a.manager.Accounts.Login(ctx, b.Name, b.Password)
-	if errors.Is(err, ecp.ErrDenied) { // nobody is logged in yet, so it is not 403
-		return success{}, a.failed(ctx, err).as(http.StatusUnauthorized).
-			with("WWW-Authenticate", `Bearer realm="openecp"`)
-	}
 	if err != nil {
-		return success{}, err
+		return success{}, a.loginProblem(ctx, err)
 	}
 	out := sessionView{Token: s.Secret, ID: s.ID, Name: s.User, ExpiresAt: s.ExpiresAt}
 	return success{status: http.StatusOK, body: out}, nil

@@ -71,6 +71,9 @@ var verbOf = map[string]string{
 
 	"getVersion": "version", "readyz": "doctor",
 
+	"signIn":  "(for browsers; login is the same for people at a terminal)",
+	"signOut": "(for browsers; logout is the same)",
+
 	"listPrometheusTargets": "(for Prometheus, which reads it itself)",
 	"healthz":               "(for what keeps the process running; doctor asks /readyz)",
 	"openapi":               "(for programs that make clients; curl needs no token for it)",
