@@ -281,7 +281,7 @@ func (d *daemon) api(ctx context.Context, s *server, proxies []netip.Prefix) (ap
 	if err != nil {
 		return nil, err
 	}
-	if api, err = withDocs(api); err != nil {
+	if api, err = withPages(api); err != nil {
 		return nil, err
 	}
 	api = d.withAgents(api, proxies)

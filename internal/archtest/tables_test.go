@@ -120,7 +120,7 @@ var layers = []layer{
 
 	// Programs wire parts together; nobody imports them.
 	{pkg: "cmd/...", code: append([]string{"internal/atomicfile", "internal/emqxlog", "internal/agent",
-		"internal/agent/...", "internal/docsite", "docs"}, public...)},
+		"internal/agent/...", "internal/docsite", "docs", "console"}, public...)},
 	{pkg: "examples/...", code: public},
 
 	{pkg: "tools/kubebuild", code: []string{"internal/kubelab"}},
@@ -128,6 +128,7 @@ var layers = []layer{
 
 	// The pages, and what shows them.
 	{pkg: "docs"},
+	{pkg: "console"},
 	{pkg: "internal/docsite", tests: []string{"docs"}},
 
 	{pkg: "internal/atomicfile"},

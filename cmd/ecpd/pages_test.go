@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDocumentation: a daemon shows its own documentation, beside the page of the API.
-func TestDocumentation(t *testing.T) {
+// TestPages: a daemon shows its console and its own documentation, beside the page of the API.
+func TestPages(t *testing.T) {
 	t.Parallel()
 	p := launch(t, t.TempDir(), nil, "serve", "--dev", "--listen", "127.0.0.1:0")
 	url := p.Line(t, readyLine)
@@ -26,15 +26,17 @@ func TestDocumentation(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		"/docs/": "<h1 id=\"documentation\">", "/docs/ecpctl.html": "ecpctl cluster create", "/docs/api": "page.js",
-		"/docs/api/page.css": "{", "/docs/style.css": "light-dark",
+		"/docs/api/page.css": "{", "/docs/style.css": "light-dark", "/console/": "<title>OpenECP</title>",
 	} {
 		status, _, body := ask(http.MethodGet, path)
 		require.Equal(t, http.StatusOK, status, path)
 		require.Contains(t, body, want, path)
 	}
-	status, header, _ := ask(http.MethodGet, "/docs")
-	require.Equal(t, http.StatusFound, status)
-	require.Equal(t, "docs/", header.Get("Location"))
+	for path, to := range map[string]string{"/": "console/", "/console": "console/", "/docs": "docs/"} {
+		status, header, _ := ask(http.MethodGet, path)
+		require.Equal(t, http.StatusFound, status)
+		require.Equal(t, to, header.Get("Location"))
+	}
 	status, _, body := ask(http.MethodGet, "/docs/nothing")
 	require.Equal(t, http.StatusNotFound, status)
 	require.Contains(t, body, `<a href="./">`)
