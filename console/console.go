@@ -57,7 +57,7 @@ func newFile(name string, b []byte) file {
 		f.zipped = sync.OnceValue(func() []byte {
 			var out bytes.Buffer
 			z, _ := gzip.NewWriterLevel(&out, gzip.BestCompression) // a level that there is
-			_, _ = z.Write(b)                                      // memory takes all
+			_, _ = z.Write(b)                                       // memory takes all
 			_ = z.Close()
 			return out.Bytes()
 		})

@@ -25,13 +25,13 @@ var sameOrigin = http.NewCrossOriginProtection()
 type signInBody struct {
 	Name     string `json:"name,omitempty" doc:"the user's; with password"`
 	Password string `json:"password,omitempty" writeOnly:"true"`
-	Token    string `json:"token,omitempty" doc:"an API token, instead of name and password" writeOnly:"true" maxLength:"512"`
+	Token    string `json:"token,omitempty" doc:"an API token, instead of name and password" writeOnly:"true"`
 }
 
 // browserView is who signed in. It has no token: scripts of a page need not know it.
 type browserView struct {
 	meView
-	ExpiresAt time.Time `json:"expiresAt,omitzero" doc:"when the session of a user ends; left out for an API token"`
+	ExpiresAt time.Time `json:"expiresAt,omitzero" doc:"end of a user's session; none of an API token"`
 }
 
 // browserRoutes sign people in and out who come with a browser.
@@ -39,8 +39,8 @@ func (a *api) browserRoutes() {
 	a.json(route{
 		method: http.MethodPost, path: "/api/v1/session", id: "signIn", open: true, keyless: true,
 		summary: "Sign in with a browser: the token comes as a cookie that scripts cannot read",
-		description: "With the name and password of a user, or with an API token. A change that carries the cookie is " +
-			"refused where it does not come from a page of the same origin. Programs use login, or a token itself.",
+		description: "With the name and password of a user, or with an API token. A change that carries the cookie " +
+			"is refused where it does not come from a page of the same origin. Programs use login, or a token itself.",
 		body: schemaOf[signInBody], success: returns[browserView](http.StatusOK, "Set-Cookie"),
 		refuses: []ecp.Code{ecp.CodeThrottled, ecp.CodeDenied},
 	}, decoded(a.signIn))

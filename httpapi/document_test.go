@@ -34,7 +34,8 @@ func TestDocumentIsCurrent(t *testing.T) {
 // These routes and no others need no token.
 func TestOpenRoutes(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
-	open := []string{"POST /api/v1/login", "POST /api/v1/session", "DELETE /api/v1/session", "GET /api/v1/version", "GET /docs/api", "GET /docs/api/{file}",
+	open := []string{"POST /api/v1/login", "POST /api/v1/session", "DELETE /api/v1/session",
+		"GET /api/v1/version", "GET /docs/api", "GET /docs/api/{file}",
 		"GET /healthz", "GET /openapi.json", "GET /readyz"}
 	for pattern, op := range f.api.routes {
 		require.Equal(t, !slices.Contains(open, pattern), len(op.Security) > 0, pattern)

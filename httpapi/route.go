@@ -145,6 +145,7 @@ var headerTexts = map[string]string{
 	"ETag":               "the revision, for If-Match",
 	"Location":           "path of what was made",
 	"Operation-Location": "path of the operation that was begun",
+	"Set-Cookie":         "the session, or that it is over",
 }
 
 var pathName = regexp.MustCompile(`\{([a-z]+)\}`)
