@@ -50,21 +50,25 @@ export function put(id: string, c: Cluster | undefined): void {
   clusters.value = next;
 }
 
-/** merged is a cluster with what an event tells of it: the event lacks what only a look at the cluster shows. */
-export function merged(old: Cluster | undefined, told: Cluster): Cluster {
-  if (!old) return told;
+/** merged is a cluster with what an event tells of it. What the event leaves out is as it was. */
+export function merged(old: Cluster | undefined, told: Partial<Cluster>): Cluster | undefined {
+  if (!old) return undefined;
+  // What only a look at a cluster shows is empty in an event, or not there.
   const { nodes, volumes, connections, endpoints, readyNodes } = old.status;
-  return { ...told, status: { ...told.status, nodes, volumes, connections, endpoints, readyNodes } };
+  const status = { ...old.status, ...told.status, nodes, volumes, connections, endpoints, readyNodes };
+  return { ...old, ...told, status };
 }
 
 function take(e: Event): void {
   if (!wanted) return;
-  const told = e.object as Cluster | null;
+  const told = e.object as Partial<Cluster> | null;
   if (e.deleted || e.state === 'gone' || !told) {
     put(e.key, undefined);
     return;
   }
-  put(e.key, merged(clusters.peek().get(e.key), told));
+  // A cluster that was not known is shown once it was read as a whole.
+  const now = merged(clusters.peek().get(e.key), told);
+  if (now) put(e.key, now);
   changed.add(e.key);
   timer ??= setTimeout(() => void lookAgain(), 300);
 }
@@ -81,7 +85,7 @@ async function lookAgain(): Promise<void> {
     ids.map(async (id) => {
       try {
         const got = await ok(api.GET('/api/v1/clusters/{id}', { params: { path: { id } } }));
-        if (clusters.peek().has(id)) put(id, got);
+        put(id, got);
       } catch (err) {
         if (asProblem(err).status === 404) put(id, undefined);
       }

@@ -66,7 +66,7 @@ export function Table<T>(props: TableProps<T>) {
           </tr>
         </thead>
         <tbody ref={body}>
-          {windowed && from > 0 && <Spacer height={from * rowHeight} columns={columns.length} />}
+          {windowed && from > 0 && <Spacer height={from * rowHeight} />}
           {shown.map((r, i) => (
             <tr key={rowKey(r)} class={rowClass?.(r)} aria-rowindex={(windowed ? from : 0) + i + 2}
               style={windowed ? { height: `${rowHeight}px` } : undefined}>
@@ -77,17 +77,18 @@ export function Table<T>(props: TableProps<T>) {
               ))}
             </tr>
           ))}
-          {windowed && to < rows.length && <Spacer height={(rows.length - to) * rowHeight} columns={columns.length} />}
+          {windowed && to < rows.length && <Spacer height={(rows.length - to) * rowHeight} />}
         </tbody>
       </table>
     </div>
   );
 }
 
-function Spacer({ height, columns }: { height: number; columns: number }) {
+// A spacer has one cell: one that spanned all columns would bring back those that narrow screens hide.
+function Spacer({ height }: { height: number }) {
   return (
     <tr class="spacer" aria-hidden="true" style={{ height: `${height}px` }}>
-      <td colSpan={columns} />
+      <td />
     </tr>
   );
 }

@@ -166,7 +166,8 @@ export function Code({ text, what }: { text: string; what?: string }) {
 
 /** Time is a moment relative to now, with the date and time behind it. */
 export function Time({ at, absolute }: { at: string | undefined; absolute?: boolean }) {
-  const now = useNow();
+  useNow();
+  const now = Date.now();
   if (!at) return <span class="faint">–</span>;
   return (
     <time dateTime={at} title={absolute ? ago(at, now) : dateTime(at)}>
