@@ -1,0 +1,61 @@
+import { texts, word } from '../../i18n';
+
+export const t = texts({
+  'admin.title': ['Administration', '管理'],
+  'admin.nav': ['Administration', '管理导航'],
+  'admin.new': ['Create', '新建'],
+  'admin.createOne': ['Create: {{what}}', '新建{{what}}'],
+  'admin.editOne': ['{{what}} {{name}}', '{{what}} {{name}}'],
+  'admin.deleteOne': ['Delete {{what}} {{name}}?', '删除{{what}} {{name}}？'],
+  'admin.deleteNote': ['This cannot be undone.', '此操作无法撤销。'],
+  'admin.search': ['Search', '搜索'],
+  'admin.none': ['Nothing here yet', '暂无数据'],
+  'admin.noneFound': ['Nothing matches the search', '没有符合条件的结果'],
+  'admin.count_one': ['{{count}} entry', ''],
+  'admin.count_other': ['{{count}} entries', '共 {{count}} 项'],
+  'admin.saved': ['{{name}} saved', '{{name}} 已保存'],
+  'admin.created': ['{{name}} created', '{{name}} 已创建'],
+  'admin.deleted': ['{{name}} deleted', '{{name}} 已删除'],
+  'admin.notYours': ['There is no such page, or your role does not reach it.', '页面不存在，或您的角色无权访问。'],
+  'admin.secretKept': ['Never shown. Leave it empty to keep the one that is stored.', '不会显示。留空则保留已存储的内容。'],
+  'admin.secretNew': ['Stored encrypted, and never shown again.', '加密存储，之后不再显示。'],
+  'admin.never': ['never', '永不'],
+  'admin.set': ['stored', '已存储'],
+  'admin.notSet': ['none', '未设置'],
+  'admin.default': ['default', '默认'],
+  'admin.file': ['Read from a file', '从文件读取'],
+  'admin.fixed': ['Never changes.', '创建后不可更改。'],
+  'admin.noChange': ['Nothing is changed.', '没有改动。'],
+  'admin.conflict': [
+    'Somebody else has changed this meanwhile. Nothing of it was overwritten.',
+    '其他人在此期间做了修改，未覆盖其内容。',
+  ],
+  'admin.theirs': ['{{field}}: was “{{before}}”, is now “{{now}}”', '{{field}}：原为“{{before}}”，现为“{{now}}”'],
+  'admin.both': ['You have changed this one, too: your value is still in the form.', '您也修改了此项：表单中保留的是您的值。'],
+  'admin.continue': ['Go on with the present values', '基于最新内容继续'],
+  'admin.gone': ['It has been deleted meanwhile.', '已被其他人删除。'],
+  'admin.addGrant': ['Add a grant', '添加授权'],
+  'admin.removeGrant': ['Remove grant {{n}}', '移除授权 {{n}}'],
+  'admin.role': ['Role', '角色'],
+  'admin.org': ['Organisation', '组织'],
+  'admin.project': ['Project', '项目'],
+  'admin.unverified': ['not tried', '未验证'],
+  'admin.valid': ['valid', '有效'],
+  'admin.expired': ['expired', '已过期'],
+  'admin.choose': ['Choose…', '请选择…'],
+  'admin.unlimited': ['unlimited', '不限'],
+  'admin.of': ['{{used}} of {{limit}}', '{{used}} / {{limit}}'],
+  'admin.ofUnlimited': ['{{used}}, unlimited', '{{used}}，不限'],
+  'admin.quota': ['Quota', '配额'],
+  'admin.actions': ['Actions', '操作'],
+});
+
+const roleNames = {
+  system: ['System administrator', '系统管理员'],
+  'org-admin': ['Organisation administrator', '组织管理员'],
+  'project-admin': ['Project administrator', '项目管理员'],
+  user: ['User', '普通用户'],
+} as const;
+
+export const roleName = (role: string) => word(roleNames, role);
+export const roleWords = Object.keys(roleNames);
