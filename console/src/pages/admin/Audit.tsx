@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { apiURL, send, type Schemas } from '../../api';
-import { Badge, Button, Empty, ErrorBox, Field, Icon, Select, Skeleton, Table, tc, TextField, type Column } from '../../components';
+import { Badge, Button, Dialog, Empty, ErrorBox, Field, Select, Skeleton, Table, tc, TextField, type Column } from '../../components';
 import { useAction, useResource } from '../../hooks';
 import { dateTime, texts, word } from '../../i18n';
 import { Link, route, setQuery } from '../../router';
@@ -48,6 +48,13 @@ const kinds: Record<string, readonly [string, string]> = {
   'registration-token': ['registration token', '注册令牌'],
 };
 
+const actions: Record<string, readonly [string, string]> = {
+  create: ['create', '创建'], update: ['update', '修改'], delete: ['delete', '删除'], start: ['start', '启动'],
+  stop: ['stop', '停止'], restart: ['restart', '重启'], repair: ['repair', '修复'], transfer: ['transfer', '转移'],
+  'take-over': ['take over', '接管'], 'put-back': ['put back', '还原'], login: ['sign in', '登录'], logout: ['sign out', '退出'],
+  cancel: ['cancel', '取消'], unlock: ['unlock', '解锁'], read: ['read', '读取'],
+};
+
 function filterOf(q: URLSearchParams): Filter {
   return Object.fromEntries(names.flatMap((n) => (q.get(n) ? [[n, q.get(n)]] : [])));
 }
@@ -64,7 +71,7 @@ export function AuditPage() {
     send<{ items: Entry[]; next: string }>('GET', `audit${query(filter, { limit: '100', ...(cursor ? { cursor } : {}) })}`,
       signal ? { signal } : {});
   const list = useResource((signal) => page('', signal), [key]);
-  const [open, setOpen] = useState<string | undefined>(undefined);
+  const [open, setOpen] = useState<Entry | undefined>(undefined);
   const more = useAction(async () => {
     if (!list.data) return;
     const next = await page(list.data.next);
@@ -86,21 +93,22 @@ export function AuditPage() {
       {!list.data && !list.error && <Skeleton />}
       {list.data && rows.length === 0 && <div class="panel"><Empty title={t('au.none')} /></div>}
       {rows.length > 0 && (
-        <Table label={t('au.title')} columns={columns(open, setOpen)} rows={rows} rowKey={(e) => e.id} />
+        <Table label={t('au.title')} columns={columns(setOpen)} rows={rows} rowKey={(e) => e.id} />
       )}
       {list.data?.next && (
         <div class="row"><Button busy={more.busy} onClick={() => void more.run()}>{tc('c.showMore')}</Button></div>
       )}
+      {open && <Details of={open} onClose={() => setOpen(undefined)} />}
       {more.error && <ErrorBox problem={more.error} retry={() => void more.run()} />}
     </>
   );
 }
 
-function columns(open: string | undefined, setOpen: (id: string | undefined) => void): Column<Entry>[] {
+function columns(setOpen: (e: Entry) => void): Column<Entry>[] {
   return [
     { id: 'at', head: t('au.time'), cell: (e) => <time class="nowrap" dateTime={e.at}>{dateTime(e.at)}</time> },
     { id: 'actor', head: t('au.actor'), cell: (e) => <span class="break">{e.actor}</span> },
-    { id: 'action', head: t('au.action'), cell: (e) => `${e.action} ${word(kinds, e.kind)}` },
+    { id: 'action', head: t('au.action'), cell: (e) => `${word(actions, e.action)} ${word(kinds, e.kind)}` },
     {
       id: 'key', head: t('au.key'),
       cell: (e) => (e.kind === 'cluster' ? <Link to={`/clusters/${e.key}`}>{e.key}</Link> : <span class="break">{e.key}</span>),
@@ -117,34 +125,38 @@ function columns(open: string | undefined, setOpen: (id: string | undefined) => 
     {
       id: 'details', head: t('au.details'),
       cell: (e) => (
-        <div class="admin-two">
-          <Button small kind="quiet" aria-expanded={open === e.id} aria-label={t('au.show', { what: `${e.action} ${e.key}` })}
-            onClick={() => setOpen(open === e.id ? undefined : e.id)}>
-            <Icon name={open === e.id ? 'up' : 'down'} />
-          </Button>
-          {open === e.id && <Details of={e} />}
-        </div>
+        <Button small kind="quiet" aria-label={t('au.show', { what: `${e.action} ${e.key}` })} onClick={() => setOpen(e)}>
+          {t('au.details')}
+        </Button>
       ),
     },
   ];
 }
 
-function Details({ of: e }: { of: Entry }) {
+function Details({ of: e, onClose }: { of: Entry; onClose: () => void }) {
   const facts = [
-    [t('au.why'), e.why], [t('au.user'), e.user], [t('au.from'), e.remoteAddress], [t('au.credential'), e.credential],
-    [t('au.request'), e.requestId],
+    [t('au.time'), dateTime(e.at)], [t('au.actor'), e.actor], [t('au.user'), e.user], [t('au.why'), e.why],
+    [t('au.from'), e.remoteAddress], [t('au.credential'), e.credential], [t('au.request'), e.requestId],
   ] as const;
   return (
-    <div class="admin-changes">
-      {facts.map(([name, v]) => v && <div key={name}><span class="faint">{name}</span> <span class="break">{v}</span></div>)}
-      {e.changes?.map((c) => (
-        <div key={c.path} class="break">
-          <code class="faint">{c.path}</code>{' '}
-          {c.before !== undefined && <del><code>{c.before}</code></del>} {c.after !== undefined && <code>{c.after}</code>}
-        </div>
-      ))}
-      {e.unwritten ? <div>{t('au.unwritten', { count: e.unwritten })}</div> : null}
-    </div>
+    <Dialog wide title={`${word(actions, e.action)} · ${word(kinds, e.kind)} ${e.key}`} onClose={onClose}>
+      <dl class="facts">
+        {facts.map(([name, v]) => v && <div key={name} class="fact"><dt>{name}</dt><dd>{v}</dd></div>)}
+      </dl>
+      {e.changes && e.changes.length > 0 && (
+        <dl class="facts">
+          {e.changes.map((c) => (
+            <div key={c.path} class="fact">
+              <dt><code>{c.path}</code></dt>
+              <dd>
+                {c.before !== undefined && <del><code>{c.before}</code></del>} {c.after !== undefined && <code>{c.after}</code>}
+              </dd>
+            </div>
+          ))}
+        </dl>
+      )}
+      {e.unwritten ? <p>{t('au.unwritten', { count: e.unwritten })}</p> : null}
+    </Dialog>
   );
 }
 
