@@ -41,6 +41,11 @@ type Props = {
   onDone: () => void;
 };
 
+/** told reports whether the form shows everything that is wrong, at its fields. */
+function told(problem: Problem, pointers: string[]): boolean {
+  return problem.errors.length > 0 && problem.rest(pointers).length === 0;
+}
+
 type Meanwhile = { list: Difference[]; latest: Cluster };
 
 /** ChangeDialog leads from a form over the plan to the change, and never over a change that somebody else has made. */
@@ -152,7 +157,7 @@ export function ChangeDialog(props: Props) {
           )}
         </>
       )}
-      {problem && <ErrorBox problem={problem} shown={atForm ? pointers : []} />}
+      {problem && !(atForm && told(problem, pointers)) && <ErrorBox problem={problem} shown={atForm ? pointers : []} />}
     </Dialog>
   );
 }

@@ -1,5 +1,5 @@
-import type { Cluster, Problem, Schemas } from '../../api';
-import { Button, ButtonLink, Copy, Icon, StateBadge, Tag, Time } from '../../components';
+import type { Cluster, Operation, Problem } from '../../api';
+import { Badge, Button, ButtonLink, Copy, ErrorBox, Icon, StateBadge, Tag, Time, operationName, phaseName, stepName, toast } from '../../components';
 import { useAction, useNow } from '../../hooks';
 import { ago, dateTime } from '../../i18n';
 import { Link } from '../../router';
@@ -7,11 +7,11 @@ import { dangerous, menu } from './actions';
 import { openDashboard } from './dashboard';
 import { Menu } from './Menu';
 import { actionName, t, type ActionId } from './words';
-import { ErrorBox, toast } from '../../components';
 
 type Props = {
   cluster: Cluster;
-  explain: Schemas['Explain'] | undefined;
+  /** operation is the one that runs, where the tab below does not show it. */
+  operation: Operation | undefined;
   actions: ActionId[];
   mayWrite: boolean;
   problem: Problem | undefined;
@@ -19,7 +19,7 @@ type Props = {
   onAction: (id: ActionId) => void;
 };
 
-export function Header({ cluster, actions, mayWrite, problem, at, onAction }: Props) {
+export function Header({ cluster, operation, actions, mayWrite, problem, at, onAction }: Props) {
   const s = cluster.status;
   const dashboard = cluster.features.find((f) => f.feature === 'dashboard');
   const enter = useAction(async () => {
@@ -55,8 +55,16 @@ export function Header({ cluster, actions, mayWrite, problem, at, onAction }: Pr
         <span>{t('cl.since')} <Time at={s.since} /></span>
       </div>
       {cluster.description && <p class="faint cl-reason">{cluster.description}</p>}
-      {(s.reason || s.message) && (
+      {((s.reason && s.reason !== 'AsExpected') || s.message) && (
         <p class="cl-reason">{s.reason && <strong>{s.reason}</strong>} {s.message}</p>
+      )}
+      {operation && (
+        <p class="row wrap" role="status">
+          <Badge tone="busy">{operationName(operation.kind)}</Badge>
+          <Link to={`/clusters/${cluster.id}/overview`}>
+            {operation.steps.map((x) => `${stepName(x.name)} ${x.done}/${x.total}`).join(' · ') || phaseName(operation.phase)}
+          </Link>
+        </p>
       )}
       <Stale cluster={cluster} problem={problem} at={at} />
       {enter.error && <ErrorBox problem={enter.error} />}

@@ -104,7 +104,7 @@ function Why({ explain }: { explain: Explain }) {
       {fine ? <p><Badge tone="ok">{t('ov.asWanted')}</Badge></p> : (
         <p class="row wrap">
           {!explain.settled && <Badge tone="busy">{t('ov.unsettled')}</Badge>}
-          {!explain.healthy && <Badge tone="warn">{t('ov.unhealthy')}</Badge>}
+          {!explain.healthy && !explain.operation && <Badge tone="warn">{t('ov.unhealthy')}</Badge>}
         </p>
       )}
       {explain.staleMessage && <p class="cl-stale"><Icon name="warn" /><span>{explain.staleMessage}</span></p>}
@@ -194,10 +194,10 @@ function Nodes({ cluster }: { cluster: Cluster }) {
       <>{nodeBadge(n)} {(n.reason || n.message) && <div class="hint">{[n.reason, n.message].filter(Boolean).join(': ')}</div>}
         {n.resize && <div class="hint">{[n.resize, n.resizeReason].filter(Boolean).join(': ')}</div>}</>
     ) },
-    { id: 'role', head: t('ov.role'), cell: (n) => (n.role === 'core' || n.role === 'replicant' ? t(`ov.${n.role}`) : n.role ?? '–') },
+    { id: 'role', head: t('ov.role'), cell: (n) => (n.role === 'core' || n.role === 'replicant' ? <span class="cl-nowrap">{t(`ov.${n.role}`)}</span> : n.role ?? '–') },
     { id: 'connections', head: t('ov.connections'), align: 'end', cell: (n) => num(n.connections) },
     { id: 'version', head: t('ov.version'), cell: (n) => n.version || '–' },
-    { id: 'uptime', head: t('ov.uptime'), cell: (n) => (n.uptime > 0 ? duration(n.uptime) : '–') },
+    { id: 'uptime', head: t('ov.uptime'), cell: (n) => <span class="cl-nowrap">{n.uptime > 0 ? duration(n.uptime) : '–'}</span> },
     { id: 'host', head: t('ov.host'), cell: (n) => <span title={n.ip}>{n.host || n.ip || '–'}</span> },
   ];
   if (cluster.mode === 'hosted') {

@@ -7,7 +7,7 @@ import { differences, type Difference } from './differ';
 import { Drift } from './Drift';
 import { adopted, hosted } from './forms/parts';
 import type { TabProps } from './tabs';
-import { actionName, type ActionId } from './words';
+import { settingName, type ActionId } from './words';
 
 const t = texts({
   'se.title': ['What is wanted', '期望配置'],
@@ -38,7 +38,7 @@ export function Settings(props: TabProps) {
   const rows = cluster.mode === 'hosted' ? hostedRows(cluster) : adoptedRows(cluster);
   return (
     <>
-      <Changed cluster={cluster} />
+      <Changed cluster={cluster} own={props.own} />
       <section class="panel">
         <div class="panel-head">
           <h2>{t('se.title')}</h2>
@@ -68,11 +68,14 @@ export function Settings(props: TabProps) {
   );
 }
 
-/** Changed tells what was asked of the cluster since the page shows it. */
-function Changed({ cluster }: { cluster: Cluster }) {
+/** Changed tells what others have asked of the cluster since the page shows it. */
+function Changed({ cluster, own }: { cluster: Cluster; own: number }) {
   const base = useRef(cluster);
   const [list, setList] = useState<Difference[]>([]);
-  useEffect(() => setList(differences(base.current, cluster)), [cluster.revision]);
+  useEffect(() => {
+    if (cluster.revision === own) base.current = cluster;
+    setList(differences(base.current, cluster));
+  }, [cluster.revision, own]);
   if (list.length === 0) return null;
   return (
     <div class="note cl-changed" role="status">
@@ -84,7 +87,7 @@ function Changed({ cluster }: { cluster: Cluster }) {
 }
 
 function row(action: ActionId, value: ComponentChildren, note?: string): Row {
-  return { action, name: actionName(action), value, ...(note ? { note } : {}) };
+  return { action, name: settingName(action), value, ...(note ? { note } : {}) };
 }
 
 function map(m: Record<string, string> | undefined): string {

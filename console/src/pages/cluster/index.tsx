@@ -5,7 +5,7 @@ import { api, ok } from '../../api';
 import { ButtonLink, Empty, ErrorBox, Skeleton, Tabs, type Tab } from '../../components';
 import { useResource } from '../../hooks';
 import { may } from '../../rights';
-import { navigate, type Params } from '../../router';
+import type { Params } from '../../router';
 import type { Event } from '../../stream';
 import { fixed, possible, dangerous } from './actions';
 import { ChangeDialog } from './ChangeDialog';
@@ -25,6 +25,7 @@ function ClusterPage({ id, tab }: { id: string; tab: string }) {
   const path = { params: { path: { id } } };
   const cluster = useResource(async (signal) => ok(api.GET('/api/v1/clusters/{id}', { ...path, signal })), [id], live);
   const explain = useResource(async (signal) => ok(api.GET('/api/v1/clusters/{id}/explain', { ...path, signal })), [id], live);
+  const [own, setOwn] = useState(0);
   const [action, setAction] = useState<ActionId>();
 
   const c = cluster.data;
@@ -38,28 +39,31 @@ function ClusterPage({ id, tab }: { id: string; tab: string }) {
   const tabs = tabsOf(c);
   const active: TabId = tabs.find((x) => x.id === tab)?.id ?? 'overview';
   const reload = () => {
-    cluster.reload();
     explain.reload();
+    ok(api.GET('/api/v1/clusters/{id}', path)).then(
+      (now) => {
+        cluster.set(now);
+        setOwn(now.revision);
+      },
+      cluster.reload,
+    );
   };
   const words: Tab[] = tabs.map((x) => ({ id: x.id, label: t(`cl.${x.id}`) }));
   const entry = action && forms[action];
   return (
     <>
-      <Header cluster={c} explain={explain.data} actions={actions} mayWrite={mayWrite} problem={cluster.error} at={cluster.at}
+      <Header cluster={c} operation={active === 'overview' ? undefined : explain.data?.operation} actions={actions} mayWrite={mayWrite} problem={cluster.error} at={cluster.at}
         onAction={setAction} />
       <Tabs label={t('cl.tabs')} tabs={words} active={active} to={(x) => `/clusters/${id}/${x}`} />
       <div class="cl-body">
         <TabContent key={active} tab={active} cluster={c} explain={explain} mayWrite={mayWrite} actions={actions}
-          onAction={setAction} reload={reload} />
+          onAction={setAction} reload={reload} own={own} />
       </div>
       {action && (
         <ChangeDialog key={action} cluster={c} title={actionName(action)} danger={dangerous.has(action)} byName={action === 'delete'}
           form={entry?.form} pointers={entry?.pointers ?? []} change={fixed(action)}
           onClose={() => setAction(undefined)}
-          onDone={() => {
-            reload();
-            if (action !== 'describe' && action !== 'delete') navigate(`/clusters/${id}/${active}`, { replace: true });
-          }} />
+          onDone={reload} />
       )}
     </>
   );

@@ -7,5 +7,5 @@ export function shortName(name: string): string {
 
 export function NodeName({ name }: { name: string }) {
   const short = shortName(name);
-  return <span title={name}>{short}{short !== name && <span class="sr"> ({name})</span>}</span>;
+  return <span class="cl-nowrap" title={name}>{short}{short !== name && <span class="sr"> ({name})</span>}</span>;
 }

@@ -11,6 +11,8 @@ export type TabProps = {
   actions: ActionId[];
   onAction: (id: ActionId) => void;
   reload: () => void;
+  /** own is the revision that this page's last change has made. */
+  own: number;
 };
 
 type Entry = { id: TabId; feature?: string; mode?: Cluster['mode'] };

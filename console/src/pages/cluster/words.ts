@@ -27,6 +27,13 @@ export const t = texts({
   'cl.copyId': ['cluster ID', '集群 ID'],
 });
 
+const settingWords = {
+  describe: ['Name', '名称'],
+  scale: ['Nodes', '节点数'],
+  resize: ['Size of a node', '节点规格'],
+  image: ['EMQX image', 'EMQX 镜像'],
+} as const;
+
 const actionWords = {
   start: ['Start', '启动'],
   stop: ['Stop', '停止'],
@@ -53,4 +60,6 @@ const actionWords = {
 
 export type ActionId = keyof typeof actionWords;
 export const actionName = (id: ActionId): string => word(actionWords, id);
-export const actionIds = Object.keys(actionWords) as ActionId[];
+
+/** settingName names what an action changes. */
+export const settingName = (id: ActionId): string => (id in settingWords ? word(settingWords, id) : actionName(id));

@@ -6,7 +6,7 @@ import { theme } from '../../../theme';
 import type { Column } from './series';
 
 export type Line = { label: string; values: Column; token: string; dash?: number[] };
-type Props = { title: string; summary: string; at: number[]; lines: Line[]; from: number; to: number; unit: string };
+type Props = { title: string; summary: string; at: number[]; lines: Line[]; from: number; to: number; unit: string; timeLabel: string };
 
 const css = (token: string) => getComputedStyle(document.documentElement).getPropertyValue(token).trim();
 
@@ -21,7 +21,7 @@ function options(p: Props, width: number): uPlot.Options {
   const format = timeFormat(p.to - p.from);
   const full = new Intl.DateTimeFormat(lang.value === 'zh' ? 'zh-CN' : 'en-GB', { dateStyle: 'short', timeStyle: 'medium' });
   const axis = { stroke: css('--muted'), grid: { stroke: css('--line'), width: 1 }, ticks: { stroke: css('--line'), width: 1 } };
-  const shown = (v: number | null) => (v === null || v === undefined ? '–' : num(v, { maximumFractionDigits: v < 10 ? 2 : 0 }));
+  const shown = (v: number | null) => (v === null || v === undefined ? '–' : `${num(v, { maximumFractionDigits: v < 10 ? 2 : 0 })}${p.unit}`);
   return {
     width,
     height: 200,
@@ -31,9 +31,9 @@ function options(p: Props, width: number): uPlot.Options {
       { ...axis, size: 56, values: (_u, splits) => splits.map((v) => num(v, { notation: 'compact' })) },
     ],
     series: [
-      { label: '', value: (_u, v) => (v === null ? '–' : full.format(v * 1000)) },
+      { label: p.timeLabel, value: (_u, v) => (v === null ? '–' : full.format(v * 1000)) },
       ...p.lines.map((l): uPlot.Series => ({
-        label: l.label, stroke: css(l.token), width: 1.75, spanGaps: false, points: { size: 4 }, value: (_u, v) => `${shown(v)}${p.unit}`,
+        label: l.label, stroke: css(l.token), width: 1.75, spanGaps: false, points: { size: 4 }, value: (_u, v) => shown(v),
         ...(l.dash ? { dash: l.dash } : {}),
       })),
     ],

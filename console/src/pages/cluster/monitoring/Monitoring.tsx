@@ -114,7 +114,7 @@ function Charts({ series, to, range }: { series: Series; to: number; range: Rang
   };
   const received: Line = { label: t('mo.received'), values: series.received, token: '--busy' };
   const sent: Line = { label: t('mo.sent'), values: series.sent, token: '--accent', dash: [6, 4] };
-  const common = { at: series.at, from, to };
+  const common = { at: series.at, from, to, timeLabel: t('mo.time') };
   const first = series.at[0] ?? to;
   return (
     <section class="panel">
