@@ -21,6 +21,12 @@ export const changes = {
   transfer: (project: string): Change => ({ method: 'POST', path: 'transfer', body: { project } }),
 };
 
+/** newKey names one request, so that it happens once however often it is sent. */
+export function newKey(): string {
+  // crypto.randomUUID is missing on pages that came over plain http.
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
+}
+
 function address(id: string, c: Change, dryRun: boolean): string {
   const q = new URLSearchParams();
   for (const [k, v] of Object.entries(c.query ?? {})) q.set(k, String(v));
@@ -42,7 +48,7 @@ export async function apply(
   const headers: Record<string, string> = {};
   if (opts.plan) headers['if-plan'] = opts.plan.hash;
   if (opts.revision !== undefined) headers['if-match'] = `"${opts.revision}"`;
-  if (c.method !== 'PATCH') headers['idempotency-key'] = opts.key ?? crypto.randomUUID();
+  if (c.method !== 'PATCH') headers['idempotency-key'] = opts.key ?? newKey();
   const got = await send<Operation | Cluster | undefined>(c.method, address(id, c, false), { body: c.body, headers });
   return got && 'phase' in got ? got : undefined;
 }

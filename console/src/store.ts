@@ -68,3 +68,9 @@ export async function signOut(): Promise<void> {
   location.hash = '';
   location.reload();
 }
+
+/** sessionEnded shows the sign-in page after the server has ended all sessions of whoever is signed in. */
+export function sessionEnded(): void {
+  stopStream();
+  session.value = 'out';
+}
