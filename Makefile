@@ -10,7 +10,7 @@ BENCH ?= .
 BENCH_FLAGS ?=
 DIST_FLAGS ?=
 
-.PHONY: help run build agents dist test test-short test-long bench lint generate kube-up kube-down clean
+.PHONY: help run build console agents dist test test-short test-long bench lint generate kube-up kube-down clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ build: ## build the programs into bin/
 	@echo "make: building into bin/; the first build fetches and compiles what is needed and takes some minutes"
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...
 
+console: ## build the web console anew, in console/dist; it is part of ecpd
+	@tools/need.sh node
+	@tools/console.sh build
+
 agents: ## build the agents that ecpd serves, for amd64, arm and arm64, into bin/agents
 	@tools/need.sh go
 	@tools/agents.sh bin/agents
@@ -35,7 +39,7 @@ dist: ## make packages, images, bills of materials and checksums of a release, i
 	go -C tools/dist run . --out $(abspath $(DIST_DIR)) $(DIST_FLAGS)
 
 test: ## run all tests but the long drills, with the race detector and a real Kubernetes control plane
-	@tools/need.sh go gcc ip curl chromium iptables
+	@tools/need.sh go gcc ip curl chromium iptables node
 	@tools/test.sh -race -timeout 30m
 
 test-short: ## run what needs nothing but Go, in a minute or two
@@ -43,7 +47,7 @@ test-short: ## run what needs nothing but Go, in a minute or two
 	@tools/test.sh -short -timeout 10m
 
 test-long: ## run everything: test, and the long drills
-	@tools/need.sh go gcc ip curl chromium iptables
+	@tools/need.sh go gcc ip curl chromium iptables node
 	@OPENECP_LONG=1 tools/test.sh -race -timeout 3h
 
 bench: ## run the benchmarks; BENCH=<regexp> chooses, BENCH_FLAGS=<flags> adds

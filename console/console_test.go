@@ -13,9 +13,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/openecp/openecp/internal/processtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.Cleanup(processtest.Exit)) }
 
 // firstLoad is how much a browser may get before the first page stands, in bytes, zipped.
 const firstLoad = 120 << 10

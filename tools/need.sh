@@ -3,12 +3,28 @@
 # packages are installed when we are root on Debian, else one line names them.
 set -euo pipefail
 
-declare -A package=([gcc]="gcc libc6-dev" [ip]="iproute2" [curl]="curl" [chromium]="chromium" [iptables]="iptables")
-declare -A reason=([gcc]="the race detector is linked with it" [ip]="routes pods of the test control plane" [curl]="a test runs README's session" [chromium]="a test opens the page of the API in it" [iptables]="hosts of tests let nothing in")
+declare -A package=([gcc]="gcc libc6-dev" [ip]="iproute2" [curl]="curl" [chromium]="chromium" [iptables]="iptables" [node]="nodejs npm")
+declare -A reason=([gcc]="the race detector is linked with it" [ip]="routes pods of the test control plane" [curl]="a test runs README's session" [chromium]="a test opens the page of the API in it" [iptables]="hosts of tests let nothing in" [node]="the web console is built and tested with it")
+
+node_new_enough() {
+	local major minor
+	IFS=. read -r major minor _ < <(node --version | tr -d v)
+	((major > 20 || major == 20 && minor >= 19))
+}
+
+# present TOOL: it is there, and new enough to be of use.
+present() {
+	command -v "$1" >/dev/null || return 1
+	[[ $1 == node ]] || return 0
+	command -v npm >/dev/null || return 1
+	node_new_enough && return 0
+	echo "need: node is $(node --version), and the console needs 20.19 or newer: https://nodejs.org" >&2
+	exit 1
+}
 
 missing=()
 for tool in "$@"; do
-	if command -v "$tool" >/dev/null; then
+	if present "$tool"; then
 		continue
 	fi
 	if [[ $tool == go ]]; then
@@ -29,3 +45,6 @@ fi
 echo "need: installing ${missing[*]}" >&2
 apt-get update -qq >&2
 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+for tool in "$@"; do
+	present "$tool" || exit 1
+done

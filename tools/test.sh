@@ -18,9 +18,11 @@ mkdir -p .cache
 summary=$PWD/.cache/testsum
 go build -buildvcs=false -o "$summary" ./tools/testsum
 
-# make has seen to a browser where the whole is tested.
+# make has seen to a browser and to node where the whole is tested. What the console is
+# tested with comes over the network, which there may not be any more below.
 if [[ " $* " != *" -short "* ]]; then
-	export OPENECP_REQUIRE_BROWSER=1
+	export OPENECP_REQUIRE_BROWSER=1 OPENECP_REQUIRE_NODE=1
+	tools/console.sh deps
 fi
 
 within=()
