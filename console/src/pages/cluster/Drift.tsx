@@ -43,7 +43,7 @@ export function Drift({ cluster, mayWrite, reload }: { cluster: Cluster; mayWrit
     setAsked({ title, change: { method: 'POST', path: `settings/${what}`, body: keys ? { keys } : {} } });
   const value = (s: Setting, v: string | undefined) => (s.secret ? <Tag>{t('dr.secret')}</Tag> : v === undefined ? <span class="faint">{t('dr.notSet')}</span> : <code class="cl-wrap">{v}</code>);
   const columns: Column<Setting>[] = [
-    { id: 'key', head: t('dr.key'), cell: (s) => <><code class="cl-wrap">{s.key}</code>{s.source && <div class="hint">{s.source}</div>}</> },
+    { id: 'key', head: t('dr.key'), cell: (s) => <><code class="cl-wrap">{s.key}</code>{s.source && s.source !== s.key && <div class="hint">{s.source}</div>}</> },
     { id: 'kind', head: t('dr.kind'), cell: (s) => <Badge tone="warn">{word(kinds, s.kind)}</Badge> },
     { id: 'wanted', head: t('dr.wanted'), cell: (s) => value(s, s.wanted) },
     { id: 'found', head: t('dr.found'), cell: (s) => s.nodes.filter((n) => n.differs).map((n) => (
@@ -52,7 +52,7 @@ export function Drift({ cluster, mayWrite, reload }: { cluster: Cluster; mayWrit
   ];
   if (mayWrite) {
     columns.push({ id: 'do', head: '', align: 'end', cell: (s) => (
-      <div class="row">
+      <div class="row cl-end">
         <Button small disabled={Boolean(s.noPutBack)} title={s.noPutBack} aria-label={`${t('dr.putBack')}: ${s.key}`}
           onClick={() => ask('put-back', t('dr.putBack'), [s.key])}>{t('dr.putBack')}</Button>
         <Button small disabled={Boolean(s.noTakeOver)} title={s.noTakeOver} aria-label={`${t('dr.takeOver')}: ${s.key}`}
