@@ -29,6 +29,8 @@ export type FormProps = {
 type Props = {
   cluster: Cluster;
   title: string;
+  /** confirm is the word on the button where the title names a thing. */
+  confirm?: string | undefined;
   danger?: boolean;
   /** byName asks for the cluster's name before anything is done. */
   byName?: boolean;
@@ -50,7 +52,7 @@ type Meanwhile = { list: Difference[]; latest: Cluster };
 
 /** ChangeDialog leads from a form over the plan to the change, and never over a change that somebody else has made. */
 export function ChangeDialog(props: Props) {
-  const { cluster, title, danger, byName, form: Shown, change: given, pointers = [], onClose, onDone } = props;
+  const { cluster, title, confirm = title, danger, byName, form: Shown, change: given, pointers = [], onClose, onDone } = props;
   const [base, setBase] = useState(cluster);
   const [change, setChange] = useState<Change | undefined>(given);
   const [plan, setPlan] = useState<Plan>();
@@ -135,7 +137,7 @@ export function ChangeDialog(props: Props) {
         {atForm && <Button kind="primary" busy={busy} disabled={!ready} onClick={next}>{t('ch.plan')}</Button>}
         {!atForm && (
           <Button kind={danger ? 'danger' : 'primary'} busy={busy} disabled={!plan || !ready || !named || plan.nothing}
-            onClick={() => void go()}>{title}</Button>
+            onClick={() => void go()}>{confirm}</Button>
         )}
       </>
     }>

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { api, ok, type Operation, type Schemas } from '../../api';
-import { Badge, Button, Empty, ErrorBox, OperationProgress, Segments, Skeleton, Table, Time, ended, operationName, phaseName, phaseTone, stateName, tc, type Column } from '../../components';
+import { Badge, Button, Empty, ErrorBox, OperationProgress, Segments, Skeleton, Table, Time, ended, operationName, phaseName, phaseTone, stateName, stepName, tc, type Column } from '../../components';
 import { useResource } from '../../hooks';
 import { dateTime, texts, word } from '../../i18n';
 import { onEvent, type Event } from '../../stream';
@@ -122,7 +122,7 @@ function tell(e: Event): string {
   if (e.deleted) return tc('c.delete');
   if (e.kind === 'cluster') return [e.state ? stateName(e.state) : '', o?.status?.reason, o?.status?.message].filter(Boolean).join(' · ');
   if (e.kind === 'operation' && o?.kind && o.phase) {
-    const steps = (o.steps ?? []).map((s) => `${s.name} ${s.done}/${s.total}`).join(', ');
+    const steps = (o.steps ?? []).map((s) => `${stepName(s.name)} ${s.done}/${s.total}`).join(', ');
     return `${operationName(o.kind)}: ${phaseName(o.phase)}${steps ? ` (${steps})` : ''}`;
   }
   return o?.message ?? o?.hostname ?? e.key;

@@ -52,6 +52,11 @@ export const menu: ActionId[] = [
   'describe', 'transfer', 'delete',
 ];
 
+/** nouns are the actions that are named after what they change. */
+export const nouns: ReadonlySet<ActionId> = new Set<ActionId>([
+  'network', 'connections', 'replicants', 'evacuation', 'hibernation', 'maintenance', 'placement', 'config', 'serviceAddress',
+]);
+
 export const dangerous: ReadonlySet<ActionId> = new Set<ActionId>(['stop', 'delete']);
 
 /** fixed returns the change of an action that needs no form. */

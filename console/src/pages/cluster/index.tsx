@@ -7,7 +7,7 @@ import { useResource } from '../../hooks';
 import { may } from '../../rights';
 import type { Params } from '../../router';
 import type { Event } from '../../stream';
-import { fixed, possible, dangerous } from './actions';
+import { dangerous, fixed, nouns, possible } from './actions';
 import { ChangeDialog } from './ChangeDialog';
 import { forms } from './forms';
 import { Header } from './Header';
@@ -60,7 +60,7 @@ function ClusterPage({ id, tab }: { id: string; tab: string }) {
           onAction={setAction} reload={reload} own={own} />
       </div>
       {action && (
-        <ChangeDialog key={action} cluster={c} title={actionName(action)} danger={dangerous.has(action)} byName={action === 'delete'}
+        <ChangeDialog key={action} cluster={c} title={actionName(action)} danger={dangerous.has(action)} byName={action === 'delete'} confirm={nouns.has(action) ? t('cl.apply') : undefined}
           form={entry?.form} pointers={entry?.pointers ?? []} change={fixed(action)}
           onClose={() => setAction(undefined)}
           onDone={reload} />

@@ -24,6 +24,7 @@ export const t = texts({
   'cl.guide': ['Connect agents', '接入指引'],
   'cl.noChange': ['Nothing can be asked of it now.', '当前没有可执行的操作。'],
   'cl.notAvailable': ['Not available', '不可用'],
+  'cl.apply': ['Apply the change', '确认变更'],
   'cl.copyId': ['cluster ID', '集群 ID'],
 });
 
