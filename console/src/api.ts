@@ -61,6 +61,9 @@ export function isAbort(err: unknown): boolean {
   return err instanceof DOMException && err.name === 'AbortError';
 }
 
+// What the server says of a request without a session is meant for programs.
+const signedOut = new Problem(401, 'session_ended', 'the session has ended');
+
 let unauthorized: () => void = () => {};
 
 /** onUnauthorized sets what happens when the server does not know the session any more. */
@@ -91,6 +94,7 @@ export async function ok<T>(call: Promise<Answer<T>>): Promise<T> {
     if (isAbort(err)) throw err;
     throw asProblem(err);
   }
+  if (res.response.status === 401) throw signedOut;
   if (!res.response.ok) throw Problem.of(res.response.status, res.error);
   return res.data as T;
 }
@@ -113,6 +117,7 @@ export async function send<T>(method: string, path: string, opts: Send = {}): Pr
   }
   const text = await res.text();
   const body: unknown = /json/.test(res.headers.get('content-type') ?? '') && text ? JSON.parse(text) : undefined;
+  if (res.status === 401 && !opts.quiet401) throw signedOut;
   if (!res.ok) throw Problem.of(res.status, body);
   return body as T;
 }

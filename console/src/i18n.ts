@@ -88,7 +88,8 @@ export function ago(iso: string | Date, now = Date.now()): string {
   const s = (new Date(iso).getTime() - now) / 1000;
   const format = new Intl.RelativeTimeFormat(locale(), { numeric: 'auto', style: 'long' });
   for (const [unit, size] of units) {
-    if (Math.abs(s) >= size) return format.format(Math.trunc(s / size), unit);
+    // What is past has fully gone by; what is to come is rounded.
+    if (Math.abs(s) >= size) return format.format(s < 0 ? Math.ceil(s / size) : Math.round(s / size), unit);
   }
   return Math.abs(s) < 5 ? format.format(0, 'second') : format.format(Math.trunc(s), 'second');
 }

@@ -71,6 +71,11 @@ export function Empty({ title, children }: { title: string; children?: Component
   );
 }
 
+function textOf(p: Problem): string {
+  if (p.code === 'unreachable') return tc('c.unreachable');
+  return p.code === 'session_ended' ? tc('c.signedOut') : p.detail;
+}
+
 /** ErrorBox shows a problem, with the fields that no form shows, and a way to try again. */
 export function ErrorBox({ problem, retry, shown = [] }: { problem: Problem; retry?: () => void; shown?: string[] }) {
   const rest = problem.rest(shown);
@@ -78,7 +83,7 @@ export function ErrorBox({ problem, retry, shown = [] }: { problem: Problem; ret
     <div class="errorbox" role="alert">
       <Icon name="bad" />
       <div class="grow">
-        <p>{problem.status === 0 ? tc('c.unreachable') : problem.detail}</p>
+        <p>{textOf(problem)}</p>
         {rest.length > 0 && (
           <ul>
             {rest.map((e) => (

@@ -27,6 +27,7 @@ export const tc = texts({
   'c.connections': ['Connections', '连接数'],
   'c.stale': ['Cannot be seen at present; this is what was last seen.', '当前无法观测，显示的是最后一次观测到的内容。'],
   'c.unreachable': ['The server does not answer.', '服务器无响应。'],
+  'c.signedOut': ['Your session had ended. Try again once you are signed in.', '会话已过期，请重新登录后重试。'],
   'c.notFound': ['Not found', '未找到'],
   'c.typeName': ['Type {{name}} to confirm', '请输入 {{name}} 以确认'],
   'c.showMore': ['Show more', '显示更多'],
