@@ -108,7 +108,7 @@ function columns(setOpen: (e: Entry) => void): Column<Entry>[] {
   return [
     { id: 'at', head: t('au.time'), cell: (e) => <time class="nowrap" dateTime={e.at}>{dateTime(e.at)}</time> },
     { id: 'actor', head: t('au.actor'), cell: (e) => <span class="break">{e.actor}</span> },
-    { id: 'action', head: t('au.action'), cell: (e) => `${word(actions, e.action)} ${word(kinds, e.kind)}` },
+    { id: 'action', head: t('au.action'), cell: (e) => <span class="nowrap">{`${word(actions, e.action)} ${word(kinds, e.kind)}`}</span> },
     {
       id: 'key', head: t('au.key'),
       cell: (e) => (e.kind === 'cluster' ? <Link to={`/clusters/${e.key}`}>{e.key}</Link> : <span class="break">{e.key}</span>),
@@ -172,11 +172,11 @@ function Filters({ filter }: { filter: Filter }) {
     return () => clearTimeout(timer);
   }, [f]);
   const time = (n: 'since' | 'until', label: string) => (
-    <Field label={label}>
+    <div class="admin-time"><Field label={label}>
       {(ids) => (
         <input type="datetime-local" {...ids} value={f[n] ? localTime(f[n]) : ''} onChange={(e) => set(n)(iso(e.currentTarget.value))} />
       )}
-    </Field>
+    </Field></div>
   );
   return (
     <div class="panel panel-body admin-filters">

@@ -134,6 +134,8 @@ export function bodyOf(fields: readonly FieldSpec[], values: Values): Record<str
     }
     const out = sent(f, v);
     if (out !== undefined) put(body, f.path, out);
+    // An empty text lets the server name the field itself, not the object around it that is missing.
+    else if (f.type === 'text' && !f.optional) put(body, f.path, '');
   }
   return body;
 }

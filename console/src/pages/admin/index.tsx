@@ -1,4 +1,5 @@
 import type { ComponentType } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
 import { Empty } from '../../components';
 import { may } from '../../rights';
 import { Link, type Params } from '../../router';
@@ -59,9 +60,15 @@ export default function Page({ params }: { params: Params }) {
   const shown = groups.map((g) => ({ ...g, entries: g.entries.filter((e) => e.show()) })).filter((g) => g.entries.length);
   const all = shown.flatMap((g) => g.entries);
   const now = params['page'] === undefined ? all[0] : all.find((e) => e.id === params['page']);
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On narrow screens the navigation is one line that scrolls.
+    const on = nav.current?.querySelector<HTMLElement>('.on');
+    if (nav.current && on) nav.current.scrollLeft = on.offsetLeft - (nav.current.clientWidth - on.offsetWidth) / 2;
+  }, [now?.id]);
   return (
     <div class="side-layout">
-      <nav class="side-nav" aria-label={t('admin.nav')}>
+      <nav ref={nav} class="side-nav" aria-label={t('admin.nav')}>
         {shown.map((g) => (
           <div key={g.name[0]} class="admin-group">
             <span class="admin-group-name">{say(g.name)}</span>
