@@ -129,8 +129,10 @@ type Change struct {
 	Body   any  // of the verb or the patch; nil if it has none
 	Force  bool // of a deletion and a repair
 	Now    bool // do not wait for the maintenance window
-	If     int64
-	IfPlan string // Hash of the plan that was decided on
+	// LostVolumes lets a repair delete the volumes that are on machines which have been removed.
+	LostVolumes bool
+	If          int64
+	IfPlan      string // Hash of the plan that was decided on
 }
 
 func (c Change) request(id ecp.ID) Request {
@@ -146,7 +148,7 @@ func (c Change) request(id ecp.ID) Request {
 	default:
 		r.Path += Path(strings.Split(c.Verb, "/")...)
 	}
-	for name, set := range map[string]bool{"force": c.Force, "now": c.Now} {
+	for name, set := range map[string]bool{"force": c.Force, "now": c.Now, "lostVolumes": c.LostVolumes} {
 		if set {
 			r.Query.Set(name, strconv.FormatBool(set))
 		}

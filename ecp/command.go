@@ -79,9 +79,12 @@ type EndDrift struct {
 
 // Repair applies the spec again and accepts what was lost. Force deletes the pods whose
 // machines do not answer now, although EMQX may still run there and use their volumes.
+// LostVolumes deletes the volume claims of nodes that no machine can run, see
+// [ReasonVolumeLost], and makes those nodes anew: what only their volumes held is lost.
 type Repair struct {
-	Force      bool
-	IfRevision int64
+	Force       bool
+	LostVolumes bool
+	IfRevision  int64
 }
 
 // TakeOver records what is there of a cluster whose record is older than that:

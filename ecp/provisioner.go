@@ -72,8 +72,11 @@ type Desired struct {
 	// revision: the UID by ordinal. One that is another by now stays. It never
 	// makes more nodes be away at once than Roll does.
 	Replace map[int]string
-	// Abandon names pods of Roll that are to go although their machines do not answer, by
-	// their UIDs. One that is another by now, or whose machine answers, stays.
+	// Abandon names what is given up of the nodes of Roll, by UIDs: pods that are to go
+	// although their machines do not answer, and volume claims that are to be deleted, with
+	// their pods, and made anew, which is no loss then. A pod or claim that is another by now
+	// stays; so do a pod whose machine answers, and a claim of a node that is not
+	// [NodeObservation.VolumeLost] when that is asked again right before.
 	Abandon []string
 	// Restarts is part of what pods are made from and nothing else: where it
 	// grows every pod is outdated. 0 = it never did.

@@ -20,8 +20,9 @@ type Status struct {
 	// help, the cluster is to be no worse. "" = no repair runs.
 	RepairOf State `json:"repairOf,omitempty"`
 
-	// Abandoned are the pods that the running repair deletes although their machines may
-	// still run them, as was asked for: their UIDs.
+	// Abandoned is what the running repair gives up, as was asked for: the UIDs of pods that
+	// it deletes although their machines may still run them, and of claims whose volumes are
+	// lost.
 	Abandoned []string `json:"abandoned,omitempty"`
 
 	// OldKeys are the pods, by their UIDs, that have started with the cookie and keys of a

@@ -196,6 +196,11 @@ func (s *state) setAuth(a auth, now time.Time, t pace) {
 func (s *state) roll(ordinals []int, abandoned []string, now time.Time, t pace) error {
 	for _, ordinal := range ordinals {
 		p := s.pod(ordinal)
+		if c := s.claim(ordinal); p != nil && p.Stranded && c != nil && slices.Contains(abandoned, c.UID) {
+			c.Terminating, c.Recreate = true, true
+			p.end(now, t)
+			continue
+		}
 		if p != nil && p.Gone.IsZero() && (p.Machine == ecp.MachineGone ||
 			p.Machine == ecp.MachineUnanswered && slices.Contains(abandoned, p.UID)) {
 			p.Gone = now

@@ -98,6 +98,14 @@ var flaws = map[string]flaw{
 	"evictions are only said to be held": {found: "nobody evicts nodes while that is held",
 		told: func(d *ecp.Desired) { d.HoldEvictions = false },
 		says: func(o *ecp.Observation) { o.EvictionsHeld = true }},
+	"a volume goes although it is not lost": {found: "a lost volume is given up when that is asked for",
+		does: func(p *emqxsim.Provisioner, d ecp.Desired) {
+			for _, i := range d.Roll {
+				_ = p.DeleteClaim(d.ID, i)
+			}
+		}},
+	"no volume is given up": {found: "a lost volume is given up when that is asked for",
+		told: func(d *ecp.Desired) { d.Abandon = nil }},
 	"core nodes are not tried": {found: "what refuses nodes is named", takes: ecp.RoleCore},
 	"replicants are not tried": {found: "replicants come and go beside core nodes", takes: ecp.RoleReplicant},
 	"all is dropped":           {found: "claims that are meant to be there stay", does: dropAll},

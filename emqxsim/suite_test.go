@@ -60,6 +60,9 @@ func suite(open func(t *testing.T) ecp.Provisioner) ecptest.ProvisionerSuite {
 		DeleteClaim: func(t *testing.T, p ecp.Provisioner, id ecp.ID, n int) {
 			require.NoError(t, sim(p).DeleteClaim(id, n))
 		},
+		RemoveMachine: func(t *testing.T, p ecp.Provisioner, id ecp.ID, n int) {
+			require.NoError(t, sim(p).RemoveMachine(id, n))
+		},
 		DeleteAuth: func(t *testing.T, p ecp.Provisioner, id ecp.ID) { require.NoError(t, sim(p).DeleteAuth(id)) },
 		DeleteNamespace: func(t *testing.T, p ecp.Provisioner,
 			id ecp.ID) {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,7 +25,7 @@ func noBody[C ecp.Command](command func(revision int64) C) func(body, int64) (ec
 	return func(_ body, revision int64) (ecp.Command, error) { return command(revision), nil }
 }
 
-// repairVerb takes a parameter.
+// repairVerb takes parameters.
 const repairVerb = "repair"
 
 var verbs = []verb{
@@ -127,7 +128,9 @@ func (a *api) commandRoutes() {
 		}
 		if v.name == repairVerb {
 			r.parameters = append(r.parameters, boolean("force", "delete pods whose machines do not answer, although "+
-				"EMQX may still run there and use their volumes; the plan tells the risk"))
+				"EMQX may still run there and use their volumes; the plan tells the risk"),
+				boolean("lostVolumes", "delete the volume claims of nodes whose volumes are on machines that have been "+
+					"removed, one node at a time, and make those nodes anew: what only these volumes held is lost"))
 		}
 		a.json(r, func(ctx context.Context, r *http.Request, b body) (success, error) {
 			if err := a.takesFields(ctx, r, v.fields); err != nil {
@@ -138,11 +141,13 @@ func (a *api) commandRoutes() {
 				return success{}, err
 			}
 			if repair, is := cmd.(ecp.Repair); is {
-				force, p := readBool(r, "force")
-				if p != nil {
+				var force, volumes *problemView
+				repair.Force, force = readBool(r, "force")
+				repair.LostVolumes, volumes = readBool(r, "lostVolumes")
+				if p := cmp.Or(force, volumes); p != nil {
 					return success{}, p
 				}
-				repair.Force, cmd = force, repair
+				cmd = repair
 			}
 			out, err := a.command(ctx, r, cmd)
 			return out, v.asAsked(err)

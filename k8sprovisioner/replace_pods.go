@@ -16,7 +16,8 @@ import (
 // revision. A pod that can run is evicted, which respects the disruption budget: if that
 // refuses, the error is unavailable. A pod that cannot start is deleted. A pod whose
 // machine is known to run nothing any more, or does not answer and is abandoned by its UID,
-// is deleted without waiting for the machine, whatever its revision.
+// is deleted without waiting for the machine, whatever its revision. A claim that is
+// abandoned by its UID goes with its pod, if its volume is lost.
 func (p *Provisioner) replaceOutdated(
 	ctx context.Context, f clusterObjects, ordinals []int, abandoned []string,
 ) error {
@@ -27,9 +28,15 @@ func (p *Provisioner) replaceOutdated(
 	if !f.controllerCaughtUp() {
 		return unavailable("replace pods", "Kubernetes has not taken up the newest StatefulSet yet; it is tried again")
 	}
-	pods := f.pods()
+	pods, claims := f.pods(), f.claims()
 	for _, i := range ordinals {
 		pod := pods[i]
+		if c := claims[i]; pod != nil && c != nil && slices.Contains(abandoned, string(c.UID)) {
+			if err := p.giveUpVolume(ctx, f, i, pod, c); err != nil {
+				return err
+			}
+			continue
+		}
 		if pod != nil && !ready(pod) && p.machineEnded(ctx, pod, abandoned) {
 			if err := p.forceDelete(ctx, f.id, pod); err != nil {
 				return err

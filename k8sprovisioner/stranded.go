@@ -31,17 +31,36 @@ func (p *Provisioner) observeStranded(ctx context.Context, f clusterObjects, o *
 	for i := range o.Nodes {
 		n := &o.Nodes[i]
 		pod, claim := pods[n.Pod], claims[n.Ordinal]
-		if n.Role != ecp.RoleCore || pod == nil || claim == nil || !unschedulable(pod) ||
-			claim.Status.Phase != corev1.ClaimBound || claim.Spec.VolumeName == "" {
+		if n.Role != ecp.RoleCore || pod == nil || claim == nil || !waitsWithVolume(pod, claim) {
 			continue
 		}
 		if now.Sub(pod.CreationTimestamp.Time) < pendingAfter { // most new pods wait for a moment
 			continue
 		}
-		if why := p.strandedOf(ctx, claim, now); why != "" {
+		if why := p.strandedOf(ctx, claim, now, strandCheckEvery); why != "" {
 			n.VolumeLost, n.Reason, n.Message = true, "VolumeLost", why
 		}
 	}
+}
+
+// giveUpVolume deletes a claim whose volume is lost, and the pod that waits for it. Both must be as they were
+// seen, and that the volume is lost is asked again before.
+func (p *Provisioner) giveUpVolume(ctx context.Context, f clusterObjects, ordinal int, pod *corev1.Pod,
+	c *corev1.PersistentVolumeClaim) error {
+	if c.Name != claim+"-"+pod.Name || c.DeletionTimestamp != nil || !waitsWithVolume(pod, c) ||
+		p.strandedOf(ctx, c, time.Now(), 0) == "" {
+		return nil
+	}
+	if err := p.deleteClaim(ctx, f.id, ordinal, c); err != nil || !p.deletionRequested(f.id, ordinal, c) {
+		return err
+	}
+	p.withMemo(f.id, func(m *memo) { delete(m.claims, ordinal) }) // its end is no loss
+	return p.evictOrDelete(ctx, pod)
+}
+
+// waitsWithVolume reports whether no machine takes a pod although its claim has a volume.
+func waitsWithVolume(pod *corev1.Pod, c *corev1.PersistentVolumeClaim) bool {
+	return unschedulable(pod) && c.Status.Phase == corev1.ClaimBound && c.Spec.VolumeName != ""
 }
 
 // unschedulable reports whether the scheduler has found no machine for a pod.
@@ -52,8 +71,9 @@ func unschedulable(pod *corev1.Pod) bool {
 }
 
 // strandedOf returns why no machine can use the volume of a claim; empty if one can, or if that
-// cannot be told.
-func (p *Provisioner) strandedOf(ctx context.Context, claim *corev1.PersistentVolumeClaim, now time.Time) string {
+// cannot be told. An answer that is younger than maxAge has to do.
+func (p *Provisioner) strandedOf(ctx context.Context, claim *corev1.PersistentVolumeClaim, now time.Time,
+	maxAge time.Duration) string {
 	if p.rights.lacks(getVolumes) || p.rights.lacks(listNodes) {
 		return ""
 	}
@@ -61,7 +81,7 @@ func (p *Provisioner) strandedOf(ctx context.Context, claim *corev1.PersistentVo
 	p.mu.Lock()
 	s, known := p.strands[name]
 	p.mu.Unlock()
-	if known && now.Sub(s.checkedAt) < strandCheckEvery {
+	if known && now.Sub(s.checkedAt) < maxAge {
 		return s.reason
 	}
 	s = strand{checkedAt: now}

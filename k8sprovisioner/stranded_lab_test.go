@@ -11,7 +11,7 @@ import (
 )
 
 // TestVolumeOfARemovedMachine: a pod whose volume is on a machine that was removed waits for ever. That is told, under
-// the rights that are shipped; when a person has deleted the claim, repair makes the node anew.
+// the rights that are shipped; repair that is asked to deletes its claim, and makes the node anew.
 func TestVolumeOfARemovedMachine(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, PodIP)
@@ -35,12 +35,13 @@ func TestVolumeOfARemovedMachine(t *testing.T) {
 	w.saysOf(t, id, claim, volume, lost.Host, "has been removed from Kubernetes")
 	w.awaitReason(t, id, ecp.Degraded, ecp.ReasonVolumeLost)
 	_, err := w.Cluster(id).Do(system(t.Context()), ecp.Repair{})
-	require.ErrorContains(t, err, "repair deletes no volume that is there")
+	require.ErrorContains(t, err, "repair deletes no volume unasked")
+	plan, err := w.Cluster(id).Plan(system(t.Context()), ecp.Repair{LostVolumes: true})
+	require.NoError(t, err)
+	require.Equal(t, []int{1}, plan.Nodes.Replaced)
+	require.Contains(t, plan.Notes[0], "the volume claim "+claim+" of "+lost.Pod+" is deleted")
 
-	w.kubectl(t, "delete", "pvc", claim, "-n", ns, "--wait=false")
-	w.kubectl(t, "delete", "pod", lost.Pod, "-n", ns, "--wait=false")
-	w.awaitReason(t, id, ecp.Abnormal, ecp.ReasonDataLost)
-	w.do(t, id, ecp.Repair{})
+	w.do(t, id, ecp.Repair{LostVolumes: true})
 	labtest.Eventually(t, settled, "the node is back", func(ctx context.Context) (bool, string) {
 		info, err := w.get(ctx, id)
 		return err == nil && info.Status.State == ecp.Running && info.ReadyNodes == 2, describe(info, err)

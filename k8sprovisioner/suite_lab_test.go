@@ -80,6 +80,17 @@ func TestProvisionerSuite(t *testing.T) {
 		DeleteClaim: func(t *testing.T, p ecp.Provisioner, id ecp.ID, ordinal int) {
 			remove(t, id, "pvc", fmt.Sprintf("data-%s-%d", workload(p, id), ordinal))
 		},
+		RemoveMachine: func(t *testing.T, p ecp.Provisioner, id ecp.ID, ordinal int) {
+			pod := fmt.Sprintf("%s-%d", workload(p, id), ordinal)
+			volume, err := lab.Kubectl(t.Context(), "", "get", "pvc", "data-"+pod, "-n", string(id), "-o",
+				"jsonpath={.spec.volumeName}")
+			require.NoError(t, err)
+			_, err = lab.Kubectl(t.Context(), "", "patch", "pv", volume, "--type=merge", `-p={"spec":{"nodeAffinity":
+				{"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"kubernetes.io/hostname",
+				"operator":"In","values":["removed-machine"]}]}]}}}}`)
+			require.NoError(t, err)
+			remove(t, id, "pod", pod)
+		},
 		DeleteAuth: func(t *testing.T, _ ecp.Provisioner, id ecp.ID) { remove(t, id, "secret", authName(id)) },
 		DeleteNamespace: func(t *testing.T, _ ecp.Provisioner, id ecp.ID) {
 			_, err := lab.Kubectl(t.Context(), "", "delete", "namespace", string(id), "--wait=false")

@@ -69,6 +69,7 @@ var verbs = []verb{
 type doing struct {
 	yes, dryRun, noWait bool
 	force, now          bool
+	lostVolumes         bool
 }
 
 func (d *doing) define(cmd *cobra.Command, force, now string) {
@@ -94,7 +95,7 @@ func verbCommand(a *app, v verb) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: v.short, Args: takes(wanted, wanted), Example: "  ecpctl cluster " + v.name + " " + v.example,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			change := client.Change{Verb: v.name, Force: d.force, Now: d.now}
+			change := client.Change{Verb: v.name, Force: d.force, Now: d.now, LostVolumes: d.lostVolumes}
 			if v.name == "delete" {
 				change.Verb, change.Delete = "", true
 			}
@@ -125,6 +126,10 @@ func verbCommand(a *app, v verb) *cobra.Command {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	d.define(cmd, v.force, v.now)
+	if v.name == "repair" {
+		cmd.Flags().BoolVar(&d.lostVolumes, "lost-volumes", false, "delete volumes that are on machines which have been "+
+			"removed, and what only they held, too")
+	}
 	return cmd
 }
 

@@ -45,6 +45,9 @@ type ProvisionerSuite struct {
 	ChangeTemplate func(t *testing.T, p ecp.Provisioner, id ecp.ID)
 	// DeleteClaim asks for the end of a node's volume claim.
 	DeleteClaim func(t *testing.T, p ecp.Provisioner, id ecp.ID, ordinal int)
+	// RemoveMachine removes the machine under a node for good, with the disk that the
+	// node's volume is on.
+	RemoveMachine func(t *testing.T, p ecp.Provisioner, id ecp.ID, ordinal int)
 	// DeleteAuth deletes the Secret with the cluster's keys.
 	DeleteAuth func(t *testing.T, p ecp.Provisioner, id ecp.ID)
 	// DeleteNamespace asks for the end of everything the cluster has.
@@ -87,6 +90,8 @@ type ProvisionerSuite struct {
 //     unless a node uses it or is meant to have it.
 //   - What was dropped, or got lost while no node was meant to have it, is not
 //     called lost afterwards: a node that is wanted again gets a new claim.
+//   - A volume that is lost is told as such, and given up only as Abandon names its claim;
+//     that of a node which is well stays, named or not.
 //   - A Rehearser says of every node that it would be taken in place of the one
 //     that is there, and changes nothing; what would be refused is said as a
 //     conflict before, and as an obstacle after a node has gone.

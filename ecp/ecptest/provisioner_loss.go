@@ -3,6 +3,7 @@ package ecptest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -46,6 +47,12 @@ var lossCases = []provisionerCase{
 		hook:  "DeleteClaim",
 		given: func(s ProvisionerSuite) bool { return s.DeleteClaim != nil },
 		test:  claimLostRunning,
+	},
+	{
+		name:  "a lost volume is given up when that is asked for",
+		hook:  "RemoveMachine",
+		given: func(s ProvisionerSuite) bool { return s.RemoveMachine != nil },
+		test:  volumeLost,
 	},
 	{
 		name:  "keys lost",
@@ -215,6 +222,58 @@ func claimLostRunning(b *bench) {
 	b.lost(d, ecp.ReasonDataLost)
 	o := b.seen("observed", func(ecp.Observation) string { return "" })
 	b.same(map[string]string{"auth": before.Auth}, identity(o, false))
+}
+
+// volumeLost: the volume of a removed machine is told, and goes only when its very claim is named, which the
+// node then gets another in place of. One that is named and not lost stays.
+func volumeLost(b *bench) {
+	n := b.suite.Nodes
+	last := n - 1
+	d, _ := b.create(n)
+	before := b.seen("bound", bound(n))
+	was := identity(before, false)
+	named := func(claim string) {
+		b.Helper()
+		d.Generation++
+		d.Roll, d.Abandon = []int{last}, []string{claim}
+		b.apply(d)
+	}
+	named(claimOf(before, last))
+	b.same(was, identity(b.seen("running as before", running(n)), false))
+
+	b.suite.RemoveMachine(b.T, b.p, b.id, last)
+	lost := func(o ecp.Observation) string {
+		if len(o.Nodes) != n || !o.Nodes[last].VolumeLost {
+			return "the volume is not told to be lost"
+		}
+		return ""
+	}
+	b.seen("lost", lost)
+	named("another-" + claimOf(before, last))
+	b.same(was, identity(b.seen("lost as before", lost), false))
+
+	named(claimOf(before, last))
+	b.seen("running again", running(n))
+	is := identity(b.seen("bound", bound(n)), false)
+	claim := fmt.Sprint("claim ", last)
+	if is[claim] == was[claim] {
+		b.Errorf("the claim %s is there", was[claim])
+	}
+	delete(was, claim)
+	delete(is, claim)
+	b.same(was, is)
+	d.Roll, d.Abandon, d.Generation = nil, nil, d.Generation+1
+	b.apply(d) // it is no loss
+}
+
+// claimOf returns the UID of the claim of an ordinal.
+func claimOf(o ecp.Observation, ordinal int) string {
+	for _, v := range o.Volumes {
+		if v.Ordinal == ordinal {
+			return v.UID
+		}
+	}
+	return ""
 }
 
 func authLost(b *bench) {

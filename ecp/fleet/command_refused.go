@@ -85,11 +85,17 @@ func jsonNames(t reflect.Type) []string {
 // machine still runs its node is not known, so nothing may be done to it before
 // a person has said that it is off, or asks for it with force.
 func (m *Manager) repairHelps(rec ecp.ClusterRecord, cmd ecp.Command) error {
-	if repair, is := cmd.(ecp.Repair); !is || repair.Force || !derive.AwayReasons[rec.Status.Reason] {
-		return nil
-	}
+	repair, is := cmd.(ecp.Repair)
 	snap, _ := m.observed.Last(rec.ID)
-	if snap.Unseen != "" {
+	if is && len(derive.AbandonedBy(ecp.Repair{LostVolumes: repair.LostVolumes}, snap.Found)) > 0 {
+		if slices.ContainsFunc(derive.OfRole(snap.Found.Nodes, ecp.RoleCore),
+			func(n ecp.NodeObservation) bool { return n.Ready }) {
+			return nil
+		}
+		return ecp.NewError(ecp.CodeConflict, "", "no node that serves has the data of a volume that is lost, so that "+
+			"repair deletes none: "+ecp.ReasonVolumeLost.Advice(ecp.Hosted))
+	}
+	if !is || repair.Force || !derive.AwayReasons[rec.Status.Reason] || snap.Unseen != "" {
 		return nil
 	}
 	why := ""
@@ -97,7 +103,7 @@ func (m *Manager) repairHelps(rec ecp.ClusterRecord, cmd ecp.Command) error {
 		switch {
 		case n.Ready:
 		case n.VolumeLost:
-			return ecp.NewError(ecp.CodeConflict, "", "repair deletes no volume that is there: "+n.Pod+": "+n.Message+
+			return ecp.NewError(ecp.CodeConflict, "", "repair deletes no volume unasked: "+n.Pod+": "+n.Message+
 				"; "+ecp.ReasonVolumeLost.Advice(ecp.Hosted))
 		case n.Machine != ecp.MachineUnanswered:
 			return nil

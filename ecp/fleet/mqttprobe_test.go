@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openecp/openecp/ecp/fleet/internal/brokers"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/stretchr/testify/require"
 )
@@ -25,7 +26,7 @@ func TestChangedListener(t *testing.T) {
 		"listener.tcp.external.proxy_protocol":      true,
 		"listener.tcp.external.max_connections":     false,
 	} {
-		require.Equal(t, changed, derive.ChangedListener(map[string]string{key: "x"}) != "", key)
+		require.Equal(t, changed, brokers.ChangedListener(map[string]string{key: "x"}) != "", key)
 	}
 }
 

@@ -57,9 +57,7 @@ func (m *Manager) rollout(
 	case next.RemoveOrdinal > 0:
 		snap.Waits = m.brokers.RemoveMember(ctx, p, v, next.RemoveOrdinal, outcome)
 	case len(next.Replace) > 0, len(next.Resize) > 0, next.ScaleDown:
-		d := next.On(derive.DesiredOf(rec, snap.Found))
-		d.Abandon = rec.Status.Abandoned
-		return m.apply(ctx, p, rec, d, mem, snap, outcome)
+		return m.apply(ctx, p, rec, next.On(derive.DesiredOf(rec, snap.Found)), mem, snap, outcome)
 	}
 	return false
 }

@@ -125,7 +125,7 @@ func recordFindings(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ec
 	}
 	for _, v := range f.Volumes {
 		if _, known := st.Volumes[v.Ordinal]; !known && v.Bound && !v.Terminating &&
-			v.Ordinal < min(rec.Spec.Hosted.Nodes, OrdinalsOf(*rec)) {
+			!slices.Contains(st.Abandoned, v.UID) && v.Ordinal < min(rec.Spec.Hosted.Nodes, OrdinalsOf(*rec)) {
 			if st.Volumes == nil {
 				st.Volumes = map[int]string{}
 			}

@@ -1,13 +1,6 @@
 package derive
 
-import (
-	"maps"
-	"slices"
-	"strings"
-	"time"
-
-	"github.com/openecp/openecp/ecp/internal/drift"
-)
+import "time"
 
 // MQTTTimeout bounds how long one node may take to answer a client.
 const MQTTTimeout = 3 * time.Second
@@ -47,29 +40,6 @@ func (s *MQTTObservation) Record(a MQTTResult, tick time.Time) {
 	case s.Unserved == 0 || tick.Sub(s.at) >= time.Second:
 		*s = MQTTObservation{Unserved: s.Unserved + 1, why: a.Unserved, at: tick}
 	}
-}
-
-// plainListeners are those that are asked, by the beginning of their keys in EMQX
-// 5 and 4.4.
-var plainListeners = []string{"listeners.tcp.default", "listener.tcp.external"}
-
-// listenerLimits are settings of them that leave the question what it is.
-var listenerLimits = []string{"acceptors", "active_n", "backlog", "max_connections", "max_conn_rate", "messages_rate",
-	"bytes_rate", "mountpoint", "zone", "tcp_options"}
-
-// ChangedListener returns a setting after which the plain listener may take no
-// clients, or not such as we are; empty means there is none.
-func ChangedListener(config map[string]string) string {
-	for _, key := range slices.Sorted(maps.Keys(config)) {
-		for _, listener := range plainListeners {
-			rest, below := strings.CutPrefix(key, listener+".")
-			if strings.HasPrefix(listener+".", key+".") ||
-				below && !slices.Contains(listenerLimits, drift.FirstKey(rest)) {
-				return key
-			}
-		}
-	}
-	return ""
 }
 
 // silentToClients reports whether nodes are ready and none of them takes a client.

@@ -171,6 +171,14 @@ func PlanRepair(plan *ecp.Plan, v View, nodes []ecp.NodeInfo, after ecp.Status) 
 			"run it: if that is merely cut off, EMQX goes on there under the same name, and writes to the same "+
 			"volume, whose data may be damaged by that; switch the machine off first (%s)", n.Pod, n.Message))
 	}
+	for _, n := range add(slices.DeleteFunc(slices.Clone(v.Snapshot.Found.Nodes), func(n ecp.NodeObservation) bool {
+		return !slices.Contains(abandoned, lostVolume(v.Snapshot.Found, n))
+	})) {
+		plan.Notes = slices.Insert(plan.Notes, 0, fmt.Sprintf("the volume claim %s of %s is deleted, and the node made "+
+			"anew with an empty volume: what only the lost one held is lost for good, such as messages that wait on "+
+			"disk; what EMQX keeps on all members comes back from the others when it joins them (%s)",
+			n.Volume, n.Pod, n.Message))
+	}
 	broken := add(slices.DeleteFunc(slices.Clone(v.Snapshot.Found.Nodes),
 		func(n ecp.NodeObservation) bool { return !n.Broken || n.Terminating }))
 	if len(broken) > 0 {
@@ -181,13 +189,27 @@ func PlanRepair(plan *ecp.Plan, v View, nodes []ecp.NodeInfo, after ecp.Status) 
 
 func gone(n ecp.NodeObservation) bool { return n.Machine == ecp.MachineGone }
 
-// AbandonedBy returns the pods that a repair deletes although their machines may still run
-// them, by their UIDs; nil where there are none, or it is not to.
+// AbandonedBy returns what a repair gives up, by UIDs: the pods that it deletes although their
+// machines may still run them, and the claims whose volumes are lost; nil where there is
+// nothing, or it is not to.
 func AbandonedBy(cmd ecp.Repair, found ecp.Observation) (out []string) {
 	for _, n := range found.Nodes {
 		if cmd.Force && offMachine(n) && !gone(n) {
 			out = append(out, n.PodUID)
 		}
+		if claim := lostVolume(found, n); cmd.LostVolumes && claim != "" {
+			out = append(out, claim)
+		}
 	}
 	return out
+}
+
+// lostVolume returns the UID of the claim of a node whose volume is lost; empty if it is not.
+func lostVolume(found ecp.Observation, n ecp.NodeObservation) string {
+	for _, v := range found.Volumes {
+		if n.VolumeLost && v.Ordinal == n.Ordinal && !v.Terminating {
+			return v.UID
+		}
+	}
+	return ""
 }

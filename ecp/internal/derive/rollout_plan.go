@@ -20,6 +20,7 @@ type RolloutStep struct {
 	Role          ecp.NodeRole // of Resize, Replace and ScaleDown
 	Resize        []int        // the node to be given other CPU and memory while it runs
 	Replace       []int        // the pod to be replaced
+	Abandon       []string     // what of it is given up, see [ecp.Desired]
 	ScaleDown     bool         // ask for one node less
 	RemoveForeign string       // EMQX name of a member that is no node of the cluster and has stopped
 	// ordinal of a node that has gone for good and is to be no member any more; 0 means none: the first never goes
@@ -40,6 +41,7 @@ func (s RolloutStep) On(d ecp.Desired) ecp.Desired {
 	default:
 		d.Roll, d.Resize = s.Replace, s.Resize
 	}
+	d.Abandon = s.Abandon
 	return d
 }
 
@@ -58,11 +60,14 @@ func NextRolloutStep(v View, drained bool) RolloutStep {
 	if next := v.stranded(); len(next.Replace) > 0 {
 		return next
 	}
+	giveUp := v.giveUp()
 	switch {
 	case v.oldKeys():
 		return RolloutStep{Waits: whyAllStop}
 	case v.Rec.Status.Removing > 0:
 		return RolloutStep{RemoveOrdinal: v.Rec.Status.Removing}
+	case len(giveUp.Replace) > 0:
+		return giveUp
 	case g.surplus() && g.asked < g.has: // it was asked to go
 		if n != nil {
 			return RolloutStep{Waits: n.Pod + " is going"}
@@ -79,6 +84,8 @@ func NextRolloutStep(v View, drained bool) RolloutStep {
 		return RolloutStep{Undrain: draining.Node}
 	case n == nil && g.surplus():
 		return RolloutStep{Role: g.role, ScaleDown: true}
+	case n == nil && giveUp.Waits != "":
+		return giveUp
 	case n == nil:
 		return RolloutStep{RemoveForeign: v.stoppedForeign()}
 	case !g.surplus() && n.Resize == ecp.ResizeWaiting:
@@ -198,6 +205,11 @@ func (v View) whyNotNow(name string) string {
 			return n.Pod + " is not ready"
 		}
 	}
+	return v.apart()
+}
+
+// apart returns which of the nodes that are ready is none that EMQX counts, or has not the version that is wanted.
+func (v View) apart() string {
 	if len(v.Snapshot.Views) == 0 { // nobody to ask, or nobody answers: what Kubernetes says has to do
 		return ""
 	}
@@ -322,7 +334,36 @@ func (v View) stranded() (next RolloutStep) {
 		abandoned := n.Machine == ecp.MachineUnanswered && slices.Contains(v.Rec.Status.Abandoned, n.PodUID)
 		if (n.Machine == ecp.MachineGone || abandoned) && !n.Ready && (len(next.Replace) == 0 || next.Role == n.Role) {
 			next.Role, next.Replace = n.Role, append(next.Replace, n.Ordinal)
+			next.Abandon = v.Rec.Status.Abandoned
 		}
+	}
+	return next
+}
+
+// giveUp returns the step that deletes the volume of a node, which is lost, as was asked for, or what
+// that waits for: one node at a time, while all others serve and have their data.
+func (v View) giveUp() (next RolloutStep) {
+	f, serve, waits := v.Snapshot.Found, 0, v.apart()
+	cores := OfRole(f.Nodes, ecp.RoleCore)
+	for _, n := range cores {
+		claim := lostVolume(f, n)
+		switch {
+		case n.Ordinal < v.Want && slices.Contains(v.Rec.Status.Abandoned, claim):
+			next = RolloutStep{Role: n.Role, Replace: []int{n.Ordinal}, Abandon: []string{claim}}
+		case v.serves(n):
+			serve++
+		case !n.VolumeLost:
+			waits = n.Pod + " is not ready"
+		}
+	}
+	switch {
+	case serve == 0:
+		waits = "no node that serves has its data"
+	case len(cores) < f.Replicas:
+		waits = fmt.Sprintf("%d of %d nodes are there", len(cores), f.Replicas)
+	}
+	if len(next.Replace) > 0 && waits != "" {
+		return RolloutStep{Waits: "a lost volume is kept: " + waits}
 	}
 	return next
 }

@@ -1,6 +1,7 @@
 package derive
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/openecp/openecp/ecp"
@@ -31,6 +32,22 @@ func (m *moving) resize(s ecp.ResizeState, ordinals ...int) {
 	for _, i := range ordinals {
 		m.look.Found.Nodes[i].Resize, m.look.Found.Nodes[i].ResizeReason = s, "no room yet"
 	}
+}
+
+// lost lets no machine run nodes, since their volumes are on machines that have been removed.
+func (m *moving) lost(ordinals ...int) {
+	for _, i := range ordinals {
+		n := &m.look.Found.Nodes[i]
+		n.Ready, n.VolumeLost = false, true
+		m.look.Found.Volumes[i].UID = fmt.Sprint("c", i)
+	}
+}
+
+// abandon is what a repair may give up, by UIDs.
+func (m *moving) abandon(uids ...string) { m.rec.Status.Abandoned = uids }
+
+func givenUp(ordinal int, claim string) RolloutStep {
+	return RolloutStep{Replace: []int{ordinal}, Abandon: []string{claim}}
 }
 
 func (m *moving) notReady(i int) { m.look.Found.Nodes[i].Ready = false }
@@ -137,6 +154,41 @@ func TestNextMove(t *testing.T) {
 			RolloutStep{Drain: nodeName(2)}},
 		"in place, another still leaves": {func(m *moving) { m.resize(ecp.ResizeDue, 0, 1); m.leaving(2) },
 			false, RolloutStep{Undrain: nodeName(2)}},
+		"a lost volume, unasked": {func(m *moving) { m.lost(1) }, false, RolloutStep{}},
+		"a lost volume":          {func(m *moving) { m.lost(1); m.abandon("c1") }, false, givenUp(1, "c1")},
+		"another was asked for":  {func(m *moving) { m.lost(1); m.abandon("c0", "n1-uid") }, false, RolloutStep{}},
+		"the claim goes already": {func(m *moving) {
+			m.lost(1)
+			m.abandon("c1")
+			m.look.Found.Volumes[1].Terminating = true
+		}, false, RolloutStep{}},
+		"two lost volumes": {func(m *moving) { m.lost(1, 2); m.abandon("c1", "c2") }, false, givenUp(2, "c2")},
+		"two lost, one on its way": {func(m *moving) { m.lost(0); m.abandon("c0", "c1"); m.notReady(1) }, false,
+			RolloutStep{Waits: "a lost volume is kept: n1 is not ready"}},
+		"two lost, one not there": {func(m *moving) {
+			m.lost(0)
+			m.abandon("c0", "c1")
+			m.look.Found.Nodes = append(m.look.Found.Nodes[:1], m.look.Found.Nodes[2])
+		}, false, RolloutStep{Waits: "a lost volume is kept: 2 of 3 nodes are there"}},
+		"all volumes lost": {func(m *moving) { m.lost(0, 1, 2); m.abandon("c0", "c1", "c2") }, false,
+			RolloutStep{Waits: "a lost volume is kept: no node that serves has its data"}},
+		"a lost volume while clients leave": {func(m *moving) {
+			m.lost(1)
+			m.abandon("c1")
+			m.leaving(2)
+			m.notReady(2)
+		}, false, givenUp(1, "c1")},
+		"a lost volume while one is no member": {func(m *moving) {
+			m.lost(1)
+			m.abandon("c1")
+			m.look.Views = map[string][]Member{nodeName(0): {{nodeName(0), "5.8.9"}}}
+		}, false, RolloutStep{Waits: "a lost volume is kept: " + nodeName(2) + " is not a member"}},
+		"a lost volume and broken ones that are outdated": {func(m *moving) {
+			m.lost(1)
+			m.abandon("c1")
+			m.outdated(2)
+			m.notReady(2)
+		}, false, RolloutStep{Replace: []int{2}}},
 		"in place, it had to leave": {func(m *moving) {
 			m.resize(ecp.ResizeDue, 2)
 			m.leaving(2)

@@ -3,6 +3,7 @@ package brokers
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/fleet/internal/mqttprobe"
 	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/drift"
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
 
@@ -25,7 +27,7 @@ func (m *Brokers) startProbe(ctx context.Context, p ecp.Provisioner, rec ecp.Clu
 	}
 	done := make(chan derive.MQTTResult, 1)
 	mem.MQTTProbe = done
-	if key := derive.ChangedListener(rec.Spec.Hosted.Config); key != "" {
+	if key := ChangedListener(rec.Spec.Hosted.Config); key != "" {
 		done <- derive.MQTTResult{Unseen: "the setting " + key + " changes the listener that could be asked"}
 		return
 	}
@@ -106,4 +108,27 @@ func probeNodes(ctx context.Context, dialer ecp.ClientDialer, id ecp.ID,
 		return derive.MQTTResult{Unseen: strings.Join(unseen, "; ")}
 	}
 	return derive.MQTTResult{Unserved: strings.Join(mute, "; ")}
+}
+
+// plainListeners are those that are asked, by the beginning of their keys in EMQX
+// 5 and 4.4.
+var plainListeners = []string{"listeners.tcp.default", "listener.tcp.external"}
+
+// listenerLimits are settings of them that leave the question what it is.
+var listenerLimits = []string{"acceptors", "active_n", "backlog", "max_connections", "max_conn_rate", "messages_rate",
+	"bytes_rate", "mountpoint", "zone", "tcp_options"}
+
+// ChangedListener returns a setting after which the plain listener may take no
+// clients, or not such as we are; empty means there is none.
+func ChangedListener(config map[string]string) string {
+	for _, key := range slices.Sorted(maps.Keys(config)) {
+		for _, listener := range plainListeners {
+			rest, below := strings.CutPrefix(key, listener+".")
+			if strings.HasPrefix(listener+".", key+".") ||
+				below && !slices.Contains(listenerLimits, drift.FirstKey(rest)) {
+				return key
+			}
+		}
+	}
+	return ""
 }
