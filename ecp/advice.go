@@ -19,10 +19,11 @@ var advice = map[Reason]string{
 		"delete node, or the taint node.kubernetes.io/out-of-service), then repair makes its pod anew elsewhere; " +
 		"repair with force does it unsaid: its plan tells the risk",
 	ReasonVolumeLost: "bring the machine back under its name, if that can be: nothing else is needed then; if its " +
-		"disk is gone for good, repair with lostVolumes (ecpctl cluster repair --lost-volumes) deletes the volume " +
-		"claim and makes the node anew, which gets its data from the others: ask for its plan first; where all others " +
-		"are away, wait for one of them; of a cluster that is to lose all its data delete the claims and the pods by " +
-		"hand (kubectl delete pvc,pod), then repair it",
+		"disk is gone for good, repair with lostVolumes (ecpctl cluster repair --lost-volumes) " +
+		"deletes the volume claim and makes the node anew, which gets its data from the others: ask " +
+		"for its plan first; where all others are away, wait for one of them; of a cluster that is to " +
+		"lose all its data delete the claims and the pods by hand (kubectl delete pvc,pod), then " +
+		"repair it",
 	ReasonMachineCordoned: "nothing, if the machine is to be emptied: kubectl drain waits until the clients of its " +
 		"node have left, and the node is made anew on another machine; if not, kubectl uncordon; why a node finds no " +
 		"other machine is in its pod's events",

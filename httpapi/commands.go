@@ -129,8 +129,9 @@ func (a *api) commandRoutes() {
 		if v.name == repairVerb {
 			r.parameters = append(r.parameters, boolean("force", "delete pods whose machines do not answer, although "+
 				"EMQX may still run there and use their volumes; the plan tells the risk"),
-				boolean("lostVolumes", "delete the volume claims of nodes whose volumes are on machines that have been "+
-					"removed, one node at a time, and make those nodes anew: what only these volumes held is lost"))
+				boolean("lostVolumes", "delete the volume claims of nodes whose volumes are on machines that "+
+					"have been removed, one node at a time, and make those nodes anew: what only these volumes held "+
+					"is lost"))
 		}
 		a.json(r, func(ctx context.Context, r *http.Request, b body) (success, error) {
 			if err := a.takesFields(ctx, r, v.fields); err != nil {

@@ -127,8 +127,8 @@ func verbCommand(a *app, v verb) *cobra.Command {
 	}
 	d.define(cmd, v.force, v.now)
 	if v.name == "repair" {
-		cmd.Flags().BoolVar(&d.lostVolumes, "lost-volumes", false, "delete volumes that are on machines which have been "+
-			"removed, and what only they held, too")
+		cmd.Flags().BoolVar(&d.lostVolumes, "lost-volumes", false, "delete volumes that are on machines which "+
+			"have been removed, and what only they held, too")
 	}
 	return cmd
 }

@@ -174,9 +174,9 @@ func PlanRepair(plan *ecp.Plan, v View, nodes []ecp.NodeInfo, after ecp.Status) 
 	for _, n := range add(slices.DeleteFunc(slices.Clone(v.Snapshot.Found.Nodes), func(n ecp.NodeObservation) bool {
 		return !slices.Contains(abandoned, lostVolume(v.Snapshot.Found, n))
 	})) {
-		plan.Notes = slices.Insert(plan.Notes, 0, fmt.Sprintf("the volume claim %s of %s is deleted, and the node made "+
-			"anew with an empty volume: what only the lost one held is lost for good, such as messages that wait on "+
-			"disk; what EMQX keeps on all members comes back from the others when it joins them (%s)",
+		plan.Notes = slices.Insert(plan.Notes, 0, fmt.Sprintf("the volume claim %s of %s is deleted, and the node "+
+			"made anew with an empty volume: what only the lost one held is lost for good, such as messages that "+
+			"wait on disk; what EMQX keeps on all members comes back from the others when it joins them (%s)",
 			n.Volume, n.Pod, n.Message))
 	}
 	broken := add(slices.DeleteFunc(slices.Clone(v.Snapshot.Found.Nodes),
