@@ -24,6 +24,8 @@ var scenarios = []struct {
 	limit time.Duration
 }{
 	{"many", 4 * time.Minute},
+	{"pages", 5 * time.Minute},
+	{"keyboard", 4 * time.Minute},
 	{"life", 4 * time.Minute},
 	{"restart", 4 * time.Minute},
 	{"signin", 3 * time.Minute},

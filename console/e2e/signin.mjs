@@ -42,7 +42,8 @@ await scenario(async (open) => {
 
   step('the session ends in the middle: a dialog, and what was typed stays');
   await go(w, '/clusters/new');
-  await page.getByRole('heading', { level: 1 }).waitFor();
+  const name = page.getByLabel('Name', { exact: true });
+  await name.fill('half typed');
   await api('PATCH', 'users/ann', { password: second });
   const dialog = page.getByRole('dialog', { name: 'Your session has ended' });
   await during(w, [/^answer: 401 GET /], async () => {
@@ -52,6 +53,7 @@ await scenario(async (open) => {
     await fillName(dialog, 'ann', second);
     await dialog.waitFor({ state: 'detached' });
   });
+  same(await name.inputValue(), 'half typed', 'what was typed');
   await signOut(page);
 });
 

@@ -7,7 +7,7 @@ const markup = '<script>window.bad=1</script><img src=x onerror=window.bad=1> ש
 await scenario(async (open) => {
   const { id } = await api('POST', 'clusters', { mode: 'adopted', name, description: markup });
   await api('POST', 'orgs', { name: 'acme', description: markup });
-  await api('POST', 'users', { name: 'ann', displayName: markup, grants: [{ role: 'user', org: '', project: 'default/default' }] });
+  await api('POST', 'projects', { path: 'acme/north', description: markup });
   const w = await open();
   const { page } = w;
   await signInByToken(w);
@@ -22,7 +22,7 @@ await scenario(async (open) => {
     await page.getByRole('heading', { level: 1, name, exact: true }).waitFor();
     await page.getByText('<script>window.bad=1').first().waitFor();
   }
-  for (const where of ['orgs', 'users']) {
+  for (const where of ['orgs', 'projects']) {
     step(`as text in the administration: ${where}`);
     await go(w, `/admin/${where}`);
     await page.getByText('<script>window.bad=1').first().waitFor();

@@ -54,9 +54,9 @@ export function Settings(props: TabProps) {
                 <div class="cl-setting" key={r.name}>
                   <dt>{r.name}</dt>
                   <dd>{r.value}{r.note && <div class="hint">{r.note}</div>}</dd>
-                  <div>{action && mayWrite && actions.includes(action) && (
+                  <dd>{action && mayWrite && actions.includes(action) && (
                     <Button small aria-label={`${t('se.change')}: ${r.name}`} onClick={() => onAction(action)}>{t('se.change')}</Button>
-                  )}</div>
+                  )}</dd>
                 </div>
               );
             })}
