@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -27,6 +28,7 @@ var scenarios = []struct {
 	{"pages", 5 * time.Minute},
 	{"keyboard", 4 * time.Minute},
 	{"life", 4 * time.Minute},
+	{"adopt", 4 * time.Minute},
 	{"restart", 4 * time.Minute},
 	{"signin", 3 * time.Minute},
 	{"rights", 3 * time.Minute},
@@ -41,6 +43,8 @@ func TestInBrowser(t *testing.T) {
 	chromium := browser(t)
 	modules(t)
 	ecpd := processtest.Program(t, "./cmd/ecpd")
+	sim := processtest.Program(t, "./emqxsim/cmd/emqxsim")
+	agent := processtest.Agent(t, runtime.GOARCH)
 	for _, s := range scenarios {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
@@ -51,7 +55,8 @@ func TestInBrowser(t *testing.T) {
 			token, err := os.ReadFile(filepath.Join(dir, "token"))
 			require.NoError(t, err)
 			node(t, s.limit, []string{filepath.Join("e2e", s.name+".mjs")}, "CONSOLE_URL="+url+"/console/",
-				"CONSOLE_TOKEN="+strings.TrimSpace(string(token)), "CONSOLE_BROWSER="+chromium, "CONSOLE_ECPD="+ecpd)
+				"CONSOLE_TOKEN="+strings.TrimSpace(string(token)), "CONSOLE_BROWSER="+chromium, "CONSOLE_ECPD="+ecpd,
+				"CONSOLE_EMQXSIM="+sim, "CONSOLE_AGENT="+agent)
 		})
 	}
 }
