@@ -19,7 +19,7 @@ type Props = {
 export function FieldInput({ field: f, value, error, errorOf, edit, onValue, autofocus }: Props) {
   const secret = isSecret(f) ? t(edit ? 'admin.secretKept' : 'admin.secretNew') : undefined;
   const fixed = edit && isFixed(f) ? t('admin.fixed') : undefined;
-  const hint = [f.hint && say(f.hint), secret, fixed].filter(Boolean).join(' ') || undefined;
+  const hint = [fixed ?? (f.hint && say(f.hint)), secret].filter(Boolean).join(' ') || undefined;
   const common = {
     label: say(f.label), hint, error, disabled: Boolean(fixed),
     ...(f.optional || (edit && secret) ? { optional: true } : {}),
