@@ -65,14 +65,27 @@ export function label(l: { zh: string; en: string }): string {
 
 const locale = () => (lang.value === 'zh' ? 'zh-CN' : 'en-GB');
 
-export function num(n: number, opts?: Intl.NumberFormatOptions): string {
-  return new Intl.NumberFormat(locale(), opts).format(n);
+// Formats take long to make, and long lists need thousands of them.
+const formats = new Map<string, unknown>();
+
+function kept<T>(kind: string, opts: object, make: (l: string) => T): T {
+  const key = `${kind} ${locale()} ${JSON.stringify(opts)}`;
+  const found = formats.get(key) as T | undefined;
+  if (found) return found;
+  const made = make(locale());
+  formats.set(key, made);
+  return made;
+}
+
+export function num(n: number, opts: Intl.NumberFormatOptions = {}): string {
+  return kept('number', opts, (l) => new Intl.NumberFormat(l, opts)).format(n);
 }
 
 export function dateTime(iso: string | Date): string {
   const d = new Date(iso);
   if (Number.isNaN(d.getTime())) return String(iso);
-  return new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeStyle: 'medium', hour12: false }).format(d);
+  const opts = { dateStyle: 'medium', timeStyle: 'medium', hour12: false } as const;
+  return kept('date', opts, (l) => new Intl.DateTimeFormat(l, opts)).format(d);
 }
 
 const units: [Intl.RelativeTimeFormatUnit, number][] = [
@@ -86,7 +99,8 @@ const units: [Intl.RelativeTimeFormatUnit, number][] = [
 /** ago tells a time relative to now, in the largest unit that fits. */
 export function ago(iso: string | Date, now = Date.now()): string {
   const s = (new Date(iso).getTime() - now) / 1000;
-  const format = new Intl.RelativeTimeFormat(locale(), { numeric: 'auto', style: 'long' });
+  const opts = { numeric: 'auto', style: 'long' } as const;
+  const format = kept('ago', opts, (l) => new Intl.RelativeTimeFormat(l, opts));
   for (const [unit, size] of units) {
     // What is past has fully gone by; what is to come is rounded.
     if (Math.abs(s) >= size) return format.format(s < 0 ? Math.ceil(s / size) : Math.round(s / size), unit);
