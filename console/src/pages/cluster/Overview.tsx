@@ -16,6 +16,7 @@ const t = texts({
   'ov.advice': ['What can be done', '处理建议'],
   'ov.conditions': ['Conditions', '状况'],
   'ov.type': ['Condition', '状况'],
+  'ov.nodeState': ['State', '状态'],
   'ov.status': ['Status', '取值'],
   'ov.reason': ['Reason', '原因'],
   'ov.since': ['Since', '始于'],
@@ -190,7 +191,7 @@ function Nodes({ cluster }: { cluster: Cluster }) {
   const volume = (n: Node) => cluster.status.volumes.find((v) => v.name === n.volume);
   const columns: Column<Node>[] = [
     { id: 'node', head: t('ov.node'), cell: (n) => <NodeName name={n.name || n.pod} /> },
-    { id: 'state', head: t('ov.status'), cell: (n) => (
+    { id: 'state', head: t('ov.nodeState'), cell: (n) => (
       <>{nodeBadge(n)} {(n.reason || n.message) && <div class="hint">{[n.reason, n.message].filter(Boolean).join(': ')}</div>}
         {n.resize && <div class="hint">{[n.resize, n.resizeReason].filter(Boolean).join(': ')}</div>}</>
     ) },

@@ -1,6 +1,6 @@
 import './cluster.css';
 import { TabContent } from './TabContent';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { api, ok } from '../../api';
 import { ButtonLink, Empty, ErrorBox, Skeleton, Tabs, type Tab } from '../../components';
 import { useResource } from '../../hooks';
@@ -27,6 +27,11 @@ function ClusterPage({ id, tab }: { id: string; tab: string }) {
   const explain = useResource(async (signal) => ok(api.GET('/api/v1/clusters/{id}/explain', { ...path, signal })), [id], live);
   const [own, setOwn] = useState(0);
   const [action, setAction] = useState<ActionId>();
+
+  const there = cluster.data !== undefined;
+  useEffect(() => {
+    if (there) document.querySelector('.tab.on')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [tab, there]);
 
   const c = cluster.data;
   if (cluster.error && (cluster.error.status === 404 || cluster.error.status === 403)) {

@@ -18,7 +18,7 @@ const t = texts({
   'mo.24h': ['24 hours', '24 小时'],
   'mo.168h': ['7 days', '7 天'],
   'mo.asked': ['Asked', '查询于'],
-  'mo.old': ['The broker does not answer now; this is what it told at {{time}}.', 'Broker 当前无响应，显示的是 {{time}} 的数据。'],
+  'mo.old': ['It cannot be asked now; this is what it told at {{time}}.', '当前无法查询，显示的是 {{time}} 的数据。'],
   'mo.connections': ['Connections', '连接数'],
   'mo.sessions': ['Sessions', '会话'],
   'mo.subscriptions': ['Subscriptions', '订阅'],
