@@ -1,5 +1,5 @@
 import type { Cluster } from '../../api';
-import { changes, type Change } from '../../change';
+import type { Change } from '../../change';
 import type { ActionId } from './words';
 
 type Rule = { id: ActionId; legal: string; feature?: string; mode?: Cluster['mode']; state?: (s: string) => boolean };
@@ -63,9 +63,7 @@ export const dangerous: ReadonlySet<ActionId> = new Set<ActionId>(['stop', 'dele
 export function fixed(id: ActionId): Change | undefined {
   switch (id) {
     case 'start':
-      return changes.start();
     case 'stop':
-      return changes.stop();
     case 'take-over':
     case 'put-back':
       return { method: 'POST', path: id };
