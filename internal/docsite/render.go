@@ -85,6 +85,10 @@ func (s *Site) render(source []byte) (rendered, error) {
 				outside = append(outside, n)
 			}
 			n.Destination = []byte(to)
+		case *ast.Image:
+			if !s.isPicture(string(n.Destination)) {
+				n.Destination = nil // the policy allows none from elsewhere
+			}
 		}
 		return ast.WalkContinue, nil
 	})
@@ -120,9 +124,13 @@ func (s *Site) target(to string) (string, bool) {
 }
 
 // has reports whether a file is a page.
-func (s *Site) has(file string) bool {
+func (s *Site) has(file string) bool { return s.isFile(file, ".md") }
+
+func (s *Site) isPicture(file string) bool { return s.isFile(file, ".jpg") }
+
+func (s *Site) isFile(file, ext string) bool {
 	_, err := fs.Stat(s.Files, file)
-	return err == nil && path.Dir(file) == "." && strings.HasSuffix(file, ".md")
+	return err == nil && path.Dir(file) == "." && strings.HasSuffix(file, ext)
 }
 
 // address returns the address of a page below the site's.

@@ -18,8 +18,8 @@ import (
 
 const indexFile = "README.md"
 
-// policy lets a page load the style of this process and nothing else.
-const policy = "default-src 'none'; style-src 'self'; img-src data:; " +
+// policy lets a page load the style and the pictures of this process and nothing else.
+const policy = "default-src 'none'; style-src 'self'; img-src 'self' data:; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 //go:embed page.html
@@ -30,7 +30,7 @@ var style []byte
 
 // Config is what a Site is made from.
 type Config struct {
-	Files  fs.FS  // the folder with the pages; README.md is the index
+	Files  fs.FS  // the folder with the pages and their pictures (.jpg); README.md is the index
 	Prefix string // of the addresses; it begins and ends with a slash, and is the index itself
 	Name   string // title of the whole
 	More   []Link // links that the navigation has after those to pages
@@ -68,6 +68,9 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch base, ext := strings.TrimSuffix(name, path.Ext(name)), path.Ext(name); {
 	case name == "style.css":
 		serve(w, r, "text/css; charset=utf-8", style)
+	case s.isPicture(name):
+		b, _ := fs.ReadFile(s.Files, name) // it is there
+		serve(w, r, "image/jpeg", b)
 	case name == "":
 		s.servePage(w, r, indexFile)
 	case ext == ".html" && base+".md" != indexFile && s.has(base+".md"):

@@ -68,7 +68,11 @@ func TestEveryPage(t *testing.T) {
 		title, _, _ := strings.Cut(strings.TrimPrefix(string(source), "# "), "\n")
 		require.Contains(t, page, "<title>"+title+" · Pages</title>")
 		require.NotContains(t, page, "<!--", file)
-		require.NotRegexp(t, `(?i)<script|<style|<iframe|<img| on[a-z]+=| style="`, page, file)
+		require.NotRegexp(t, `(?i)<script|<style|<iframe| on[a-z]+=| style="`, page, file)
+		for _, m := range pictures.FindAllStringSubmatch(page, -1) {
+			require.Regexp(t, `^[a-z0-9-]+\.jpg$`, m[1], file)
+			require.NotEmpty(t, get("/docs/"+m[1]), "%s shows %s", file, m[1])
+		}
 		base, err := url.Parse(at)
 		require.NoError(t, err)
 		for _, m := range references.FindAllStringSubmatch(page, -1) {
@@ -137,6 +141,26 @@ func checkLink(t *testing.T, s *Site, page, to string) {
 	require.Contains(t, content.body, ` id="`+fragment+`"`, "%s links to %s", page, to)
 }
 
+var pictures = regexp.MustCompile(`<img src="([^"]*)"`)
+
+// TestPictures: a page shows those that lie beside it, and none from elsewhere.
+func TestPictures(t *testing.T) {
+	s := newSite(t, fstest.MapFS{
+		"README.md": {Data: []byte("# T\n\n![a b](a.jpg) ![c](b.jpg) ![d](https://example.com/e.jpg) ![f](sub/a.jpg)\n")},
+		"a.jpg":     {Data: []byte("picture")}, "sub/a.jpg": {Data: []byte("below")},
+	})
+	require.Contains(t, ask(s, http.MethodGet, "/docs/").Body.String(), `<img src="a.jpg" alt="a b">`)
+	var shown []string
+	for _, m := range pictures.FindAllStringSubmatch(ask(s, http.MethodGet, "/docs/").Body.String(), -1) {
+		shown = append(shown, m[1])
+	}
+	require.Equal(t, []string{"a.jpg", "", "", ""}, shown)
+	w := ask(s, http.MethodGet, "/docs/a.jpg")
+	require.Equal(t, "picture", w.Body.String())
+	require.Equal(t, "image/jpeg", w.Header().Get("Content-Type"))
+	require.Equal(t, http.StatusNotFound, ask(s, http.MethodGet, "/docs/sub/a.jpg").Code)
+}
+
 func TestAnchors(t *testing.T) {
 	s := newSite(t, fstest.MapFS{"README.md": {Data: []byte(
 		"# A `b.C` & d_e-f!\n\n## Same\n\n## Same\n\n## 版本 5\n\n[x](#same-1)\n")}})
@@ -170,7 +194,8 @@ func TestNothingPasses(t *testing.T) {
 		" up ", "<code>gone</code>"} {
 		require.Contains(t, main, yes)
 	}
-	require.Equal(t, "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "+
+	require.Equal(t, "default-src 'none'; style-src 'self'; img-src 'self' data:; "+
+		"base-uri 'none'; form-action 'none'; "+
 		"frame-ancestors 'none'", w.Header().Get("Content-Security-Policy"))
 	for _, path := range []string{"/docs/x.txt", "/docs/x.html", "/docs/sub/a.html", "/docs/../a.html",
 		"/docs/README.html", "/docs/none", "/docs/a.html/", "/docs/%2e%2e/a.html", "/docs/a.html.html"} {
