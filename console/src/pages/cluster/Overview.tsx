@@ -30,6 +30,7 @@ const t = texts({
   'ov.noEndpoints': ['None known.', '暂无接入地址。'],
   'ov.connections': ['Connections', '连接数'],
   'ov.ofLimit': ['of {{limit}}', '/ {{limit}}'],
+  'ov.booked': ['{{booked}} booked', '已预订 {{booked}}'],
   'ov.enforced': ['Limit kept by', '限制方式'],
   'ov.license': ['the license', '许可证'],
   'ov.listeners': ['the listeners', '监听器'],
@@ -149,7 +150,8 @@ function Endpoints({ cluster }: { cluster: Cluster }) {
   const { external, internal } = addresses(cluster);
   const { current, limit, enforcedBy } = cluster.status.connections;
   const h = cluster.status.hibernation;
-  const booked = cluster.spec.connections ?? limit;
+  const booked = cluster.spec.connections ?? 0;
+  const kept = limit || booked; // EMQX's own word, where it has told
   return (
     <>
       {external.length > 0 && <><h3>{t('ov.external')}</h3><AddressList list={external} /></>}
@@ -158,7 +160,8 @@ function Endpoints({ cluster }: { cluster: Cluster }) {
       <dl class="facts">
         <div class="fact">
           <dt>{t('ov.connections')}</dt>
-          <dd>{num(current)} {booked > 0 && <span class="faint">{t('ov.ofLimit', { limit: num(booked) })}</span>}</dd>
+          <dd>{num(current)} {kept > 0 && <span class="faint">{t('ov.ofLimit', { limit: num(kept) })}</span>}
+            {booked > 0 && booked !== kept && <span class="faint"> ({t('ov.booked', { booked: num(booked) })})</span>}</dd>
         </div>
         <div class="fact"><dt>{t('ov.enforced')}</dt><dd>{t(`ov.${enforcedBy}`)}</dd></div>
         {h?.nextSleep && <div class="fact"><dt>{t('ov.nextSleep')}</dt><dd><Time at={h.nextSleep} absolute /></dd></div>}
