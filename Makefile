@@ -39,7 +39,7 @@ dist: ## make packages, images, bills of materials and checksums of a release, i
 	go -C tools/dist run . --out $(abspath $(DIST_DIR)) $(DIST_FLAGS)
 
 test: ## run all tests but the long drills, with the race detector and a real Kubernetes control plane
-	@tools/need.sh go gcc ip curl chromium iptables node
+	@tools/need.sh go gcc ip curl chromium iptables
 	@tools/test.sh -race -timeout 30m
 
 test-short: ## run what needs nothing but Go, in a minute or two
@@ -47,7 +47,7 @@ test-short: ## run what needs nothing but Go, in a minute or two
 	@tools/test.sh -short -timeout 10m
 
 test-long: ## run everything: test, and the long drills
-	@tools/need.sh go gcc ip curl chromium iptables node
+	@tools/need.sh go gcc ip curl chromium iptables
 	@OPENECP_LONG=1 tools/test.sh -race -timeout 3h
 
 bench: ## run the benchmarks; BENCH=<regexp> chooses, BENCH_FLAGS=<flags> adds

@@ -46,5 +46,5 @@ echo "need: installing ${missing[*]}" >&2
 apt-get update -qq >&2
 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 for tool in "$@"; do
-	present "$tool" || exit 1
+	present "$tool" || exit 1 # Debian's own may be too old
 done
