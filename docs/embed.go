@@ -4,7 +4,7 @@ package docs
 
 import "embed"
 
-// Files are the pages, as they are read on GitHub. README.md is the index.
+// Files are the pages, as they are read on GitHub, and their pictures. README.md is the index.
 //
-//go:embed *.md
+//go:embed *.md *.jpg
 var Files embed.FS

@@ -70,8 +70,8 @@ describe('words', () => {
 
 describe('windows', () => {
   it('keep a few rows around what is seen', () => {
-    expect(visible(100, 900, 1000, 44, 2)).toEqual([0, 21]);
-    expect(visible(-4400, 880, 1000, 44, 2)).toEqual([98, 122]);
+    expect(visible(100, 900, 1000, 44, 2)).toEqual([0, 24]);
+    expect(visible(-4400, 880, 1000, 44, 2)).toEqual([96, 128]);
     expect(visible(-90_000, 880, 10, 44, 2)).toEqual([10, 10]);
   });
   it('turn the order around', () => {

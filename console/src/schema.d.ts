@@ -1415,6 +1415,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign in with a browser: the token comes as a cookie that scripts cannot read
+         * @description With the name and password of a user, or with an API token. A change that carries the cookie is refused where it does not come from a page of the same origin. Programs use login, or a token itself.
+         */
+        post: operations["signIn"];
+        /**
+         * Sign out with a browser: its cookie goes, and with it the session of a user
+         * @description An API token stays what it is. Without a session nothing is done.
+         */
+        delete: operations["signOut"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sizes": {
         parameters: {
             query?: never;
@@ -1870,6 +1894,13 @@ export interface components {
             unwritten?: number;
             user?: string;
             why?: string;
+        };
+        Browser: {
+            /**
+             * Format: date-time
+             * @description end of a user's session; none of an API token
+             */
+            expiresAt?: string;
         };
         CertificateEntry: {
             /** @description certificates in PEM: the server's own first, then that of each issuer */
@@ -3827,6 +3858,13 @@ export interface components {
              * @enum {string}
              */
             method?: "binary" | "container" | "kubernetes";
+        };
+        SignInBody: {
+            /** @description the user's; with password */
+            name?: string;
+            password?: string;
+            /** @description an API token, instead of name and password */
+            token?: string;
         };
         Size: {
             cpu: components["schemas"]["Resource"];
@@ -6918,6 +6956,8 @@ export interface operations {
                 dryRun?: boolean;
                 /** @description delete pods whose machines do not answer, although EMQX may still run there and use their volumes; the plan tells the risk */
                 force?: boolean;
+                /** @description delete the volume claims of nodes whose volumes are on machines that have been removed, one node at a time, and make those nodes anew: what only these volumes held is lost */
+                lostVolumes?: boolean;
             };
             header?: {
                 /** @description the ETag of what the change was decided on: it is refused where the thing has changed meanwhile */
@@ -9665,6 +9705,71 @@ export interface operations {
             400: components["responses"]["Problem400Invalid"];
             401: components["responses"]["Problem401Denied"];
             403: components["responses"]["Problem403Denied"];
+            422: components["responses"]["Problem422Invalid"];
+            500: components["responses"]["Problem500Internal"];
+            503: components["responses"]["Problem503Unavailable"];
+        };
+    };
+    signIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description the session, or that it is over */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Browser"];
+                };
+            };
+            400: components["responses"]["Problem400Invalid"];
+            401: components["responses"]["Problem401Denied"];
+            403: components["responses"]["Problem403Denied"];
+            408: components["responses"]["Problem408Invalid"];
+            413: components["responses"]["Problem413Invalid"];
+            415: components["responses"]["Problem415Invalid"];
+            422: components["responses"]["Problem422Invalid"];
+            429: components["responses"]["Problem429Throttled"];
+            500: components["responses"]["Problem500Internal"];
+            503: components["responses"]["Problem503Unavailable"];
+        };
+    };
+    signOut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    /** @description the session, or that it is over */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400Invalid"];
+            403: components["responses"]["Problem403Denied"];
+            408: components["responses"]["Problem408Invalid"];
+            409: components["responses"]["Problem409Conflict"];
+            413: components["responses"]["Problem413Invalid"];
+            415: components["responses"]["Problem415Invalid"];
             422: components["responses"]["Problem422Invalid"];
             500: components["responses"]["Problem500Internal"];
             503: components["responses"]["Problem503Unavailable"];

@@ -146,8 +146,9 @@ var pictures = regexp.MustCompile(`<img src="([^"]*)"`)
 // TestPictures: a page shows those that lie beside it, and none from elsewhere.
 func TestPictures(t *testing.T) {
 	s := newSite(t, fstest.MapFS{
-		"README.md": {Data: []byte("# T\n\n![a b](a.jpg) ![c](b.jpg) ![d](https://example.com/e.jpg) ![f](sub/a.jpg)\n")},
-		"a.jpg":     {Data: []byte("picture")}, "sub/a.jpg": {Data: []byte("below")},
+		"README.md": {Data: []byte("# T\n\n![a b](a.jpg) ![c](b.jpg) ![d](https://example.com/e.jpg) " +
+			"![f](sub/a.jpg)\n")},
+		"a.jpg": {Data: []byte("picture")}, "sub/a.jpg": {Data: []byte("below")},
 	})
 	require.Contains(t, ask(s, http.MethodGet, "/docs/").Body.String(), `<img src="a.jpg" alt="a b">`)
 	var shown []string

@@ -1,4 +1,4 @@
-import type { ComponentChildren } from 'preact';
+import { Component, type ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { tc } from './common';
 import { Icon } from './Icon';
@@ -28,6 +28,8 @@ type TableProps<T> = {
   onSort?: (s: Sort) => void;
   /** windowed tables have rows of one height, and only those in sight are in the document. */
   windowed?: boolean;
+  /** onWindow is told which rows of a windowed table are in the document. */
+  onWindow?: (from: number, to: number) => void;
   rowHeight?: number;
   rowClass?: (row: T) => string | undefined;
 };
@@ -37,12 +39,12 @@ export function nextSort(now: Sort | undefined, column: string): Sort {
 }
 
 export function Table<T>(props: TableProps<T>) {
-  const { label, columns, rows, rowKey, sort, onSort, windowed, rowHeight = 44, rowClass } = props;
+  const { label, columns, rows, rowKey, sort, onSort, windowed, onWindow, rowHeight = 44, rowClass } = props;
   const body = useRef<HTMLTableSectionElement>(null);
   const [from, to] = useWindow(body, windowed ? rows.length : 0, rowHeight);
+  useEffect(() => onWindow?.(from, to), [from, to]);
   const shown = windowed ? rows.slice(from, to) : rows;
-  const some = columns.some((c) => c.phone);
-  const side = (c: Column<T>) => (c.align === 'end' ? 'end' : '') + (some && !c.phone ? ' wide-only' : '');
+  const side = sides(columns);
   return (
     <div class="table-scroll" tabIndex={0} role="region" aria-label={label}>
       <table class={windowed ? 'table table-fixed' : 'table'} aria-rowcount={rows.length + 1}>
@@ -68,20 +70,39 @@ export function Table<T>(props: TableProps<T>) {
         <tbody ref={body}>
           {windowed && from > 0 && <Spacer height={from * rowHeight} />}
           {shown.map((r, i) => (
-            <tr key={rowKey(r)} class={rowClass?.(r)} aria-rowindex={(windowed ? from : 0) + i + 2}
-              style={windowed ? { height: `${rowHeight}px` } : undefined}>
-              {columns.map((c) => (
-                <td key={c.id} class={side(c)}>
-                  {c.cell(r)}
-                </td>
-              ))}
-            </tr>
+            <Row key={rowKey(r)} row={r} columns={columns} kind={rowClass?.(r)} index={(windowed ? from : 0) + i + 2}
+              height={windowed ? rowHeight : 0} />
           ))}
           {windowed && to < rows.length && <Spacer height={(rows.length - to) * rowHeight} />}
         </tbody>
       </table>
     </div>
   );
+}
+
+function sides<T>(columns: Column<T>[]) {
+  const some = columns.some((c) => c.phone);
+  return (c: Column<T>) => (c.align === 'end' ? 'end' : '') + (some && !c.phone ? ' wide-only' : '');
+}
+
+type RowProps<T> = { row: T; columns: Column<T>[]; kind: string | undefined; index: number; height: number };
+
+/** Row draws itself anew only for another record or other columns: scrolling makes neither. */
+class Row<T> extends Component<RowProps<T>> {
+  override shouldComponentUpdate(next: RowProps<T>) {
+    const p = this.props;
+    return next.row !== p.row || next.columns !== p.columns || next.kind !== p.kind || next.index !== p.index
+      || next.height !== p.height;
+  }
+
+  render({ row, columns, kind, index, height }: RowProps<T>) {
+    const side = sides(columns);
+    return (
+      <tr class={kind} aria-rowindex={index} style={height ? { height: `${height}px` } : undefined}>
+        {columns.map((c) => <td key={c.id} class={side(c)}>{c.cell(row)}</td>)}
+      </tr>
+    );
+  }
 }
 
 // A spacer has one cell: one that spanned all columns would bring back those that narrow screens hide.
@@ -93,10 +114,14 @@ function Spacer({ height }: { height: number }) {
   );
 }
 
+// Items come and go some at a time, so that most steps of scrolling draw nothing.
+const together = 8;
+
 /** visible tells which of n items of a height are near the screen, where the first one begins at top. */
 export function visible(top: number, screen: number, n: number, height: number, margin = 12): [number, number] {
-  const from = Math.max(0, Math.floor(-top / height) - margin);
-  const to = Math.min(n, Math.ceil((screen - top) / height) + margin);
+  const whole = (x: number, round: (x: number) => number) => round(x / together) * together;
+  const from = Math.max(0, whole(-top / height - margin, Math.floor));
+  const to = Math.min(n, whole((screen - top) / height + margin, Math.ceil));
   return [Math.min(from, n), Math.max(to, Math.min(from, n))];
 }
 

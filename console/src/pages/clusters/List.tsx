@@ -1,6 +1,7 @@
-import { useRef } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import type { Cluster } from '../../api';
-import { StateBadge, Table, Tag, tc, Time, useWindow, type Column, type Sort } from '../../components';
+import { StateBadge, Table, Tag, tc, Time, type Column, type Sort } from '../../components';
+import { lang } from '../../i18n';
 import { Link } from '../../router';
 import { useAlarms } from './alarms';
 import { Alarms, Connections, NodesReady, reasonOf } from './parts';
@@ -25,9 +26,19 @@ type ListProps = {
 export const rowHeight = 48;
 
 export function List({ list, sort, onSort, selection }: ListProps) {
-  const box = useRef<HTMLDivElement>(null);
-  const [from, to] = useWindow(box, list.length, rowHeight, 0);
+  const [[from, to], setWindow] = useState([0, 0]);
   useAlarms(list.slice(from, to));
+  const columns = useMemo(() => columnsOf(selection), [selection, lang.value]);
+  return (
+    <div class="cluster-list">
+      <Table label={t('clusters.title')} columns={columns} rows={list} rowKey={(c) => c.id} sort={sort} onSort={onSort}
+        windowed onWindow={(a, b) => setWindow([a, b])} rowHeight={rowHeight}
+        rowClass={(c) => (c.status.stale ? 'row-stale' : undefined)} />
+    </div>
+  );
+}
+
+function columnsOf(selection: Selection | undefined) {
   const columns: Column<Cluster>[] = [
     { id: 'name', head: tc('c.name'), sortable: true, phone: true, cell: (c) => (
       <div class="cell-name">
@@ -50,10 +61,5 @@ export function List({ list, sort, onSort, selection }: ListProps) {
   if (selection) {
     columns.unshift({ id: 'pick', head: '', width: '40px', phone: true, cell: (c) => <Pick of={c} selection={selection} /> });
   }
-  return (
-    <div ref={box} class="cluster-list">
-      <Table label={t('clusters.title')} columns={columns} rows={list} rowKey={(c) => c.id} sort={sort} onSort={onSort}
-        windowed rowHeight={rowHeight} rowClass={(c) => (c.status.stale ? 'row-stale' : undefined)} />
-    </div>
-  );
+  return columns;
 }

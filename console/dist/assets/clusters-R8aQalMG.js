@@ -1,1 +1,0 @@
-import"./components-CaddW-Lu.js";import{i as e,n as t,r as n,t as r}from"./index-BL6967dt.js";var i=n({"clusters.title":[`Clusters`,`集群`]});function a({params:n}){return t(e,{children:[t(`div`,{class:`page-head`,children:t(`h1`,{children:i(`clusters.title`)})}),t(r,{title:n.id??``})]})}export{a as default};
