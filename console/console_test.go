@@ -22,7 +22,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.Cleanup(processtes
 // firstLoad is how much a browser may get before the first page stands, in bytes, zipped.
 const firstLoad = 120 << 10
 
-func get(t *testing.T, method, target string, headers ...string) *http.Response {
+// get asks the handler; the body of the answer is in memory.
+func get(t *testing.T, method, target string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, target, nil)
 	for i := 0; i < len(headers); i += 2 {
@@ -30,15 +31,7 @@ func get(t *testing.T, method, target string, headers ...string) *http.Response 
 	}
 	w := httptest.NewRecorder()
 	Handler().ServeHTTP(w, r)
-	return w.Result()
-}
-
-func body(t *testing.T, r *http.Response) string {
-	t.Helper()
-	defer r.Body.Close()
-	b, err := io.ReadAll(r.Body)
-	require.NoError(t, err)
-	return string(b)
+	return w
 }
 
 var loads = regexp.MustCompile(`(?:src|href)="([^"]+)"`)
@@ -47,10 +40,10 @@ var loads = regexp.MustCompile(`(?:src|href)="([^"]+)"`)
 // to the page, and is small.
 func TestFirstLoad(t *testing.T) {
 	page := get(t, http.MethodGet, Path, "Accept-Encoding", "gzip")
-	require.Equal(t, http.StatusOK, page.StatusCode)
-	require.Equal(t, "no-cache", page.Header.Get("Cache-Control"))
-	total := page.ContentLength
-	text := body(t, get(t, http.MethodGet, Path))
+	require.Equal(t, http.StatusOK, page.Code)
+	require.Equal(t, "no-cache", page.Header().Get("Cache-Control"))
+	total := page.Body.Len()
+	text := get(t, http.MethodGet, Path).Body.String()
 	require.NotRegexp(t, `<script>|<style|style="|onload=`, text, "the policy allows nothing inline")
 	scripts := 0
 	for _, m := range loads.FindAllStringSubmatch(text, -1) {
@@ -59,18 +52,18 @@ func TestFirstLoad(t *testing.T) {
 		}
 		require.NotRegexp(t, `^(/|[a-z]+:)`, m[1], "a prefix of a proxy has to come before it")
 		part := get(t, http.MethodGet, path.Join(Path, m[1]), "Accept-Encoding", "gzip, br")
-		require.Equal(t, http.StatusOK, part.StatusCode, m[1])
+		require.Equal(t, http.StatusOK, part.Code, m[1])
 		if strings.HasPrefix(m[1], "./assets/") {
-			require.Contains(t, part.Header.Get("Cache-Control"), "immutable")
+			require.Contains(t, part.Header().Get("Cache-Control"), "immutable")
 		}
-		total += part.ContentLength
+		total += part.Body.Len()
 		if strings.HasSuffix(m[1], ".js") {
 			scripts++
 		}
 	}
 	require.Positive(t, scripts)
-	require.LessOrEqual(t, total, int64(firstLoad), "bytes until the first page stands")
-	t.Logf("the first load is %d of %d bytes", total, int64(firstLoad))
+	require.LessOrEqual(t, total, firstLoad, "bytes until the first page stands")
+	t.Logf("the first load is %d of %d bytes", total, firstLoad)
 }
 
 // TestEveryFile is served with a type, with the policy, and zipped as it is plain.
@@ -82,14 +75,14 @@ func TestEveryFile(t *testing.T) {
 		}
 		target := Path + strings.TrimPrefix(name, "dist/")
 		plain, zipped := get(t, http.MethodGet, target), get(t, http.MethodGet, target, "Accept-Encoding", "gzip")
-		for _, r := range []*http.Response{plain, zipped, get(t, http.MethodHead, target)} {
-			require.Equal(t, http.StatusOK, r.StatusCode, target)
-			require.Equal(t, policy, r.Header.Get("Content-Security-Policy"))
-			require.NotEmpty(t, r.Header.Get("Content-Type"), target)
+		for _, r := range []*httptest.ResponseRecorder{plain, zipped, get(t, http.MethodHead, target)} {
+			require.Equal(t, http.StatusOK, r.Code, target)
+			require.Equal(t, policy, r.Header().Get("Content-Security-Policy"))
+			require.NotEmpty(t, r.Header().Get("Content-Type"), target)
 		}
-		want := body(t, plain)
-		if zipped.Header.Get("Content-Encoding") == "" {
-			require.Equal(t, want, body(t, zipped))
+		want := plain.Body.String()
+		if zipped.Header().Get("Content-Encoding") == "" {
+			require.Equal(t, want, zipped.Body.String())
 			return nil
 		}
 		z, err := gzip.NewReader(zipped.Body)
@@ -102,9 +95,9 @@ func TestEveryFile(t *testing.T) {
 }
 
 func TestWhatIsNotServed(t *testing.T) {
-	require.Equal(t, http.StatusNotFound, get(t, http.MethodGet, Path+"../console.go").StatusCode)
-	require.Equal(t, http.StatusNotFound, get(t, http.MethodGet, Path+"assets/").StatusCode)
+	require.Equal(t, http.StatusNotFound, get(t, http.MethodGet, Path+"../console.go").Code)
+	require.Equal(t, http.StatusNotFound, get(t, http.MethodGet, Path+"assets/").Code)
 	r := get(t, http.MethodPost, Path)
-	require.Equal(t, http.StatusMethodNotAllowed, r.StatusCode)
-	require.Equal(t, "GET, HEAD", r.Header.Get("Allow"))
+	require.Equal(t, http.StatusMethodNotAllowed, r.Code)
+	require.Equal(t, "GET, HEAD", r.Header().Get("Allow"))
 }
