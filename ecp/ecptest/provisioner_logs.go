@@ -88,9 +88,10 @@ func logsOfNodes(b *bench) {
 		if last, err := b.readLog(l, n.Name, ecp.LogOptions{Tail: 1}); err != nil || len(last) != 1 {
 			b.Errorf("the last line of %s: %q, %v", n.Name, last, err)
 		}
+		// The clock of a simulated broker may run ahead by hours.
 		if none, err := b.readLog(l, n.Name,
-			ecp.LogOptions{Since: time.Now().Add(time.Hour)}); err != nil || len(none) > 0 {
-			b.Errorf("lines of %s that are an hour ahead: %q, %v", n.Name, none, err)
+			ecp.LogOptions{Since: time.Now().AddDate(1, 0, 0)}); err != nil || len(none) > 0 {
+			b.Errorf("lines of %s that are a year ahead: %q, %v", n.Name, none, err)
 		}
 	}
 	if _, err := l.Logs(b.Context(), b.id, "emqx@nobody", ecp.LogOptions{}); !errors.Is(err, ecp.ErrNotFound) {
