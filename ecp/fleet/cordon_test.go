@@ -175,9 +175,14 @@ func TestDrainWithNowhereToGo(t *testing.T) {
 // TestEvictedAtOnce: kubectl drain may be faster than anybody can look. That is no surprise either.
 func TestEvictedAtOnce(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		c, d := r.runningOn("emqx-ee-5.8.9", 3)
+		c, _ := r.runningOn("emqx-ee-5.8.9", 3)
+		r.stop() // a daemon could come between the two
+		r.make(r.store, r.sim)
 		require.NoError(t, r.sim.Cordon(c.ID(), 1, true))
 		require.NoError(t, r.sim.Evict(c.ID(), 1))
+		r.run()
+		c = r.m.Cluster(c.ID())
+		d := r.watch(c)
 		r.says(c, "was evicted, and is made anew on another one")
 		r.quiet(c)
 		require.Equal(t, "running", d.states())
