@@ -52,14 +52,13 @@ if [[ " $* " != *" -short "* ]]; then
 	fi
 fi
 
-# The longest of all waits most of the time: it begins first, beside the others. One more
-# package than there are processors is tested at a time, since most wait now and then.
+# The longest of all waits most of the time: it begins first, beside the others.
 tests() {
 	local failed=0 first
 	for m in "${modules[@]}"; do
 		first=()
 		[[ $m != . ]] || first=(./k8sprovisioner)
-		"${within[@]}" go -C "$m" test "$@" -p "$(($(nproc) + 1))" -json -shuffle=on -count=1 "${first[@]}" ./... || failed=1
+		"${within[@]}" go -C "$m" test "$@" -json -shuffle=on -count=1 "${first[@]}" ./... || failed=1
 	done
 	return $failed
 }
