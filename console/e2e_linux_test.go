@@ -68,12 +68,21 @@ func TestInBrowser(t *testing.T) {
 	}
 }
 
-// TestSources: the types fit, the tests of pure functions pass, and dist, which is part of
+// TestSources: the types of the API are those of its document, the code fits them, the tests of pure functions pass, and dist, which is part of
 // the program, is what the sources build.
 func TestSources(t *testing.T) {
 	modules(t)
 	t.Run("types", func(t *testing.T) {
 		node(t, 5*time.Minute, []string{"node_modules/typescript/bin/tsc", "--noEmit"})
+	})
+	t.Run("schema", func(t *testing.T) {
+		out := filepath.Join(t.TempDir(), "schema.d.ts")
+		node(t, 5*time.Minute, []string{"node_modules/openapi-typescript/bin/cli.js", "../httpapi/openapi.json", "-o", out})
+		want, err := os.ReadFile(out)
+		require.NoError(t, err)
+		got, err := os.ReadFile("src/schema.d.ts")
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(want, got), "the API is another by now: npm run types in console/, and commit")
 	})
 	t.Run("pure functions", func(t *testing.T) {
 		node(t, 5*time.Minute, []string{"node_modules/vitest/vitest.mjs", "run"})
@@ -157,7 +166,7 @@ func newEnough(t *testing.T) bool {
 	return major > 20 || major == 20 && minor >= 19
 }
 
-// skip skips a test, or fails it where a variable says that it has to run.
+// skip ends a test for want of a program: as a failure where the variable is set.
 func skip(t *testing.T, required, why string) {
 	t.Helper()
 	if os.Getenv(required) != "" {
