@@ -68,8 +68,9 @@ func TestInBrowser(t *testing.T) {
 	}
 }
 
-// TestSources: the types of the API are those of its document, the code fits them, the tests of pure functions pass, and dist, which is part of
-// the program, is what the sources build.
+// TestSources: the types of the API are those of its document, the code fits them, the
+// tests of pure functions pass, and dist, which is part of the program, is what the sources
+// build.
 func TestSources(t *testing.T) {
 	modules(t)
 	t.Run("types", func(t *testing.T) {
@@ -77,7 +78,8 @@ func TestSources(t *testing.T) {
 	})
 	t.Run("schema", func(t *testing.T) {
 		out := filepath.Join(t.TempDir(), "schema.d.ts")
-		node(t, 5*time.Minute, []string{"node_modules/openapi-typescript/bin/cli.js", "../httpapi/openapi.json", "-o", out})
+		node(t, 5*time.Minute,
+			[]string{"node_modules/openapi-typescript/bin/cli.js", "../httpapi/openapi.json", "-o", out})
 		want, err := os.ReadFile(out)
 		require.NoError(t, err)
 		got, err := os.ReadFile("src/schema.d.ts")
