@@ -11,6 +11,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/fleet/internal/pruning"
 	"github.com/openecp/openecp/ecp/tenancy"
 	"github.com/stretchr/testify/require"
 )
@@ -162,28 +163,28 @@ func TestPruneRemovesWhatIsOver(t *testing.T) {
 	ctx := ecp.WithIdempotencyKey(o.system(), "key")
 	_, err := o.m.Directory.CreateOrg(ctx, "fresh", "")
 	require.NoError(t, err)
-	for range 3 * pruneBatch {
+	for range 3 * pruning.Batch {
 		_, err := o.m.Directory.UpdateOrg(o.system(), "fresh", "x", 0)
 		require.NoError(t, err)
 	}
-	require.NoError(t, o.m.pruneOnce(t.Context()))
+	require.NoError(t, o.m.pruning.Once(t.Context()))
 	require.Len(t, o.s.Records[ecp.KindSession], 1)
 	require.Len(t, o.s.Records[ecp.KindAnswered], 1)
 	o.m.observed.Tick = func() time.Time { return t0 } // the wall clock alone is set forward
 	o.now = t0.Add(change.IdempotencyKept + time.Second)
-	require.NoError(t, o.m.pruneOnce(t.Context()))
+	require.NoError(t, o.m.pruning.Once(t.Context()))
 	require.Len(t, o.s.Records[ecp.KindAnswered], 1, "nothing goes by a clock that was set forward")
 	o.m.observed.Tick = func() time.Time { return o.now }
-	require.NoError(t, o.m.pruneOnce(t.Context()))
+	require.NoError(t, o.m.pruning.Once(t.Context()))
 	require.Empty(t, o.s.Records[ecp.KindSession])
 	require.Empty(t, o.s.Records[ecp.KindAnswered])
 	_, err = o.m.Directory.UpdateOrg(o.system(), "fresh", "kept", 0)
 	require.NoError(t, err)
 	o.now = t0.Add(90*24*time.Hour + time.Second)
-	require.NoError(t, o.m.pruneOnce(t.Context()))
+	require.NoError(t, o.m.pruning.Once(t.Context()))
 	require.Len(t, o.s.Records[ecp.KindAudit], 1, "ninety days are kept")
 	writes := o.s.Writes
-	require.NoError(t, o.m.pruneOnce(t.Context()))
+	require.NoError(t, o.m.pruning.Once(t.Context()))
 	require.Equal(t, writes, o.s.Writes)
 }
 

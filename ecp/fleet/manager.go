@@ -17,6 +17,7 @@ import (
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/fleet/internal/brokers"
 	"github.com/openecp/openecp/ecp/fleet/internal/limits"
+	"github.com/openecp/openecp/ecp/fleet/internal/pruning"
 	"github.com/openecp/openecp/ecp/fleet/internal/sealing"
 	"github.com/openecp/openecp/ecp/fleet/internal/targets"
 	"github.com/openecp/openecp/ecp/internal/derive"
@@ -112,7 +113,7 @@ type Manager struct {
 	brokers               *brokers.Brokers
 	limits                limits.Limits // of adopted clusters
 	settings              sealing.Settings
-	operationsMost        int // ended ones of one cluster
+	pruning               *pruning.Pruner
 	Changes               *change.Writer
 	Directory             *tenancy.Directory
 	Accounts              *tenancy.Accounts
@@ -121,9 +122,6 @@ type Manager struct {
 	newProvisioner ecp.ProvisionerFactory
 	targets        *targets.Running
 	identities     targets.Identities
-
-	auditKept      time.Duration
-	operationsKept time.Duration
 
 	unrecorded     targets.Unrecorded
 	unrecordedTurn sync.Mutex // held while somebody decides of an unrecorded cluster
@@ -147,18 +145,9 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 		workers:               c.Workers,
 		newProvisioner:        c.NewProvisioner,
 		targets:               targets.New(),
-		operationsMost:        cmp.Or(c.Limits.Operations, 100),
-		auditKept:             c.AuditKept,
-		operationsKept:        c.OperationsKept,
 	}
 	if m.workers <= 0 {
 		m.workers = 20
-	}
-	if m.auditKept <= 0 {
-		m.auditKept = 90 * 24 * time.Hour
-	}
-	if m.operationsKept <= 0 {
-		m.operationsKept = 90 * 24 * time.Hour
 	}
 	m.Changes = change.New(c.Store, c.Logger, c.Now)
 	m.Directory = tenancy.NewDirectory(tenancy.DirectoryConfig{
@@ -198,6 +187,19 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	m.brokers = brokers.New(m.observed, m.queue.Add, m.boundByLease)
 	m.limits = limits.Limits{Observed: m.observed, Intent: func(r ecp.ClusterRecord) any { return intentOf(r) }}
 	m.settings = sealing.Settings{Observed: m.observed}
+	m.pruning = &pruning.Pruner{
+		Observed:       m.observed,
+		SureNow:        m.sureNow,
+		AuditKept:      c.AuditKept,
+		OperationsKept: c.OperationsKept,
+		OperationsMost: cmp.Or(c.Limits.Operations, 100),
+	}
+	if m.pruning.AuditKept <= 0 {
+		m.pruning.AuditKept = 90 * 24 * time.Hour
+	}
+	if m.pruning.OperationsKept <= 0 {
+		m.pruning.OperationsKept = 90 * 24 * time.Hour
+	}
 	m.Access = &access.Gateway{Observed: m.observed}
 	m.Monitor = monitor.New(m.observed, m.Directory)
 	m.made = derive.NewClockMark(ecp.Status{}, m.observed.Now(), m.observed.Tick())
@@ -288,4 +290,15 @@ func (m *Manager) agentStats() *agents.Stats {
 	}
 	s := counting.Stats()
 	return &s
+}
+
+// sureNow is the time by which things are removed for good: that of the wall
+// clock, or an earlier one where it has been set forward since the Manager was
+// made. What goes too late does no harm; what a wrong clock removes is lost.
+func (m *Manager) sureNow() time.Time {
+	now, counted := m.observed.Now(), m.made.Wall.Add(m.observed.Tick().Sub(m.made.Tick))
+	if counted.Before(now) {
+		return counted
+	}
+	return now
 }

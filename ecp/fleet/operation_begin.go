@@ -152,7 +152,7 @@ func (m *Manager) beginOperation(
 	if err := ecp.Put(tx, o, 0); err != nil {
 		return ecp.Operation{}, err
 	}
-	return o, m.pruneOperationsOf(tx, o.Cluster)
+	return o, m.pruning.TrimOperations(tx, o.Cluster)
 }
 
 func (m *Manager) newOperation(

@@ -5,10 +5,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet/internal/pruning"
 	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
 )
@@ -88,7 +88,7 @@ func (m *Manager) Operations(ctx context.Context, id ecp.ID, o OperationOptions)
 	var all []ecp.Operation
 	there, project := false, ""
 	err = m.observed.Store.Read(ctx, func(tx ecp.Tx) (err error) {
-		if all, err = operationsOf(tx, id); err != nil {
+		if all, err = pruning.OperationsOf(tx, id); err != nil {
 			return err
 		}
 		there = len(all) > 0
@@ -108,24 +108,6 @@ func (m *Manager) Operations(ctx context.Context, id ecp.ID, o OperationOptions)
 	return o.page(all, after, project), nil
 }
 
-// operationsOf lists a cluster's operations, newest first. There are not many:
-// see [Limits].
-func operationsOf(tx ecp.Tx, id ecp.ID) ([]ecp.Operation, error) {
-	var all []ecp.Operation
-	for o, err := range ecp.List[ecp.Operation](tx, ecp.Query{Parent: string(id)}) {
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, o)
-	}
-	slices.SortFunc(all, func(a, b ecp.Operation) int { return strings.Compare(placeOf(b), placeOf(a)) })
-	return all, nil
-}
-
-// placeOf is where an operation stands in a list: by time, and where that is the
-// same by id.
-func placeOf(o ecp.Operation) string { return observed.SortableTime(o.CreatedAt) + " " + string(o.ID) }
-
 // page returns the operations that follow a place, even if the operation at that place is gone.
 func (o OperationOptions) page(all []ecp.Operation, after, project string) OperationPage {
 	if o.Limit <= 0 {
@@ -134,11 +116,11 @@ func (o OperationOptions) page(all []ecp.Operation, after, project string) Opera
 	o.Limit = min(o.Limit, ecp.MaxListLimit)
 	out := OperationPage{Items: []ecp.Operation{}}
 	for _, each := range all {
-		if after != "" && placeOf(each) >= after {
+		if after != "" && pruning.PlaceOf(each) >= after {
 			continue
 		}
 		if len(out.Items) == o.Limit {
-			out.Next = base64.RawURLEncoding.EncodeToString([]byte(placeOf(out.Items[o.Limit-1])))
+			out.Next = base64.RawURLEncoding.EncodeToString([]byte(pruning.PlaceOf(out.Items[o.Limit-1])))
 			break
 		}
 		each.Project = project

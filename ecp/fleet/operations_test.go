@@ -74,15 +74,15 @@ func TestOperationsAreBounded(t *testing.T) {
 // Databases of earlier builds hold more, and what is old goes.
 func TestPruneRemovesOperations(t *testing.T) {
 	o, id := withOperations(t, 30)
-	o.m.operationsMost = 10
-	require.NoError(t, o.m.pruneOnce(t.Context()))
+	o.m.pruning.OperationsMost = 10
+	require.NoError(t, o.m.pruning.Once(t.Context()))
 	require.Len(t, o.operations(o.system(), id, 50), 11)
 	o.now = o.now.Add(90*24*time.Hour + time.Minute)
-	require.NoError(t, o.m.pruneOnce(t.Context()))
+	require.NoError(t, o.m.pruning.Once(t.Context()))
 	left := o.operations(o.system(), id, 50)
 	require.Len(t, left, 1, "the one that has not ended")
 	writes := o.s.Writes
-	require.NoError(t, o.m.pruneOnce(t.Context()))
+	require.NoError(t, o.m.pruning.Once(t.Context()))
 	require.Equal(t, writes, o.s.Writes)
 
 	delete(o.s.Records[ecp.KindOperation], string(left[0].ID))
@@ -164,8 +164,8 @@ func (s *purgedStore) Purge(_ context.Context, before time.Time) (int64, error) 
 func TestPrunePurgesChanges(t *testing.T) {
 	o, id := withOperations(t, 30)
 	s := &purgedStore{Store: o.s, err: fmt.Errorf("the disk is full")}
-	o.m.observed.Store, o.m.operationsMost = s, 10
-	require.ErrorIs(t, o.m.pruneOnce(t.Context()), s.err)
+	o.m.observed.Store, o.m.pruning.OperationsMost = s, 10
+	require.ErrorIs(t, o.m.pruning.Once(t.Context()), s.err)
 	require.Equal(t, []time.Time{o.now.UTC().Add(-ecp.ChangesKept)}, s.before)
 	require.Len(t, o.operations(o.system(), id, 50), 11)
 }

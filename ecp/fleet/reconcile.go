@@ -8,6 +8,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/fleet/internal/pruning"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/openecp/openecp/ecp/internal/sched"
@@ -368,7 +369,7 @@ func putTombstone(tx ecp.Tx, rec ecp.ClusterRecord, op *ecp.Operation, now time.
 	if err := ecp.Put(tx, tombstone, 0); err != nil {
 		return err
 	}
-	if err := remove(tx, ecp.KindTransferNotice, string(rec.ID)); err != nil {
+	if err := pruning.Remove(tx, ecp.KindTransferNotice, string(rec.ID)); err != nil {
 		return err
 	}
 	return tx.Delete(ecp.KindCluster, string(rec.ID))

@@ -15,6 +15,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/agents"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/fleet/internal/pruning"
 	"github.com/openecp/openecp/ecp/internal/mapstore"
 	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/stretchr/testify/require"
@@ -256,10 +257,10 @@ func TestRegistrationsOverAreForgotten(t *testing.T) {
 	p := newPlant(t)
 	p.token(p.id)
 	p.now = p.now.Add(24*time.Hour + agents.RegistrationKept - time.Second)
-	require.NoError(t, p.m.pruneOnce(asSystem()))
+	require.NoError(t, p.m.pruning.Once(asSystem()))
 	require.Len(t, p.s.Records[ecp.KindRegistrationToken], 1)
 	p.now = p.now.Add(time.Second)
-	require.NoError(t, p.m.pruneOnce(asSystem()))
+	require.NoError(t, p.m.pruning.Once(asSystem()))
 	require.Empty(t, p.s.Records[ecp.KindRegistrationToken])
 }
 
@@ -289,15 +290,15 @@ func TestTokensThatAreOverAreFew(t *testing.T) {
 func TestTombstonesAreForgotten(t *testing.T) {
 	for _, kept := range []time.Duration{0, 500 * 24 * time.Hour} {
 		p := newPlant(t)
-		p.m.auditKept = max(kept, p.m.auditKept)
+		p.m.pruning.AuditKept = max(kept, p.m.pruning.AuditKept)
 		_, err := p.m.Cluster(p.id).Do(asSystem(), ecp.Delete{})
 		require.NoError(t, err)
 		require.Equal(t, ecp.Gone, p.look(0).Status.State)
-		p.now = p.now.Add(max(kept, tombstoneKept))
-		require.NoError(t, p.m.pruneOnce(asSystem()))
+		p.now = p.now.Add(max(kept, pruning.TombstoneKept))
+		require.NoError(t, p.m.pruning.Once(asSystem()))
 		require.Len(t, p.s.Records[ecp.KindTombstone], 1)
 		p.now = p.now.Add(time.Second)
-		require.NoError(t, p.m.pruneOnce(asSystem()))
+		require.NoError(t, p.m.pruning.Once(asSystem()))
 		require.Empty(t, p.s.Records[ecp.KindTombstone])
 	}
 }

@@ -55,7 +55,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	for range observersPerWriter * m.workers {
 		group.Go(func() { m.work(ctx) })
 	}
-	group.Go(func() { m.prune(ctx) })
+	group.Go(func() { m.pruning.Run(ctx) })
 	group.Go(func() { m.Monitor.Run(ctx) })
 	group.Go(func() { m.Changes.FlushRefusals(ctx, m.Accounts.RefusedLogins) })
 	if err := m.enqueueAll(ctx); err != nil && ctx.Err() == nil {

@@ -75,6 +75,8 @@ var layers = []layer{
 			"ecp/internal/observed", "ecp/internal/setting", "ecp/fleet/internal/mqttprobe"}},
 	{pkg: "ecp/fleet/internal/limits",
 		code: []string{"ecp", "ecp/change", "ecp/internal/derive", "ecp/internal/observed", "ecp/internal/sched"}},
+	{pkg: "ecp/fleet/internal/pruning",
+		code: []string{"ecp", "ecp/agents", "ecp/change", "ecp/tenancy", "ecp/internal/observed"}},
 	{pkg: "ecp/fleet/internal/putback", code: []string{"ecp", "ecp/internal/derive", "ecp/internal/setting"}},
 	{pkg: "ecp/fleet/internal/sealing",
 		code: []string{"ecp", "ecp/internal/setting", "ecp/internal/fault", "ecp/change", "ecp/internal/observed"}},
