@@ -33,7 +33,8 @@ export function setLang(to: Lang): void {
 
 /**
  * texts registers [English, Chinese] pairs and returns the function that looks them up; it takes no other keys. English
- * plurals are pairs KEY_one and KEY_other, looked up as t('KEY', { count }); Chinese has KEY_other only.
+ * plurals are pairs KEY_one and KEY_other, looked up as t('KEY', { count }), with the count in words as {{n}}; Chinese has
+ * KEY_other only.
  */
 export function texts<T extends Record<string, readonly [string, string]>>(pairs: T) {
   const en: Record<string, string> = {};
@@ -48,7 +49,8 @@ export function texts<T extends Record<string, readonly [string, string]>>(pairs
   type Base<K> = K extends `${infer B}_one` | `${infer B}_other` ? B : K;
   return (key: Base<Key>, vars?: Vars): string => {
     // Reading the signal lets components render again when the language changes.
-    return i18next.t(key as string, { lng: lang.value, ...vars });
+    const count = vars?.['count'];
+    return i18next.t(key as string, { lng: lang.value, ...(typeof count === 'number' ? { n: num(count) } : {}), ...vars });
   };
 }
 

@@ -52,10 +52,11 @@ describe('problems', () => {
 });
 
 describe('words', () => {
-  const t = texts({ 'x.n_one': ['{{count}} node', '{{count}} 个节点'], 'x.n_other': ['{{count}} nodes', '{{count}} 个节点'] });
+  const t = texts({ 'x.n_one': ['{{n}} node', '{{n}} 个节点'], 'x.n_other': ['{{n}} nodes', '{{n}} 个节点'] });
   it('counts, escapes nothing and follows the language', () => {
     expect(t('x.n', { count: 1 })).toBe('1 node');
     expect(t('x.n', { count: 3 })).toBe('3 nodes');
+    expect(t('x.n', { count: 1000 })).toBe('1,000 nodes');
     setLang('zh');
     expect(t('x.n', { count: 3 })).toBe('3 个节点');
     setLang('en');

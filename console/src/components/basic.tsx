@@ -6,6 +6,7 @@ import { useNow } from '../hooks';
 import { Link } from '../router';
 import { tc, toneOf, type Tone } from './common';
 import { Icon, type IconName } from './Icon';
+import { reasonName } from './reasons';
 
 type ButtonProps = {
   kind?: 'primary' | 'danger' | 'plain' | 'quiet';
@@ -55,6 +56,11 @@ export function StateBadge({ status }: { status: Cluster['status'] }) {
       {stale && <span class="sr">{tc('c.stale')}</span>}
     </span>
   );
+}
+
+/** Reason names a reason in words, with the word that the API and its documents have for it behind. */
+export function Reason({ of }: { of: string }) {
+  return <span title={of}>{reasonName(of)}</span>;
 }
 
 /** Tag is a word without a meaning of its own colour: a kind, a mode, a count. */
@@ -186,8 +192,9 @@ export function Bar({ used, of, label: text }: { used: number; of: number; label
   const part = of > 0 ? Math.min(1, used / of) : 0;
   const tone = part >= 0.95 ? 'bad' : part >= 0.8 ? 'warn' : 'ok';
   return (
-    <meter class={`bar bar-${tone}`} min={0} max={1} value={part} aria-label={text} title={text}>
-      {text}
-    </meter>
+    <div class={`bar bar-${tone}`} role="meter" aria-valuemin={0} aria-valuemax={1} aria-valuenow={Number(part.toFixed(3))}
+      aria-valuetext={text} aria-label={text} title={text}>
+      <div style={{ width: `${(100 * part).toFixed(1)}%` }} />
+    </div>
   );
 }

@@ -5,6 +5,7 @@ export * from './form';
 export * from './Icon';
 export * from './OperationProgress';
 export * from './PlanView';
+export * from './reasons';
 export * from './Table';
 export * from './Tabs';
 export { toast } from './toast';

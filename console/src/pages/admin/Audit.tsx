@@ -31,8 +31,8 @@ const t = texts({
   'au.request': ['Request', '请求 ID'],
   'au.credential': ['Credential', '凭证'],
   'au.user': ['User', '用户'],
-  'au.unwritten_one': ['{{count}} more attempt like this was not written down.', ''],
-  'au.unwritten_other': ['{{count}} more attempts like this were not written down.', '另有 {{count}} 次同类尝试未逐条记录。'],
+  'au.unwritten_one': ['{{n}} more attempt like this was not written down.', ''],
+  'au.unwritten_other': ['{{n}} more attempts like this were not written down.', '另有 {{n}} 次同类尝试未逐条记录。'],
 });
 
 type Entry = Schemas['AuditEntry'];

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { api, ok, send, type Schemas } from '../../api';
-import { Badge, Button, ButtonLink, Confirm, Empty, ErrorBox, Skeleton, Table, Time, toast, type Column } from '../../components';
+import { Badge, Button, ButtonLink, Confirm, Empty, ErrorBox, Skeleton, Table, Time, reasonName, toast, type Column } from '../../components';
 import { useResource } from '../../hooks';
 import { num, texts } from '../../i18n';
 import { NodeName } from './node';
@@ -91,7 +91,7 @@ function State({ agent: a }: { agent: Agent }) {
   return (
     <div class="cl-wrap">
       <Badge tone={a.connected ? (a.reason ? 'warn' : 'ok') : 'bad'}>{t(a.connected ? 'ag.connected' : 'ag.away')}</Badge>
-      {a.reason && <div class="hint">{[a.reason, a.message].filter(Boolean).join(': ')}</div>}
+      {a.reason && <div class="hint">{[reasonName(a.reason), a.message].filter(Boolean).join(': ')}</div>}
       {a.errors.map((e) => <div class="hint" key={e.stage + e.code}>{e.stage}: {e.code} {e.message}</div>)}
     </div>
   );

@@ -1,5 +1,5 @@
 import type { Cluster, Operation, Problem } from '../../api';
-import { Badge, Button, ButtonLink, Copy, ErrorBox, Icon, StateBadge, Tag, Time, operationName, phaseName, stepName, toast } from '../../components';
+import { Badge, Button, ButtonLink, Copy, ErrorBox, Icon, Reason, StateBadge, Tag, Time, operationName, phaseName, stepName, toast } from '../../components';
 import { useAction, useNow } from '../../hooks';
 import { ago, dateTime } from '../../i18n';
 import { Link } from '../../router';
@@ -56,7 +56,7 @@ export function Header({ cluster, operation, actions, mayWrite, problem, at, onA
       </div>
       {cluster.description && <p class="faint cl-reason">{cluster.description}</p>}
       {((s.reason && s.reason !== 'AsExpected') || s.message) && (
-        <p class="cl-reason">{s.reason && <strong>{s.reason}</strong>} {s.message}</p>
+        <p class="cl-reason">{s.reason && <strong><Reason of={s.reason} /></strong>} {s.message}</p>
       )}
       {operation && (
         <p class="row wrap" role="status">

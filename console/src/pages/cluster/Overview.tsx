@@ -1,5 +1,5 @@
 import type { Cluster, Schemas } from '../../api';
-import { Badge, Copy, ErrorBox, Icon, OperationProgress, Skeleton, Table, Tag, Time, type Column } from '../../components';
+import { Badge, Copy, ErrorBox, Icon, OperationProgress, Reason, Skeleton, Table, Tag, Time, conditionName, reasonName, type Column } from '../../components';
 import { dateTime, duration, num, texts } from '../../i18n';
 import { NodeName } from './node';
 import type { TabProps } from './tabs';
@@ -114,7 +114,7 @@ function Why({ explain }: { explain: Explain }) {
       {explain.advice.length > 0 && (
         <div class="note">
           <h3>{t('ov.advice')}</h3>
-          <ul>{explain.advice.map((a) => <li key={a.reason}><strong>{a.reason}</strong>: {a.do}</li>)}</ul>
+          <ul>{explain.advice.map((a) => <li key={a.reason}><strong><Reason of={a.reason} /></strong>: {a.do}</li>)}</ul>
         </div>
       )}
       {explain.foreignMembers && explain.foreignMembers.length > 0 && (
@@ -195,7 +195,7 @@ function Nodes({ cluster }: { cluster: Cluster }) {
   const columns: Column<Node>[] = [
     { id: 'node', head: t('ov.node'), cell: (n) => <NodeName name={n.name || n.pod} /> },
     { id: 'state', head: t('ov.nodeState'), cell: (n) => (
-      <>{nodeBadge(n)} {(n.reason || n.message) && <div class="hint">{[n.reason, n.message].filter(Boolean).join(': ')}</div>}
+      <>{nodeBadge(n)} {(n.reason || n.message) && <div class="hint">{[n.reason && reasonName(n.reason), n.message].filter(Boolean).join(': ')}</div>}
         {n.resize && <div class="hint">{[n.resize, n.resizeReason].filter(Boolean).join(': ')}</div>}</>
     ) },
     { id: 'role', head: t('ov.role'), cell: (n) => (n.role === 'core' || n.role === 'replicant' ? <span class="cl-nowrap">{t(`ov.${n.role}`)}</span> : n.role ?? '–') },
@@ -220,12 +220,12 @@ function Nodes({ cluster }: { cluster: Cluster }) {
 
 function Conditions({ list }: { list: Schemas['Condition'][] }) {
   const columns: Column<Schemas['Condition']>[] = [
-    { id: 'type', head: t('ov.type'), cell: (c) => c.type },
+    { id: 'type', head: t('ov.type'), cell: (c) => <span title={c.type}>{conditionName(c.type)}</span> },
     { id: 'status', head: t('ov.status'), cell: (c) => {
       const tone = c.status === 'True' ? 'ok' : c.status === 'False' ? 'warn' : 'off';
       return <Badge tone={tone}>{c.status === 'True' || c.status === 'False' || c.status === 'Unknown' ? t(`ov.${c.status}`) : c.status}</Badge>;
     } },
-    { id: 'reason', head: t('ov.reason'), cell: (c) => <>{c.reason}{c.message && <div class="hint">{c.message}</div>}</> },
+    { id: 'reason', head: t('ov.reason'), cell: (c) => <><Reason of={c.reason} />{c.message && <div class="hint">{c.message}</div>}</> },
     { id: 'since', head: t('ov.since'), cell: (c) => <Time at={c.since} /> },
   ];
   return (

@@ -1,6 +1,8 @@
+import { Component } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Cluster } from '../../api';
 import { StateBadge, Tag, tc, useWindow } from '../../components';
+import { lang } from '../../i18n';
 import { Link } from '../../router';
 import { useAlarms } from './alarms';
 import { Pick, type Selection } from './List';
@@ -31,13 +33,26 @@ export function Cards({ list, selection }: { list: Cluster[]; selection: Selecti
       <ul class="cluster-cards-in" aria-label={t('clusters.title')}
         style={{ transform: `translateY(${from * (cardHeight + gap)}px)`, gridTemplateColumns: `repeat(${across}, minmax(0, 1fr))`,
           gridAutoRows: `${cardHeight}px` }}>
-        {shown.map((c) => <li key={c.id}><Card of={c} selection={selection} /></li>)}
+        {shown.map((c) => <li key={c.id}><Card of={c} selection={selection} in={lang.value} /></li>)}
       </ul>
     </div>
   );
 }
 
-function Card({ of: c, selection }: { of: Cluster; selection: Selection | undefined }) {
+type CardProps = { of: Cluster; selection: Selection | undefined; in: string };
+
+/** Card draws itself anew only for another record or another selection: scrolling makes neither. */
+class Card extends Component<CardProps> {
+  override shouldComponentUpdate(next: CardProps) {
+    return next.of !== this.props.of || next.selection !== this.props.selection || next.in !== this.props.in;
+  }
+
+  render(props: CardProps) {
+    return <CardContent {...props} />;
+  }
+}
+
+function CardContent({ of: c, selection }: CardProps) {
   return (
     <article class={c.status.stale ? 'card row-stale' : 'card'} aria-label={c.name}>
       <div class="row">

@@ -4,7 +4,7 @@ import { clusters, clustersState, readClusters, wantClusters } from '../../clust
 import {
   BareSelect, Button, ButtonLink, Empty, ErrorBox, operationName, Segments, Skeleton, stateName, stateWords, tc,
 } from '../../components';
-import { lang } from '../../i18n';
+import { lang, num } from '../../i18n';
 import { may } from '../../rights';
 import { route, setQuery } from '../../router';
 import { actions, Bulk, type Action } from './Bulk';
@@ -60,7 +60,7 @@ export default function Page() {
           <span class="faint" role="status">
             {list.length === all.size
               ? t('clusters.count', { count: all.size })
-              : t('clusters.countOf', { shown: list.length, all: all.size })}
+              : t('clusters.countOf', { shown: num(list.length), all: num(all.size) })}
           </span>
         )}
         <div class="actions">
@@ -85,8 +85,8 @@ export default function Page() {
         ? <Cards list={list} selection={selection} />
         : <List list={list} sort={sort} onSort={(s) => setQuery({ sort: s === 'name' ? '' : s })} selection={selection} />)}
       {selection && chosen.length > 0 && (
-        <div class="bulk" role="region" aria-label={t('clusters.selected', { n: chosen.length })}>
-          <strong>{t('clusters.selected', { n: chosen.length })}</strong>
+        <div class="bulk" role="region" aria-label={t('clusters.selected', { n: num(chosen.length) })}>
+          <strong>{t('clusters.selected', { n: num(chosen.length) })}</strong>
           <Button small kind="quiet" onClick={() => selection.all(true)}>{t('clusters.selectAll')}</Button>
           <Button small kind="quiet" onClick={() => selection.all(false)}>{t('clusters.deselect')}</Button>
           <span class="grow" />

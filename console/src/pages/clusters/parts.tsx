@@ -1,5 +1,5 @@
 import type { Cluster } from '../../api';
-import { Badge, Bar } from '../../components';
+import { Badge, Bar, reasonName } from '../../components';
 import { num } from '../../i18n';
 import { alarms, alarmText } from './alarms';
 import { connectionLimit, wantedNodes } from './filter';
@@ -39,5 +39,5 @@ const plain = new Set(['AsExpected', 'ByRequest', 'InProgress', '']);
 
 /** reasonOf is the reason of a state that somebody has to think about. */
 export function reasonOf(c: Cluster): string {
-  return plain.has(c.status.reason) ? '' : c.status.reason;
+  return plain.has(c.status.reason) ? '' : reasonName(c.status.reason);
 }

@@ -1,5 +1,5 @@
 import type { Cluster, Operation, Schemas } from '../../api';
-import { operationName, type Tone } from '../../components';
+import { operationName, reasonName, type Tone } from '../../components';
 import { label, num } from '../../i18n';
 import { t } from './words';
 
@@ -43,7 +43,7 @@ function ofCluster(c: Cluster, op: Operation | undefined): Item {
     to: failed ? `/clusters/${c.id}/operations` : `/clusters/${c.id}/overview`,
     text: failed
       ? [t('at.failed', { operation: operationName(failed.kind) }), failed.error].filter(Boolean).join(' · ')
-      : stale ? t('at.staleSince') : [status.reason, status.message].filter(Boolean).join(' · '),
+      : stale ? t('at.staleSince') : [reasonName(status.reason), status.message].filter(Boolean).join(' · '),
     since: stale ? status.staleSince : status.since,
   };
 }

@@ -1,5 +1,5 @@
 import type { Cluster } from '../../api';
-import { Badge, ButtonLink, Code, Icon, tc, Time } from '../../components';
+import { Badge, ButtonLink, Code, Icon, Reason, tc, Time } from '../../components';
 import { useNow } from '../../hooks';
 import { diagnose, stageOf, type Agent, type Finding, type Registration } from './diagnose';
 import type { Made } from './index';
@@ -76,7 +76,7 @@ function Told({ finding: f }: { finding: Finding }) {
     case 'told':
       return (
         <div>
-          <p class="row"><Icon name="bad" /><span class="break"><code>{f.agent.reason}</code> {f.agent.message}</span></p>
+          <p class="row"><Icon name="bad" /><span class="break">{f.agent.reason && <strong><Reason of={f.agent.reason} /></strong>} {f.agent.message}</span></p>
           {f.agent.errors.map((e) => <p key={e.code + e.stage} class="small break"><code>{e.stage}</code> {e.message}</p>)}
           {Math.abs(f.agent.clockSkewSeconds) > 60 && <p class="small">{t('guide.skew', { n: f.agent.clockSkewSeconds })}</p>}
         </div>
@@ -84,7 +84,7 @@ function Told({ finding: f }: { finding: Finding }) {
     case 'away':
       return <p>{t('guide.away', { agent: f.agent.hostname ?? f.agent.id })}</p>;
     case 'cluster':
-      return <p><code>{f.reason}</code> {f.message}</p>;
+      return <p><strong><Reason of={f.reason} /></strong> {f.message}</p>;
     default:
       return <p>{t(`guide.${f.is}`)}</p>;
   }
