@@ -1,16 +1,16 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { api, ok, type Operation, type Schemas } from '../../api';
-import { Badge, Button, Empty, ErrorBox, OperationProgress, Segments, Skeleton, Table, Time, ended, operationName, phaseName, phaseTone, stateName, stepName, tc, type Column } from '../../components';
+import { Badge, Button, Empty, ErrorBox, OperationProgress, Segments, Skeleton, Table, Time, ended, operationName, phaseName, phaseTone, tc, type Column } from '../../components';
 import { useResource } from '../../hooks';
 import { dateTime, texts, word } from '../../i18n';
-import { onEvent, type Event } from '../../stream';
+import { Events } from './Events';
 import { NodeName } from './node';
 import type { TabProps } from './tabs';
 
 const t = texts({
   'po.view': ['What is shown', '显示内容'],
   'po.operations': ['Operations', '操作记录'],
-  'po.events': ['Events', '实时事件'],
+  'po.events': ['Events', '事件'],
   'po.history': ['What agents noticed', 'Agent 观察记录'],
   'po.none': ['No operations.', '没有操作记录。'],
   'po.kind': ['Operation', '操作'],
@@ -20,7 +20,6 @@ const t = texts({
   'po.ended': ['Ended', '结束'],
   'po.note': ['Note', '说明'],
   'po.superseded': ['superseded by {{id}}', '被 {{id}} 取代'],
-  'po.noEvents': ['No event since this page was opened. New ones appear by themselves.', '打开页面以来没有新事件，新事件会自动出现。'],
   'po.at': ['Time', '时间'],
   'po.event': ['Event', '事件'],
   'po.noHistory': ['Agents have noticed nothing.', 'Agent 没有观察记录。'],
@@ -30,12 +29,6 @@ const t = texts({
   'po.uncertain': ['time uncertain', '时间不确定'],
 });
 
-const kinds = {
-  cluster: ['Cluster', '集群'],
-  operation: ['Operation', '操作'],
-  agent: ['Agent', 'Agent'],
-  history: ['Noticed', '观察'],
-} as const;
 const noticed = {
   alarm: ['Alarm', '告警'],
   broker: ['EMQX', 'EMQX'],
@@ -48,14 +41,13 @@ const noticed = {
 export function Operations({ cluster, mayWrite }: TabProps) {
   const [view, setView] = useState('operations');
   const views = ['operations', 'events', ...(cluster.mode === 'adopted' ? ['history'] : [])] as ('operations' | 'events' | 'history')[];
-  const events = useEvents(cluster.id);
   return (
     <>
       <div class="toolbar">
         <Segments label={t('po.view')} value={view} onValue={setView} options={views.map((v) => ({ value: v, label: t(`po.${v}`) }))} />
       </div>
       {view === 'operations' && <OperationList id={cluster.id} mayWrite={mayWrite} />}
-      {view === 'events' && <EventList events={events} />}
+      {view === 'events' && <Events cluster={cluster} />}
       {view === 'history' && <HistoryList id={cluster.id} />}
     </>
   );
@@ -104,38 +96,6 @@ function OperationList({ id, mayWrite }: { id: string; mayWrite: boolean }) {
       {list.next && <div><Button onClick={() => void list.more()}>{tc('c.showMore')}</Button></div>}
     </>
   );
-}
-
-type Seen = { at: number; event: Event };
-
-function useEvents(id: string): Seen[] {
-  const [events, setEvents] = useState<Seen[]>([]);
-  useEffect(() => onEvent(['cluster', 'operation', 'agent', 'history'], (event) => {
-    const of = (event.object as { cluster?: string } | null)?.cluster;
-    if (event.key === id || of === id || event.key.startsWith(`${id}/`)) setEvents((old) => [{ at: Date.now(), event }, ...old].slice(0, 200));
-  }), [id]);
-  return events;
-}
-
-function tell(e: Event): string {
-  const o = e.object as Partial<Operation & Schemas['Agent'] & Schemas['History']> & { status?: { reason?: string; message?: string } } | null;
-  if (e.deleted) return tc('c.delete');
-  if (e.kind === 'cluster') return [e.state ? stateName(e.state) : '', o?.status?.reason, o?.status?.message].filter(Boolean).join(' · ');
-  if (e.kind === 'operation' && o?.kind && o.phase) {
-    const steps = (o.steps ?? []).map((s) => `${stepName(s.name)} ${s.done}/${s.total}`).join(', ');
-    return `${operationName(o.kind)}: ${phaseName(o.phase)}${steps ? ` (${steps})` : ''}`;
-  }
-  return o?.message ?? o?.hostname ?? e.key;
-}
-
-function EventList({ events }: { events: Seen[] }) {
-  const columns: Column<Seen>[] = [
-    { id: 'at', head: t('po.at'), width: '190px', cell: (s) => dateTime(new Date(s.at)) },
-    { id: 'kind', head: t('po.event'), cell: (s) => word(kinds, s.event.kind) },
-    { id: 'what', head: t('po.change'), cell: (s) => <div class="cl-wrap">{tell(s.event)}</div> },
-  ];
-  if (events.length === 0) return <Empty title={t('po.noEvents')} />;
-  return <Table label={t('po.events')} columns={columns} rows={events} rowKey={(s) => `${s.event.kind} ${s.event.key} ${s.event.seq}`} />;
 }
 
 function HistoryList({ id }: { id: string }) {
