@@ -11,11 +11,16 @@ export type Change = {
   body?: unknown;
 };
 
+/** asked leaves out what is not asked for. */
+function asked(q: Record<string, boolean | undefined>): Record<string, boolean> {
+  return Object.fromEntries(Object.keys(q).filter((k) => q[k]).map((k) => [k, true]));
+}
+
 export const changes = {
   start: (): Change => ({ method: 'POST', path: 'start' }),
   stop: (): Change => ({ method: 'POST', path: 'stop' }),
   restart: (now = false): Change => ({ method: 'POST', path: 'restart', query: now ? { now } : {} }),
-  repair: (force = false): Change => ({ method: 'POST', path: 'repair', query: force ? { force } : {} }),
+  repair: (more: { force?: boolean; lostVolumes?: boolean } = {}): Change => ({ method: 'POST', path: 'repair', query: asked(more) }),
   remove: (force = false): Change => ({ method: 'DELETE', query: force ? { force } : {} }),
   update: (body: unknown): Change => ({ method: 'PATCH', body }),
   transfer: (project: string): Change => ({ method: 'POST', path: 'transfer', body: { project } }),

@@ -2,7 +2,8 @@ import type { Cluster } from '../../api';
 
 export type Difference = { key: string; was: string; is: string };
 
-function flatten(v: unknown, at: string, into: Map<string, string>): void {
+/** flatten tells each value in something with its path. */
+export function flatten(v: unknown, at: string, into: Map<string, string>): void {
   if (v !== null && typeof v === 'object') {
     for (const [k, x] of Object.entries(v)) flatten(x, at ? `${at}.${k}` : k, into);
     return;

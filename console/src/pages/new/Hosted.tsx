@@ -1,16 +1,19 @@
 import { useState } from 'preact/hooks';
 import { Problem, send, type Cluster, type Plan } from '../../api';
 import { newKey } from '../../change';
-import { Button, Confirm, ErrorBox, Form, NumberField, PlanView, Select, tc, TextArea, TextField, toast } from '../../components';
+import { Button, Confirm, ErrorBox, Form, NumberField, PlanView, Select, tc, TextField, toast } from '../../components';
 import { useAction } from '../../hooks';
 import { num } from '../../i18n';
 import { navigate } from '../../router';
+import { fresh } from '../../spec/part';
+import { Advanced, advancedPointers, type Parts } from './Advanced';
+import { flatten } from '../cluster/differ';
 import type { Choices } from './index';
-import { firstProject, selectorOf, toFirstError } from './values';
+import { firstProject, toFirstError } from './values';
 import { t } from './words';
 
 const shown = ['/name', '/project', '/description', '/spec/connections', '/spec/nodes', '/spec/size', '/spec/image',
-  '/spec/network', '/spec/target', '/spec/placement', '/spec/storage'];
+  '/spec/network/type', '/spec/target', '/spec/storage', ...advancedPointers];
 const networks = ['ClusterIP', 'NodePort', 'LoadBalancer'] as const;
 
 export function Hosted({ choices: c }: { choices: Choices }) {
@@ -24,22 +27,24 @@ export function Hosted({ choices: c }: { choices: Choices }) {
   const [image, setImage] = useState(byDefault(c.images)?.id ?? '');
   const [network, setNetwork] = useState<string>('ClusterIP');
   const [target, setTarget] = useState((c.targets.find((x) => x.name === 'default') ?? c.targets[0])?.name ?? '');
-  const [selector, setSelector] = useState('');
   const [storage, setStorage] = useState('');
+  const [parts, setParts] = useState<Parts>({});
   const [review, setReview] = useState<{ plan: Plan; key: string } | undefined>(undefined);
   const [sent, setSent] = useState<Problem | undefined>(undefined);
 
   const body = () => ({
     mode: 'hosted', name, description, project,
     spec: {
-      nodes: nodes ?? 0, connections: connections ?? 0, network: { type: network },
+      ...fresh(Object.assign({}, ...Object.values(parts)) as Record<string, unknown>),
+      nodes: nodes ?? 0, connections: connections ?? 0,
       ...(size ? { size } : {}), ...(image ? { image } : {}), ...(target ? { target } : {}),
-      ...(selector.trim() ? { placement: { nodeSelector: selectorOf(selector) } } : {}),
       ...(storage.trim() ? { storage: storage.trim() } : {}),
     },
   });
+  const unread = Object.values(parts).some((p) => p === undefined);
   const plan = useAction(async () => {
     setSent(undefined);
+    if (unread) return toFirstError();
     try {
       const got = await send<Plan>('POST', 'clusters?dryRun=true', { body: body() });
       setReview({ plan: got, key: newKey() });
@@ -90,17 +95,16 @@ export function Hosted({ choices: c }: { choices: Choices }) {
       <section class="panel">
         <div class="panel-head"><h2>{t('new.where')}</h2></div>
         <div class="panel-body form-grid">
-          <Select label={t('new.network')} value={network} onValue={setNetwork} error={wrong('/spec/network')}
+          <Select label={t('new.network')} value={network} onValue={setNetwork} error={wrong('/spec/network/type')}
             options={networks.map((n) => ({ value: n, label: t(`new.${n}`) }))} />
           <Select label={t('new.target')} value={target} onValue={setTarget} error={wrong('/spec/target')}
             options={c.targets.map((x) => ({ value: x.name,
               label: x.health.reachable === 'True' ? x.name : t('new.targetDown', { name: x.name }) }))} />
-          <TextArea label={t('new.selector')} optional value={selector} onValue={setSelector} rows={2} mono
-            hint={t('new.selectorHint')} error={wrong('/spec/placement')} />
           <TextField label={t('new.storage')} optional value={storage} onValue={setStorage} hint={t('new.storageHint')}
             error={wrong('/spec/storage')} spellcheck={false} />
         </div>
       </section>
+      <Advanced network={network} problem={error} unread={unread} onPart={(name, p) => setParts((old) => ({ ...old, [name]: p }))} />
       {error && <ErrorBox problem={error} shown={shown} />}
       <div class="row end">
         <Button type="submit" kind="primary" busy={plan.busy}>{t('new.review')}</Button>
@@ -110,8 +114,23 @@ export function Hosted({ choices: c }: { choices: Choices }) {
           onClose={() => setReview(undefined)}
           onProblem={(p) => { if (p.errors.length > 0) { setReview(undefined); setSent(p); toFirstError(); } }}>
           <PlanView plan={review.plan} />
+          <Asked spec={body().spec} />
         </Confirm>
       )}
     </Form>
+  );
+}
+
+/** Asked shows all that is asked for. */
+function Asked({ spec }: { spec: object }) {
+  const all = new Map<string, string>();
+  flatten(spec, '', all);
+  return (
+    <div class="note">
+      <h3>{t('new.asked')}</h3>
+      <dl class="facts">
+        {[...all].map(([k, v]) => <div class="fact" key={k}><dt><code>{k}</code></dt><dd>{v}</dd></div>)}
+      </dl>
+    </div>
   );
 }

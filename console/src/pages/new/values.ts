@@ -7,16 +7,6 @@ export function firstProject(c: Choices): string {
   return (found ?? c.projects[0])?.path ?? '';
 }
 
-/** selectorOf reads labels, one NAME=VALUE a line; a line without = is a label without a value. */
-export function selectorOf(text: string): Record<string, string> {
-  const out: Record<string, string> = {};
-  for (const line of text.split('\n')) {
-    const [name = '', ...value] = line.trim().split('=');
-    if (name) out[name.trim()] = value.join('=').trim();
-  }
-  return out;
-}
-
 /** toFirstError moves the focus to the first field that was refused, once it is shown. */
 export function toFirstError(): void {
   setTimeout(() => document.querySelector<HTMLElement>('main [aria-invalid="true"]')?.focus(), 50);

@@ -3,8 +3,9 @@ import { api, ok } from '../../../api';
 import { changes } from '../../../change';
 import { Check, NumberField, Select, TextArea, TextField, tc } from '../../../components';
 import { useResource } from '../../../hooks';
+import { useSizes } from '../../../spec/part';
 import type { FormProps } from '../ChangeDialog';
-import { adopted, hosted, patch, useChange, useImages, useSizes } from './parts';
+import { adopted, hosted, patch, useChange, useImages } from './parts';
 import { tf } from './words';
 
 /** Now asks whether to wait for the maintenance window, where there is one. */
@@ -68,22 +69,6 @@ export function Connections({ cluster, problem, onChange }: FormProps) {
   );
 }
 
-export function ReplicantsForm({ cluster, problem, onChange }: FormProps) {
-  const was = hosted(cluster).replicants;
-  const sizes = useSizes();
-  const [n, setN] = useState<number | undefined>(was?.nodes ?? 0);
-  const [size, setSize] = useState(was?.size ?? '');
-  useChange(onChange, () => (n === undefined ? undefined : patch({ replicants: n === 0 ? null : { nodes: n, size: size || null } })), [n, size]);
-  const options = [{ value: '', label: tf('f.sizeOfCore') }, ...(sizes.data ?? []).map((s) => ({ value: s.name, label: s.name }))];
-  return (
-    <>
-      <NumberField label={tf('f.replicants')} hint={tf('f.replicantsHint')} value={n} onValue={setN} min={0} max={20}
-        error={problem?.field('/spec/replicants/nodes')} />
-      <Select label={tf('f.size')} value={size} onValue={setSize} options={options} error={problem?.field('/spec/replicants/size')} />
-    </>
-  );
-}
-
 export function Restart({ cluster, onChange }: FormProps) {
   const [now, setNow] = useState(false);
   useChange(onChange, () => changes.restart(now), [now]);
@@ -95,10 +80,21 @@ export function Restart({ cluster, onChange }: FormProps) {
   );
 }
 
-export function Repair({ onChange }: FormProps) {
+/** volumeLost reports whether a node can run nowhere, because its volume is on a machine that has been removed. */
+function volumeLost({ status }: FormProps['cluster']): boolean {
+  return [status.reason, ...status.nodes.map((n) => n.reason), ...status.conditions.map((c) => c.reason)].includes('VolumeLost');
+}
+
+export function Repair({ cluster, onChange }: FormProps) {
   const [force, setForce] = useState(false);
-  useChange(onChange, () => changes.repair(force), [force]);
-  return <Check label={tf('f.repairForce')} checked={force} onChecked={setForce} />;
+  const [lost, setLost] = useState(false);
+  useChange(onChange, () => changes.repair({ force, lostVolumes: lost }), [force, lost]);
+  return (
+    <>
+      {volumeLost(cluster) && <Check label={tf('f.repairLost')} hint={tf('f.repairLostHint')} checked={lost} onChecked={setLost} />}
+      <Check label={tf('f.repairForce')} hint={tf('f.repairForceHint')} checked={force} onChecked={setForce} />
+    </>
+  );
 }
 
 export function Remove({ cluster, onChange }: FormProps) {

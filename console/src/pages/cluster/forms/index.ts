@@ -1,8 +1,13 @@
 import type { ComponentType } from 'preact';
+import { configPointers } from '../../../spec/Config';
+import { networkPointers } from '../../../spec/Network';
+import { placementPointers } from '../../../spec/Placement';
+import { replicantPointers } from '../../../spec/Replicants';
 import type { FormProps } from '../ChangeDialog';
 import type { ActionId } from '../words';
-import { Connections, Describe, ImageForm, Remove, Repair, ReplicantsForm, Resize, Restart, Scale, ServiceAddress, Transfer } from './basic';
-import { ConfigForm, EvacuationForm, HibernationForm, MaintenanceForm, NetworkForm, PlacementForm } from './rest';
+import { Connections, Describe, ImageForm, Remove, Repair, Resize, Restart, Scale, ServiceAddress, Transfer } from './basic';
+import { EvacuationForm, HibernationForm, MaintenanceForm } from './rest';
+import { configForm, networkForm, placementForm, replicantsForm } from './spec';
 
 type Entry = { form: ComponentType<FormProps>; pointers: string[] };
 
@@ -16,16 +21,13 @@ export const forms: Partial<Record<ActionId, Entry>> = {
   resize: { form: Resize, pointers: ['/spec/size'] },
   image: { form: ImageForm, pointers: ['/spec/image'] },
   connections: { form: Connections, pointers: ['/spec/connections'] },
-  replicants: { form: ReplicantsForm, pointers: ['/spec/replicants/nodes', '/spec/replicants/size'] },
+  replicants: { form: replicantsForm, pointers: replicantPointers },
   transfer: { form: Transfer, pointers: ['/project'] },
   serviceAddress: { form: ServiceAddress, pointers: ['/spec/serviceAddress'] },
   evacuation: { form: EvacuationForm, pointers: ['rate', 'deadline', 'onDeadline'].map((f) => `/spec/evacuation/${f}`) },
   hibernation: { form: HibernationForm, pointers: ['sleep', 'wake', 'timeZone'].map((f) => `/spec/hibernation/${f}`) },
   maintenance: { form: MaintenanceForm, pointers: ['/spec/maintenance/windows', '/spec/maintenance/timeZone'] },
-  placement: { form: PlacementForm, pointers: ['/spec/placement/nodeSelector', '/spec/placement/tolerations'] },
-  config: { form: ConfigForm, pointers: ['/spec/config'] },
-  network: {
-    form: NetworkForm,
-    pointers: ['type', 'loadBalancerClass', 'listeners', 'certificate', 'annotations'].map((f) => `/spec/network/${f}`),
-  },
+  placement: { form: placementForm, pointers: placementPointers },
+  config: { form: configForm, pointers: configPointers },
+  network: { form: networkForm, pointers: networkPointers },
 };
