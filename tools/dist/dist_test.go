@@ -263,6 +263,25 @@ func billIsWhole(t *testing.T, dir string) {
 	require.NoError(t, json.Unmarshal([]byte(pinned), &m))
 	assert.Equal(t, m.Version, listed[m.Path])
 	assert.NotEmpty(t, listed["std"])
+	assert.NotEmpty(t, listed["preact"])
+}
+
+// The libraries of the console are named with sum and license; what it is only built and tested with is not.
+func TestConsoleLibraries(t *testing.T) {
+	all, err := consoleLibraries("../../console/package-lock.json")
+	require.NoError(t, err)
+	names := map[string]cyclonedx.Component{}
+	for _, c := range all {
+		names[c.Name] = c
+		assert.Len(t, (*c.Hashes)[0].Value, 128, c.Name)
+		assert.NotEmpty(t, (*c.Licenses)[0].License.ID, c.Name)
+	}
+	signals := names["@preact/signals"]
+	assert.Equal(t, "pkg:npm/%40preact/signals@"+signals.Version, signals.PackageURL)
+	assert.Contains(t, names, "uplot")
+	for _, tool := range []string{"vite", "typescript", "playwright-core"} {
+		assert.NotContains(t, names, tool)
+	}
 }
 
 // A key that cannot sign is refused before anything is built, and is never repeated.

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import { api, ok, Problem } from '../../api';
 import { Button, ErrorBox, Form, tc, TextField, toast } from '../../components';
-import { useAction } from '../../hooks';
+import { useAction, useResource } from '../../hooks';
 import { texts } from '../../i18n';
 import { me, sessionEnded, signOut } from '../../store';
 
@@ -19,6 +19,11 @@ const t = texts({
   'me.ends': ['All your sessions end with the change, this one too: sign in again with the new password.', '修改后所有会话（包括当前会话）都会结束，请使用新密码重新登录。'],
   'me.change': ['Change password', '修改密码'],
   'me.changed': ['The password was changed. Sign in with the new one.', '密码已修改，请使用新密码登录。'],
+  'me.about': ['About', '关于'],
+  'me.version': ['Version of the server', '服务器版本'],
+  'me.licenses': ['Licenses of the libraries in this console', '本控制台所含第三方库的许可证'],
+  'me.docs': ['Documentation', '文档'],
+  'me.apiDocs': ['The API', 'API 文档'],
   'me.signOut': ['Sign out', '退出登录'],
 });
 
@@ -49,6 +54,25 @@ function Password() {
         <Button type="submit" kind="primary" busy={act.busy} disabled={!current || !next || !again}>{t('me.change')}</Button>
       </div>
     </Form>
+  );
+}
+
+function About() {
+  const version = useResource((signal) => ok(api.GET('/api/v1/version', { signal })), []);
+  return (
+    <section class="panel">
+      <div class="panel-head"><h2>{t('me.about')}</h2></div>
+      <div class="panel-body">
+        <dl class="facts">
+          <div class="fact"><dt>{t('me.version')}</dt><dd>{version.data?.version ?? '–'}</dd></div>
+        </dl>
+        <ul>
+          <li><a href="../docs/">{t('me.docs')}</a></li>
+          <li><a href="../docs/api">{t('me.apiDocs')}</a></li>
+          <li><a href="./third-party-licenses.txt">{t('me.licenses')}</a></li>
+        </ul>
+      </div>
+    </section>
   );
 }
 
@@ -84,6 +108,7 @@ export default function Page() {
           <div class="panel-head"><h2>{t('me.password')}</h2></div>
           <div class="panel-body">{who.name.startsWith('token:') ? <p>{t('me.byToken')}</p> : <Password />}</div>
         </section>
+        <About />
       </div>
     </>
   );
