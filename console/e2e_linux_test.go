@@ -3,7 +3,13 @@ package console_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"io/fs"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,6 +35,8 @@ var scenarios = []struct {
 	{"pages", false},
 	{"keyboard", true},
 	{"life", false},
+	{"settings", false},
+	{"restored", false},
 	{"adopt", false},
 	{"restart", false},
 	{"signin", false},
@@ -49,6 +57,7 @@ func TestInBrowser(t *testing.T) {
 	ecpd := processtest.Program(t, "./cmd/ecpd")
 	sim := processtest.Program(t, "./emqxsim/cmd/emqxsim")
 	agent := processtest.Agent(t, runtime.GOARCH)
+	chain, key := certificate(t)
 	for _, s := range scenarios {
 		t.Run(s.name, func(t *testing.T) {
 			if s.long && os.Getenv("OPENECP_LONG") == "" {
@@ -63,9 +72,27 @@ func TestInBrowser(t *testing.T) {
 			require.NoError(t, err)
 			node(t, patience, []string{filepath.Join("e2e", s.name+".mjs")}, "CONSOLE_URL="+url+"/console/",
 				"CONSOLE_TOKEN="+strings.TrimSpace(string(token)), "CONSOLE_BROWSER="+chromium, "CONSOLE_ECPD="+ecpd,
-				"CONSOLE_EMQXSIM="+sim, "CONSOLE_AGENT="+agent)
+				"CONSOLE_EMQXSIM="+sim, "CONSOLE_AGENT="+agent, "CONSOLE_CERT="+chain, "CONSOLE_KEY="+key)
 		})
 	}
+}
+
+// certificate makes a certificate that clusters can serve, and its key, in PEM.
+func certificate(t *testing.T) (chain, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{"mqtt.example.com"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	require.NoError(t, err)
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	require.NoError(t, err)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})),
+		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
 // TestSources: the types of the API are those of its document, the code fits them, the

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { scenario, signInByToken, step } from './harness.mjs';
+import { scenario, signInByToken, step, until } from './harness.mjs';
 import { dataDir, serve, start } from './daemon.mjs';
 
 const agent = process.env.CONSOLE_AGENT;
@@ -31,8 +31,21 @@ async function adopt(open, dir) {
   await page.getByRole('button', { name: 'Add and show the guide' }).click();
   await page.getByRole('heading', { level: 1, name: 'Registration guide' }).waitFor();
 
-  step('its command registers an agent');
+  step('nobody comes: the guide says what to look at');
   await page.getByRole('button', { name: 'Show the steps' }).click();
+  await page.clock.setSystemTime(Date.now() + 60_000);
+  await page.getByText('No agent has registered yet.').waitFor();
+  await page.getByText('emqxee-agent doctor').waitFor();
+
+  step('the token is revoked: the guide says so');
+  await page.getByRole('button', { name: /^Revoke/ }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Revoke', exact: true }).click();
+  await page.getByText('The token was revoked.').waitFor();
+
+  step('the command with a new one registers an agent');
+  const before = await page.getByText('emqxee-agent register').first().innerText();
+  await page.getByRole('button', { name: 'New token' }).click();
+  await until('the steps have the new token', async () => await page.getByText('emqxee-agent register').first().innerText() !== before);
   const command = await page.getByText('emqxee-agent register').first().innerText();
   const url = /--url (\S+)/.exec(command)[1];
   const secret = /REGISTRATION_TOKEN=(\S+)/.exec(command)[1];

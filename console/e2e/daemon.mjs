@@ -43,14 +43,16 @@ export async function dataDir() {
 export async function serve(dir, { listen = '127.0.0.1:0', args = [] } = {}) {
   const p = await start(process.env.CONSOLE_ECPD, ['serve', '--dev', '--listen', listen, '--data-dir', dir, ...args],
     'ecpd ready on ');
+  const end = async (signal) => {
+    p.child.kill(signal);
+    await p.ended;
+  };
   return {
     url: `${p.rest}/console/`,
     listen: new URL(p.rest).host,
     token: (await readFile(join(dir, 'token'), 'utf8')).trim(),
-    stop: async () => {
-      p.child.kill('SIGTERM');
-      await p.ended;
-    },
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
   };
 }
 
