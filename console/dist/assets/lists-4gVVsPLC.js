@@ -1,0 +1,1 @@
+import{ft as e,yt as t}from"./Dialog-DRJt--PF.js";function n(n,r){return e(e=>t(`GET`,`${n}?limit=500${e?`&cursor=${encodeURIComponent(e)}`:``}`,r?{signal:r}:{}))}async function r(e,n){return(await t(`GET`,e,n?{signal:n}:{})).items??[]}async function i(){return(await n(`orgs`)).map(e=>({value:e.name,label:[e.name,e.name]}))}export{i as n,r,n as t};

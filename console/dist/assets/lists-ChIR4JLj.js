@@ -1,1 +1,0 @@
-import{gt as e,lt as t}from"./Dialog-CscgZUM5.js";function n(n,r){return t(t=>e(`GET`,`${n}?limit=500${t?`&cursor=${encodeURIComponent(t)}`:``}`,r?{signal:r}:{}))}async function r(t,n){return(await e(`GET`,t,n?{signal:n}:{})).items??[]}async function i(){return(await n(`orgs`)).map(e=>({value:e.name,label:[e.name,e.name]}))}export{i as n,r,n as t};
