@@ -33,9 +33,10 @@ async function adopt(open, dir) {
 
   step('nobody comes: the guide says what to look at');
   await page.getByRole('button', { name: 'Show the steps' }).click();
+  await page.getByText('emqxee-agent register').first().waitFor();
   await page.clock.setSystemTime(Date.now() + 60_000);
   await page.getByText('No agent has registered yet.').waitFor();
-  await page.getByText('emqxee-agent doctor').waitFor();
+  await page.getByText('emqxee-agent doctor', { exact: true }).waitFor();
 
   step('the token is revoked: the guide says so');
   await page.getByRole('button', { name: /^Revoke/ }).click();

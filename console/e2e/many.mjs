@@ -15,7 +15,7 @@ await scenario(async (open) => {
   const { page } = w;
   await signInByToken(w);
   for (const view of ['List', 'Cards']) {
-    await page.getByText(/^1,?000 clusters$/).waitFor();
+    await page.getByText('1,000 clusters', { exact: true }).waitFor();
     await page.getByRole('radio', { name: view }).check({ force: true });
     await page.getByText('plant 0000', { exact: true }).waitFor();
     const { rows, longest, frames } = await page.evaluate(scroll, stride);
