@@ -34,7 +34,7 @@ func TestEveryWordIsNamed(t *testing.T) {
 		named := namesIn(t, table)
 		require.NotEmpty(t, words[of], of)
 		for _, w := range words[of] {
-			require.Regexp(t, chinese, named[w], "%s %s is not named in the table %s of console/src/components", of, w, table)
+			require.Regexp(t, chinese, named[w], "%s %s is not named in the table %s of src/components", of, w, table)
 		}
 	}
 }
