@@ -103,6 +103,9 @@ func TestSources(t *testing.T) {
 	t.Run("types", func(t *testing.T) {
 		node(t, 5*time.Minute, []string{"node_modules/typescript/bin/tsc", "--noEmit"})
 	})
+	t.Run("lint", func(t *testing.T) {
+		node(t, 5*time.Minute, []string{"node_modules/@biomejs/biome/bin/biome", "lint", "--error-on-warnings"})
+	})
 	t.Run("schema", func(t *testing.T) {
 		out := filepath.Join(t.TempDir(), "schema.d.ts")
 		node(t, 5*time.Minute,

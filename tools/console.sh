@@ -17,6 +17,7 @@ deps)
 build)
 	deps
 	npm run --silent check
+	npm run --silent lint
 	npm run --silent build
 	;;
 *)

@@ -70,7 +70,7 @@ function take(e: Event): void {
   const now = merged(clusters.peek().get(e.key), told);
   if (now) put(e.key, now);
   changed.add(e.key);
-  timer ??= setTimeout(() => void lookAgain(), 300);
+  if (timer === undefined) timer = setTimeout(() => void lookAgain(), 300);
 }
 
 async function lookAgain(): Promise<void> {

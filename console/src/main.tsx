@@ -1,7 +1,7 @@
 import './app.css';
 import { render, type ComponentType } from 'preact';
 import { useEffect, useErrorBoundary, useState } from 'preact/hooks';
-import { asProblem, Problem } from './api';
+import { asProblem, type Problem } from './api';
 import { Button, Empty, ErrorBox, Spinner } from './components/basic';
 import { tc } from './components/common';
 import { texts } from './i18n';

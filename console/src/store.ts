@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import { api, asProblem, ok, onUnauthorized, Problem, send, type Schemas } from './api';
+import { api, asProblem, ok, onUnauthorized, send, type Problem, type Schemas } from './api';
 import { grants, roles } from './rights';
 import { startStream, stopStream } from './stream';
 

@@ -80,7 +80,7 @@ function tell(e: Event): string {
 export function Events({ cluster }: { cluster: Cluster }) {
   const { events, kept, problem, busy, back } = useEvents(cluster);
   const columns: Column<Event>[] = [
-    { id: 'at', head: t('ev.at'), width: '190px', cell: (e) => dateTime(e.at) },
+    { id: 'at', head: t('ev.at'), width: '190px', cell: (e) => <time class="nowrap" dateTime={e.at}>{dateTime(e.at)}</time> },
     { id: 'kind', head: t('ev.event'), cell: (e) => word(kinds, e.kind) },
     { id: 'what', head: t('ev.change'), cell: (e) => <div class="cl-wrap">{tell(e)}</div> },
   ];

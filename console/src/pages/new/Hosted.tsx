@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { Problem, send, type Cluster, type Plan } from '../../api';
+import { send, type Cluster, type Plan, type Problem } from '../../api';
 import { newKey } from '../../change';
 import { Button, Confirm, ErrorBox, Form, NumberField, PlanView, Select, tc, TextField, toast } from '../../components';
 import { useAction } from '../../hooks';
@@ -35,10 +35,10 @@ export function Hosted({ choices: c }: { choices: Choices }) {
   const body = () => ({
     mode: 'hosted', name, description, project,
     spec: {
-      ...fresh(Object.assign({}, ...Object.values(parts)) as Record<string, unknown>),
       nodes: nodes ?? 0, connections: connections ?? 0,
       ...(size ? { size } : {}), ...(image ? { image } : {}), ...(target ? { target } : {}),
       ...(storage.trim() ? { storage: storage.trim() } : {}),
+      ...fresh(Object.assign({}, ...Object.values(parts)) as Record<string, unknown>),
     },
   });
   const unread = Object.values(parts).some((p) => p === undefined);
