@@ -36,7 +36,7 @@ var scenarios = []struct {
 	{"keyboard", true},
 	{"life", false},
 	{"settings", false},
-	{"restored", false},
+	{"restored", true},
 	{"adopt", false},
 	{"restart", false},
 	{"signin", false},
