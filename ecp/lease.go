@@ -2,6 +2,7 @@ package ecp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -25,6 +26,34 @@ type Fencer interface {
 	Hold(ctx context.Context, changed func()) error
 	// Lease says how things stand. It asks nobody.
 	Lease() Lease
+}
+
+// GroupFencer is a [Fencer] whose lease several programs can hold together, so that all of
+// them write to the platform: those that share one Store. The lease then keeps away
+// programs that work with another Store, such as a copy of the database; which program of
+// the group may write for a cluster is said by the [Ownership] in the context of each call.
+// A Manager that shares its Store calls HoldFor where it would call Hold; a platform that
+// is a Fencer only is worked on by one program of the group at a time.
+type GroupFencer interface {
+	Fencer
+	// HoldFor is Hold as one program of a group. The holder of the lease is the group: it
+	// MUST NOT be lost while any of its programs renews it, and its epoch MUST NOT change
+	// from one program to another. It is given free by a program that ends as the last one.
+	//
+	// While it runs, a call with an [Ownership] MUST be refused, without any change, once
+	// that is lost, and where the platform shows that the cluster was written under a
+	// higher epoch of the same shard since the group has the lease. The error is
+	// unavailable then.
+	HoldFor(ctx context.Context, g LeaseGroup, changed func()) error
+}
+
+// LeaseGroup is the holder of a lease that is held together.
+type LeaseGroup struct {
+	// Incarnation is minted when the first program of the group comes up, and ends with the
+	// last one: like that of a process, a copy of a database does not bring it along.
+	Incarnation string
+	// Last reports whether no other program of the group is known to run.
+	Last func() bool
 }
 
 // Lease is how this program stands to the right to write to a platform.
@@ -77,4 +106,49 @@ func (l Lease) Waiting() string {
 		return "this instance does not hold the lease of the platform: " + l.Message
 	}
 	return "this instance does not hold the lease of the platform yet"
+}
+
+// ErrLostOwnership says that this program may not work on a cluster any more: another one
+// that shares its Store has taken the cluster over, or this one could not renew its claim
+// in time. It is no failure of the cluster; whoever gets it stops, and reports nothing.
+var ErrLostOwnership = errors.New("another program works on the cluster now, or this one could not renew its claim")
+
+// Ownership is the right of this program to work on the clusters of a shard, where several
+// programs share one Store. The context of everything that the Manager does for a cluster
+// carries it then, and every write to the Store with that context is refused once it is
+// lost.
+type Ownership struct {
+	// Shard is the part of the fleet that the cluster belongs to.
+	Shard int
+	// Epoch grows whenever a program takes the shard. A Provisioner that can keep it with
+	// what it writes finds there who has written last, and must not write where it finds a
+	// higher one of the same shard.
+	Epoch int64
+
+	check func() error
+}
+
+// Err returns nil while the right is sure to hold by this program's own clock, and
+// [ErrLostOwnership] afterwards. It asks nobody, so that it can be called right before
+// each write to a platform: a program may have been suspended since its last line.
+func (o Ownership) Err() error {
+	if o.check == nil {
+		return nil
+	}
+	return o.check()
+}
+
+type ownershipKey struct{}
+
+// WithOwnership returns a context for work on a cluster of a shard. check is what
+// [Ownership.Err] calls; nil means that the right is never lost.
+func WithOwnership(ctx context.Context, shard int, epoch int64, check func() error) context.Context {
+	return context.WithValue(ctx, ownershipKey{}, Ownership{Shard: shard, Epoch: epoch, check: check})
+}
+
+// OwnershipFrom returns what [WithOwnership] set, and false where nobody else shares the
+// Store, or the work is not the Manager's.
+func OwnershipFrom(ctx context.Context) (Ownership, bool) {
+	o, ok := ctx.Value(ownershipKey{}).(Ownership)
+	return o, ok
 }

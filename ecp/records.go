@@ -43,6 +43,10 @@ const (
 	KindRegistrationToken Kind = "registration-token"
 	// KindHistory is what agents have told of the past of an adopted cluster.
 	KindHistory Kind = "history"
+	// KindDaemon and KindShard are kept where several programs share one Store: those
+	// programs, and which clusters each of them works on.
+	KindDaemon Kind = "daemon"
+	KindShard  Kind = "shard"
 )
 
 // Record is something a Store keeps. The set of payloads is [Payload]'s.

@@ -1,10 +1,12 @@
 package emqxsim
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"os"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,7 +25,8 @@ const (
 type fence struct {
 	mu     sync.Mutex
 	epoch  int64         // guarded by mu
-	holder *program      // guarded by mu; nil if nobody holds it
+	holder *program      // guarded by mu; nil if nobody holds it; of a group the one that renewed last
+	asking []*program    // guarded by mu; those of which Hold is running
 	since  time.Time     // guarded by mu
 	moved  chan struct{} // guarded by mu; closed and replaced at every change
 }
@@ -33,6 +36,7 @@ type program struct {
 	incarnation, host string
 	writing           sync.RWMutex // read-locked by every write
 	asks              bool         // guarded by fence.mu; true while Hold is running
+	group             string       // guarded by fence.mu; with whom it holds the lease together; empty means alone
 	suspended         time.Time    // guarded by fence.mu; zero while it runs
 }
 
@@ -70,6 +74,11 @@ func (p *Peer) Hold(ctx context.Context, changed func()) error {
 	return p.fence.hold(ctx, p.seat, changed)
 }
 
+// HoldFor takes the lease for a group. See [ecp.GroupFencer].
+func (p *Peer) HoldFor(ctx context.Context, g ecp.LeaseGroup, changed func()) error {
+	return p.fence.holdFor(ctx, p.seat, g.Incarnation, changed)
+}
+
 // Lease returns who holds the platform.
 func (p *Peer) Lease() ecp.Lease { return p.fence.lease(p.seat) }
 
@@ -82,6 +91,11 @@ func (p *Provisioner) Hold(ctx context.Context, changed func()) error {
 	return p.fence.hold(ctx, p.self, changed)
 }
 
+// HoldFor takes the lease for a group. See [ecp.GroupFencer].
+func (p *Provisioner) HoldFor(ctx context.Context, g ecp.LeaseGroup, changed func()) error {
+	return p.fence.holdFor(ctx, p.self, g.Incarnation, changed)
+}
+
 // Lease returns who holds the platform.
 func (p *Provisioner) Lease() ecp.Lease { return p.fence.lease(p.self) }
 
@@ -89,7 +103,9 @@ func (p *Provisioner) Lease() ecp.Lease { return p.fence.lease(p.self) }
 func (p *Provisioner) Suspend(stopped bool) { p.fence.suspend(p.self, stopped) }
 
 // write is change on behalf of one of the programs, if it may write.
-func (p *Provisioner) write(s *program, op string, id ecp.ID, fn func(*state, time.Time) error) error {
+func (p *Provisioner) write(
+	ctx context.Context, s *program, op string, id ecp.ID, fn func(*state, time.Time) error,
+) error {
 	epoch, leave, err := p.fence.enter(s, op)
 	if err != nil {
 		return err
@@ -101,10 +117,15 @@ func (p *Provisioner) write(s *program, op string, id ecp.ID, fn func(*state, ti
 				"written to " +
 				"it; nothing is written"}
 		}
+		o, shared := ecp.OwnershipFrom(ctx)
+		if shared && (o.Err() != nil || epoch > 0 && st.Epoch == epoch && st.OwnerEpoch > o.Epoch) {
+			return &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: ecp.ErrLostOwnership.Error(),
+				Cause: ecp.ErrLostOwnership}
+		}
 		before := st.clone()
 		failed := fn(st, now)
 		if epoch > 0 && st.UID != "" && !reflect.DeepEqual(before, *st) {
-			st.Epoch = epoch
+			st.Epoch, st.OwnerEpoch = epoch, o.Epoch
 		}
 		return failed
 	})
@@ -127,6 +148,9 @@ func (f *fence) enter(s *program, op string) (epoch int64, leave func(), err err
 	case !s.asks:
 		return 0, s.writing.RUnlock, nil
 	case f.heldLocked(s):
+		if s.group != "" {
+			f.holder = s
+		}
 		return f.epoch, s.writing.RUnlock, nil
 	}
 	s.writing.RUnlock()
@@ -135,7 +159,7 @@ func (f *fence) enter(s *program, op string) (epoch int64, leave func(), err err
 
 // heldLocked reports whether a program holds the lease and renewed it recently.
 func (f *fence) heldLocked(s *program) bool {
-	return f.holder == s && (s.suspended.IsZero() || time.Since(s.suspended) < leaseLife-leaseMargin)
+	return f.holder.with(s) && (s.suspended.IsZero() || time.Since(s.suspended) < leaseLife-leaseMargin)
 }
 
 func (f *fence) lease(s *program) ecp.Lease {
@@ -151,7 +175,7 @@ func (f *fence) leaseLocked(s *program) ecp.Lease {
 	l := ecp.Lease{Held: f.heldLocked(s), Epoch: f.epoch}
 	if h := f.holder; h != nil {
 		l.Holder = ecp.LeaseHolder{
-			Incarnation: h.incarnation, Host: h.host, Since: f.since.UTC(), Renewed: time.Now().UTC(),
+			Incarnation: cmp.Or(h.group, h.incarnation), Host: h.host, Since: f.since.UTC(), Renewed: time.Now().UTC(),
 		}
 		if !h.suspended.IsZero() {
 			l.Holder.Renewed = h.suspended.UTC()
@@ -176,12 +200,17 @@ func (f *fence) suspend(s *program, stopped bool) {
 
 // hold waits for the lease, and keeps it, until ctx ends.
 func (f *fence) hold(ctx context.Context, s *program, changed func()) error {
+	return f.holdFor(ctx, s, "", changed)
+}
+
+func (f *fence) holdFor(ctx context.Context, s *program, group string, changed func()) error {
 	f.mu.Lock()
 	if s.asks {
 		f.mu.Unlock()
 		return &ecp.Error{Code: ecp.CodeConflict, Op: "hold the simulated platform", Message: "Hold is running already"}
 	}
-	s.asks = true
+	s.asks, s.group = true, group
+	f.asking = append(f.asking, s)
 	f.mu.Unlock()
 	defer f.release(s)
 	for {
@@ -208,6 +237,9 @@ func (f *fence) tryAcquire(s *program) (again time.Duration, moved <-chan struct
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch h := f.holder; {
+	case h != s && h.with(s) && !h.suspended.IsZero() && s.suspended.IsZero():
+		f.holder = s // it renews the lease in the other's place
+		f.moveLocked()
 	case h == nil && s.suspended.IsZero(), h != nil && h != s && h.expired() && s.suspended.IsZero():
 		f.holder, f.since = s, time.Now()
 		f.epoch++
@@ -219,6 +251,11 @@ func (f *fence) tryAcquire(s *program) (again time.Duration, moved <-chan struct
 		}
 	}
 	return again, f.moved
+}
+
+// with reports whether two programs hold the lease together, or are one.
+func (s *program) with(other *program) bool {
+	return s != nil && (s == other || s.group != "" && s.group == other.group)
 }
 
 // expired reports whether the holder has not renewed for the life of a lease. The caller
@@ -234,8 +271,12 @@ func (f *fence) release(s *program) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s.asks = false
+	f.asking = slices.DeleteFunc(f.asking, func(p *program) bool { return p == s })
 	if f.holder == s {
 		f.holder = nil
+		if i := slices.IndexFunc(f.asking, s.with); i >= 0 {
+			f.holder = f.asking[i]
+		}
 		f.moveLocked()
 	}
 }

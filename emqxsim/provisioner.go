@@ -279,7 +279,7 @@ func (p *Provisioner) applyAs(ctx context.Context, as *program, d ecp.Desired) e
 	if d.RenderVersion == 0 {
 		d.RenderVersion = p.cfg.RenderVersion
 	}
-	return p.write(as, "apply cluster", d.ID, func(s *state, now time.Time) error {
+	return p.write(ctx, as, "apply cluster", d.ID, func(s *state, now time.Time) error {
 		err := s.apply(d, now, p.pace, func() (int, error) { return p.nodePort(d.ID) })
 		if s.Workload != nil && s.Workload.Own == s.revision(d) {
 			p.entry(d.ID).remember(s.Workload.Revision, d)
@@ -301,7 +301,7 @@ func (p *Provisioner) deleteAs(ctx context.Context, as *program, id ecp.ID) erro
 	if err := p.checkReachable(ctx, "delete cluster"); err != nil {
 		return err
 	}
-	return p.write(as, "delete cluster", id, func(s *state, now time.Time) error {
+	return p.write(ctx, as, "delete cluster", id, func(s *state, now time.Time) error {
 		s.remove(now, p.pace)
 		return nil
 	})

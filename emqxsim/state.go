@@ -24,6 +24,9 @@ type state struct {
 	Gone time.Time `json:"gone,omitzero"`
 	// Epoch is that of the lease under which it was last written; 0 means without a lease.
 	Epoch int64 `json:"epoch,omitempty"`
+	// OwnerEpoch is that of the [ecp.Ownership] under which it was last written while the
+	// lease had Epoch; 0 means without one.
+	OwnerEpoch int64 `json:"ownerEpoch,omitempty"`
 
 	// License is the key of a simulated license, as last applied. It is empty if there is
 	// none, or one that no simulated cluster accepts. Nodes read it when they start.

@@ -23,6 +23,7 @@ func (m *Manager) reconcileAdopted(ctx context.Context, rec ecp.ClusterRecord) t
 		m.logFailure(ctx, "read agents", rec.ID, err)
 		return time.Second
 	}
+	m.takeOver(ctx, m.observed.MemoryOf(rec.ID))
 	snap := m.observed.ObserveAgents(rec, agents)
 	v := derive.NewAdoptedView(m.observed.Timings, snap.At, rec, agents, snap)
 	if err := m.Agents.RemoveExpired(ctx, rec.ID, v.Expired); err != nil {

@@ -27,6 +27,9 @@ func (m *Manager) lease(target string, p ecp.Provisioner) ecp.Lease {
 func (m *Manager) boundByLease(
 	ctx context.Context, target string, p ecp.Provisioner,
 ) (context.Context, context.CancelFunc, error) {
+	if o, ok := ecp.OwnershipFrom(ctx); ok && o.Err() != nil {
+		return ctx, nil, o.Err()
+	}
 	l := m.lease(target, p)
 	if why := l.Waiting(); why != "" {
 		return ctx, nil, ecp.NewError(ecp.CodeUnavailable, "", why)
@@ -52,7 +55,7 @@ func (m *Manager) holdTarget(ctx context.Context, name string, p ecp.Provisioner
 	}
 	var mu sync.Mutex
 	var last ecp.Lease // guarded by mu
-	err := f.Hold(ctx, func() {
+	err := m.hold(ctx, f, func() {
 		now := f.Lease()
 		mu.Lock()
 		before := last
@@ -68,6 +71,39 @@ func (m *Manager) holdTarget(ctx context.Context, name string, p ecp.Provisioner
 	})
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("hold the target %q: %w", name, err)
+	}
+	return nil
+}
+
+// hold holds a lease: together with the programs that share the Store, where the platform
+// knows that, else for this program alone.
+func (m *Manager) hold(ctx context.Context, f ecp.Fencer, changed func()) error {
+	g, ok := f.(ecp.GroupFencer)
+	if !ok || m.shards == nil {
+		return f.Hold(ctx, changed)
+	}
+	for ctx.Err() == nil {
+		group, regroup := m.shards.Group()
+		if group == "" {
+			select {
+			case <-regroup:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		holding, cancel := context.WithCancel(ctx)
+		go func() {
+			select {
+			case <-regroup:
+				cancel()
+			case <-holding.Done():
+			}
+		}()
+		err := g.HoldFor(holding, ecp.LeaseGroup{Incarnation: group, Last: m.shards.Last}, changed)
+		cancel()
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

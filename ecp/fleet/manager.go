@@ -19,6 +19,7 @@ import (
 	"github.com/openecp/openecp/ecp/fleet/internal/limits"
 	"github.com/openecp/openecp/ecp/fleet/internal/pruning"
 	"github.com/openecp/openecp/ecp/fleet/internal/sealing"
+	"github.com/openecp/openecp/ecp/fleet/internal/shards"
 	"github.com/openecp/openecp/ecp/fleet/internal/targets"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/observed"
@@ -51,6 +52,9 @@ type Config struct {
 	// LocalServiceAddresses allows service addresses of adopted clusters that lead
 	// to the host or the link of the browser that opens them, such as 127.0.0.1.
 	LocalServiceAddresses bool
+	// Shared lets several Managers work on one Store; nil = this one is alone on it, which
+	// costs nothing.
+	Shared *Shared
 	// Logger gets what operators need; nil = nothing is logged.
 	Logger *slog.Logger
 	// Now is the wall clock, which may step; nil = time.Now. Waiting and patience
@@ -104,6 +108,7 @@ type Manager struct {
 	made                  derive.ClockMark // when the Manager was
 	workers               int
 	queue                 *sched.Queue
+	shards                *shards.Keeper // nil = the Manager is alone on its Store
 	slots                 *sched.WriteLimiter
 	running               atomic.Bool
 	Access                *access.Gateway
@@ -149,6 +154,10 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	if m.workers <= 0 {
 		m.workers = 20
 	}
+	if c.Shared != nil {
+		m.shards = m.newKeeper(c)
+		c.Store = m.shards.Fence(c.Store)
+	}
 	m.Changes = change.New(c.Store, c.Logger, c.Now)
 	m.Directory = tenancy.NewDirectory(tenancy.DirectoryConfig{
 		Changes:        m.Changes,
@@ -187,13 +196,9 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	m.brokers = brokers.New(m.observed, m.queue.Add, m.boundByLease)
 	m.limits = limits.Limits{Observed: m.observed, Intent: func(r ecp.ClusterRecord) any { return intentOf(r) }}
 	m.settings = sealing.Settings{Observed: m.observed}
-	m.pruning = &pruning.Pruner{
-		Observed:       m.observed,
-		SureNow:        m.sureNow,
-		AuditKept:      c.AuditKept,
-		OperationsKept: c.OperationsKept,
-		OperationsMost: cmp.Or(c.Limits.Operations, 100),
-	}
+	m.pruning = pruning.New(m.observed)
+	m.pruning.SureNow, m.pruning.OperationsMost = m.sureNow, cmp.Or(c.Limits.Operations, 100)
+	m.pruning.AuditKept, m.pruning.OperationsKept = c.AuditKept, c.OperationsKept
 	if m.pruning.AuditKept <= 0 {
 		m.pruning.AuditKept = 90 * 24 * time.Hour
 	}
@@ -221,12 +226,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 func (m *Manager) catalogHooks() catalog.Hooks {
 	h := catalog.Hooks{
 		TryLicense: m.tryLicense, LicenseChanged: m.handOutLicense,
-		RegistryChanged: func(ctx context.Context, name string) {
-			m.handOut(ctx, func(c ecp.ClusterRecord) bool { return c.Resolved.Registry == name })
-		},
-		CertificateChanged: func(ctx context.Context, name string) {
-			m.handOut(ctx, func(c ecp.ClusterRecord) bool { return c.UsesCertificate(name) })
-		},
+		RegistryChanged: m.registryChanged, CertificateChanged: m.certificateChanged,
 		BuiltIn: func(name string) bool { return m.observed.Provisioners[name] != nil }, TargetsChanged: m.targets.Poke,
 	}
 	if m.newProvisioner != nil {
@@ -275,7 +275,7 @@ func Kinds() ecp.Codec {
 		ecp.ClusterRecord{}, ecp.Tombstone{}, ecp.Operation{}, ecp.TransferNotice{}, ecp.AgentRecord{},
 		ecp.RegistrationToken{}, ecp.HistoryEntry{}, ecp.Platform{},
 	)
-	for _, of := range []ecp.Codec{change.Kinds(), catalog.Kinds(), tenancy.Kinds()} {
+	for _, of := range []ecp.Codec{change.Kinds(), catalog.Kinds(), tenancy.Kinds(), shards.Kinds()} {
 		maps.Copy(c, of)
 	}
 	return c

@@ -18,6 +18,8 @@ import (
 // follows. It returns after what time the cluster is reconciled again at the latest; 0 means
 // only when it is woken.
 func (m *Manager) reconcile(ctx context.Context, id ecp.ID) time.Duration {
+	ctx, end, owned := m.shards.Begin(ctx, id)
+	defer end()
 	m.observed.Counters.Passes.Add(1)
 	defer m.nextInLine()
 	rec, op, err := m.observed.Load(ctx, id)
@@ -30,9 +32,15 @@ func (m *Manager) reconcile(ctx context.Context, id ecp.ID) time.Duration {
 		return time.Second
 	}
 	if rec.Mode == ecp.Adopted {
+		if !owned {
+			return m.watchAdoptedOnly(rec)
+		}
 		return m.reconcileAdopted(ctx, rec)
 	}
 	p, err := m.observed.Provisioner(rec)
+	if err != nil && !owned {
+		return m.observed.Timings.Poll
+	}
 	if err != nil {
 		return m.persist(ctx, rec, op, derive.Snapshot{At: m.observed.Now(), Unseen: ecp.MessageOf(err)},
 			derive.Outcome{})
@@ -42,6 +50,10 @@ func (m *Manager) reconcile(ctx context.Context, id ecp.ID) time.Duration {
 	}
 	mem := m.observed.MemoryOf(id)
 	m.observed.SetTarget(mem, rec.Spec.Hosted.Target)
+	if !owned {
+		return m.watchOnly(ctx, p, rec, mem)
+	}
+	m.takeOver(ctx, mem)
 	if m.observed.TakeSecretsChanged(id) {
 		mem.Known = false
 	}
@@ -254,6 +266,9 @@ func (m *Manager) write(
 	}
 	defer m.nextInLine()
 	defer m.slots.Release(target, rec.ID)
+	if o, ok := ecp.OwnershipFrom(ctx); ok && o.Err() != nil {
+		return false
+	}
 	err := do()
 	if err == nil {
 		mem.Backoff, snap.Failure = sched.Backoff{}, nil

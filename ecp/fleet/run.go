@@ -34,6 +34,10 @@ func (m *Manager) Run(ctx context.Context) error {
 		m.targets.ForgetAll()
 	}()
 	m.settings.SealStored(ctx)
+	if m.shards != nil { // claims are handed over when nobody works any more
+		holds.Go(func() { m.shards.Run(holding) })
+		group.Go(func() { m.follow(ctx) })
+	}
 	for target, p := range m.observed.Provisioners {
 		if w, ok := p.(ecp.Watcher); ok {
 			group.Go(func() { m.watchTarget(ctx, target, w, cancel) })
@@ -55,10 +59,10 @@ func (m *Manager) Run(ctx context.Context) error {
 	for range observersPerWriter * m.workers {
 		group.Go(func() { m.work(ctx) })
 	}
-	group.Go(func() { m.pruning.Run(ctx) })
+	group.Go(func() { m.pruning.Run(ctx, m.shards.Lead) })
 	group.Go(func() { m.Monitor.Run(ctx) })
 	group.Go(func() { m.Changes.FlushRefusals(ctx, m.Accounts.RefusedLogins) })
-	if err := m.enqueueAll(ctx); err != nil && ctx.Err() == nil {
+	if err := m.enqueue(ctx, func(ecp.ClusterRecord) bool { return true }); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("read the clusters: %w", err)
 	}
 	<-ctx.Done()
@@ -100,13 +104,16 @@ func (m *Manager) work(ctx context.Context) {
 	}
 }
 
-func (m *Manager) enqueueAll(ctx context.Context) error {
+// enqueue asks for clusters to be reconciled.
+func (m *Manager) enqueue(ctx context.Context, which func(ecp.ClusterRecord) bool) error {
 	return m.observed.Store.Read(ctx, func(tx ecp.Tx) error {
 		for rec, err := range ecp.List[ecp.ClusterRecord](tx, ecp.Query{}) {
 			if err != nil {
 				return err
 			}
-			m.queue.Add(rec.ID)
+			if which(rec) {
+				m.queue.Add(rec.ID)
+			}
 		}
 		return nil
 	})

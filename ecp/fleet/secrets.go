@@ -37,6 +37,15 @@ func (m *Manager) handOut(ctx context.Context, uses func(ecp.ClusterRecord) bool
 	return due
 }
 
+// registryChanged and certificateChanged hand out what a catalogue has of that name now.
+func (m *Manager) registryChanged(ctx context.Context, name string) {
+	m.handOut(ctx, func(c ecp.ClusterRecord) bool { return c.Resolved.Registry == name })
+}
+
+func (m *Manager) certificateChanged(ctx context.Context, name string) {
+	m.handOut(ctx, func(c ecp.ClusterRecord) bool { return c.UsesCertificate(name) })
+}
+
 // ResealSecrets seals every secret with the newest key that is not yet, those in
 // clusters' settings too, and says how many records it wrote; afterwards older keys can be dropped. Where one cannot be
 // opened nothing is changed.

@@ -181,16 +181,8 @@ func (m *Manager) workTarget(ctx context.Context, name string) (err error) {
 
 // wakeTarget lets every cluster of a target be looked at: it can be now.
 func (m *Manager) wakeTarget(ctx context.Context, name string) error {
-	return m.observed.Store.Read(ctx, func(tx ecp.Tx) error {
-		for r, err := range ecp.List[ecp.ClusterRecord](tx, ecp.Query{}) {
-			if err != nil {
-				return err
-			}
-			if r.Spec.Hosted != nil && r.Spec.Hosted.Target == name {
-				m.queue.Add(r.ID)
-			}
-		}
-		return nil
+	return m.enqueue(ctx, func(r ecp.ClusterRecord) bool {
+		return r.Spec.Hosted != nil && r.Spec.Hosted.Target == name
 	})
 }
 

@@ -152,7 +152,9 @@ func (m *Manager) watchUnrecorded(ctx context.Context, target string, p ecp.Prov
 		asking, cancel := context.WithTimeout(ctx, healthTakes)
 		found, err := m.unrecordedOn(asking, target, p)
 		cancel()
-		if err == nil {
+		if _, end, leads := m.shards.Lead(ctx); err == nil && !leads { // another one tells
+			m.unrecorded.Forget(target)
+		} else if end(); err == nil {
 			m.tellUnrecorded(ctx, target, found)
 		} else { // nothing is seen yet: the target's health says so
 			wait = healthEvery

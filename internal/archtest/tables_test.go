@@ -80,6 +80,7 @@ var layers = []layer{
 	{pkg: "ecp/fleet/internal/putback", code: []string{"ecp", "ecp/internal/derive", "ecp/internal/setting"}},
 	{pkg: "ecp/fleet/internal/sealing",
 		code: []string{"ecp", "ecp/internal/setting", "ecp/internal/fault", "ecp/change", "ecp/internal/observed"}},
+	{pkg: "ecp/fleet/internal/shards", code: []string{"ecp", "ecp/internal/random"}},
 	{pkg: "ecp/fleet/internal/...", code: []string{"ecp"}},
 	{pkg: "ecp/memstore", code: []string{"ecp"}},
 	{pkg: "ecp/ecptest", code: []string{"ecp", "ecp/memstore"}},

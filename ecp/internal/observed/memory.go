@@ -32,6 +32,7 @@ type Memory struct {
 	AskInterval  time.Duration          // between questions to EMQX while it is waited for
 	DryRun       DryRun                 // the last one
 	ExitMessages map[string]ExitMessage // of nodes that did not start, by pod
+	Epoch        int64                  // of the ownership that the rest belongs to; 0 where nobody shares the Store
 	repaired     repaired               // by the last repair
 
 	agents   derive.AgentMemory   // of an adopted cluster; guarded by Clusters.mu, as all below
@@ -52,6 +53,15 @@ func (mem *Memory) RepairedBy(op ecp.OperationID) map[string]bool {
 		mem.repaired = repaired{by: op, pods: map[string]bool{}}
 	}
 	return mem.repaired.pods
+}
+
+// TakeOver forgets what belongs to an earlier ownership of the cluster: another program
+// has worked on it since. What was observed stays.
+func (mem *Memory) TakeOver(epoch int64) {
+	mem.Epoch = epoch
+	mem.Known, mem.Derived, mem.OlderLogged, mem.Mark = false, false, false, derive.ClockMark{}
+	mem.Backoff, mem.AskInterval, mem.DryRun, mem.repaired = sched.Backoff{}, 0, DryRun{}, repaired{}
+	mem.ToldAt, mem.LimitsAt = time.Time{}, time.Time{}
 }
 
 // DryRun is the last answer to whether a node's successor would be taken.

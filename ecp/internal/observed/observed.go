@@ -2,6 +2,7 @@ package observed
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -57,7 +58,7 @@ func New(c Config) *Clusters {
 
 // LogFailure logs what a pass over a cluster could not do, unless the program is ending.
 func (m *Clusters) LogFailure(ctx context.Context, doing string, id ecp.ID, err error) {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, ecp.ErrLostOwnership) {
 		return
 	}
 	m.Log.WarnContext(ctx, "pass did not succeed", "doing", doing, "cluster", id, ecp.ErrorAttr(err))

@@ -21,6 +21,23 @@ type Pruner struct {
 	SureNow                   func() time.Time
 	AuditKept, OperationsKept time.Duration
 	OperationsMost            int // ended ones of one cluster
+
+	wake chan struct{} // holds one
+}
+
+// New returns a Pruner that is still to be filled in.
+func New(o *observed.Clusters) *Pruner { return &Pruner{Observed: o, wake: make(chan struct{}, 1)} }
+
+// Lead returns false where another program does the work, else a context for it; end is
+// called afterwards.
+type Lead func(context.Context) (_ context.Context, end func(), ok bool)
+
+// Wake lets Run remove what has expired now.
+func (p *Pruner) Wake() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
 }
 
 // every is the time between two removals of records that have expired.
@@ -38,18 +55,28 @@ const Batch = 200
 // Run removes every hour, until ctx ends, the records that nobody needs any more:
 // sessions, stored answers to repeated requests, registration tokens, tombstones, audit
 // entries, operations and changes past their time.
-func (p *Pruner) Run(ctx context.Context) {
+func (p *Pruner) Run(ctx context.Context, lead Lead) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		if err := p.Once(ctx); err != nil && ctx.Err() == nil {
-			p.Observed.Log.WarnContext(ctx, "what is over could not be removed; it is tried again", "error", err)
-		}
+		p.lead(ctx, lead)
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-p.wake:
 		}
+	}
+}
+
+func (p *Pruner) lead(ctx context.Context, lead Lead) {
+	ctx, end, ok := lead(ctx)
+	defer end()
+	if !ok {
+		return
+	}
+	if err := p.Once(ctx); err != nil && ctx.Err() == nil {
+		p.Observed.Log.WarnContext(ctx, "what is over could not be removed; it is tried again", "error", err)
 	}
 }
 

@@ -1,0 +1,401 @@
+package fleet_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/memstore"
+	"github.com/openecp/openecp/emqxsim"
+	"github.com/openecp/openecp/emqxv4"
+	"github.com/openecp/openecp/emqxv5"
+	"github.com/stretchr/testify/require"
+)
+
+// team is some daemons on one store and one platform.
+type team struct {
+	t     *testing.T
+	store *memstore.Store
+	sim   *emqxsim.Provisioner
+
+	mu    sync.Mutex
+	wrote map[ecp.ID][]written // to the platform, in order; guarded by mu
+	busy  map[ecp.ID]string    // who writes now; guarded by mu
+}
+
+type written struct {
+	by    string
+	epoch int64
+}
+
+// mate is a daemon of a team: its Manager, its way to the platform and to the store.
+type mate struct {
+	*emqxsim.Peer
+	*fleet.Manager
+	team *team
+	name string
+	stop func()
+
+	dead   atomic.Bool   // nothing that it does arrives any more
+	frozen atomic.Bool   // nor does it go on
+	thaw   chan struct{} // closed when it goes on
+}
+
+var errDead = errors.New("the process is dead")
+
+// inTeam runs a test with daemons that share a store.
+func inTeam(t *testing.T, n int, test func(*team, []*mate)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sim, err := emqxsim.NewProvisioner(emqxsim.ProvisionerConfig{})
+		require.NoError(t, err)
+		tm := &team{t: t, store: memstore.New(), sim: sim, wrote: map[ecp.ID][]written{}, busy: map[ecp.ID]string{}}
+		var mates []*mate
+		for i := range n {
+			mates = append(mates, tm.join(fmt.Sprint("daemon-", i)))
+		}
+		tm.until("shared evenly", func() bool { return tm.even(mates...) })
+		test(tm, mates)
+		for id, all := range tm.wrote {
+			for i := 1; i < len(all); i++ {
+				require.GreaterOrEqual(t, all[i].epoch, all[i-1].epoch, "%s: %v", id, all)
+				if all[i].epoch == all[i-1].epoch {
+					require.Equal(t, all[i-1].by, all[i].by, "%s: two in one epoch: %v", id, all)
+				}
+			}
+		}
+	})
+}
+
+func (tm *team) join(name string) *mate {
+	tm.t.Helper()
+	d := &mate{Peer: tm.sim.Peer(name), team: tm, name: name, thaw: make(chan struct{})}
+	m, err := fleet.New(context.Background(), fleet.Config{
+		Store:        wire{tm.store, d},
+		Provisioners: map[string]ecp.Provisioner{"default": d.platform()},
+		Adapters:     []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
+		Shared:       &fleet.Shared{Host: name, Address: name + ":8443", Version: "1.2.3"},
+		Defaults: fleet.Defaults{
+			Projects: []string{"default/default"},
+			Pool:     &ecp.Pool{Connections: 1000, Clusters: 40},
+		},
+	})
+	require.NoError(tm.t, err)
+	d.Manager = m
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	d.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil && !d.dead.Load() {
+			tm.t.Errorf("Run: %v", err)
+		}
+	})
+	tm.t.Cleanup(d.stop)
+	return d
+}
+
+// kill ends a daemon without any word to anybody.
+func (d *mate) kill() {
+	d.dead.Store(true)
+	d.Suspend(true)
+	d.stop()
+}
+
+// seen is the way of a daemon to the platform, which notes who writes.
+type seen struct {
+	*emqxsim.Peer
+	d *mate
+}
+
+func (d *mate) platform() ecp.Provisioner { return seen{d.Peer, d} }
+
+func (s seen) Apply(ctx context.Context, want ecp.Desired) error {
+	return s.d.noted(ctx, want.ID, func() error { return s.Peer.Apply(ctx, want) })
+}
+
+func (s seen) Delete(ctx context.Context, id ecp.ID) error {
+	return s.d.noted(ctx, id, func() error { return s.Peer.Delete(ctx, id) })
+}
+
+// noted lets a daemon write to the platform, and fails the test where another one does.
+func (d *mate) noted(ctx context.Context, id ecp.ID, write func() error) error {
+	if d.frozen.Load() {
+		<-d.thaw
+	}
+	if d.dead.Load() {
+		return errDead
+	}
+	o, ok := ecp.OwnershipFrom(ctx)
+	if !ok {
+		d.team.t.Errorf("%s writes to %s without any ownership", d.name, id)
+	}
+	d.team.mu.Lock()
+	if other := d.team.busy[id]; other != "" {
+		d.team.t.Errorf("%s and %s write to %s at once", other, d.name, id)
+	}
+	d.team.busy[id] = d.name
+	d.team.mu.Unlock()
+	err := write()
+	d.team.mu.Lock()
+	defer d.team.mu.Unlock()
+	delete(d.team.busy, id)
+	if err == nil {
+		d.team.wrote[id] = append(d.team.wrote[id], written{d.name, o.Epoch})
+	}
+	return err
+}
+
+// wire is the way of a daemon to the store.
+type wire struct {
+	ecp.Store
+	d *mate
+}
+
+func (w wire) cut() error {
+	if w.d.frozen.Load() {
+		<-w.d.thaw
+	}
+	if w.d.dead.Load() {
+		return errDead
+	}
+	return nil
+}
+
+func (w wire) Read(ctx context.Context, fn func(ecp.Tx) error) error {
+	if err := w.cut(); err != nil {
+		return err
+	}
+	return w.Store.Read(ctx, fn)
+}
+
+func (w wire) Write(ctx context.Context, fn func(ecp.Tx) error) error {
+	if err := w.cut(); err != nil {
+		return err
+	}
+	return w.Store.Write(ctx, fn)
+}
+
+func (w wire) Changes(ctx context.Context, after int64) iter.Seq2[ecp.Change, error] {
+	return func(yield func(ecp.Change, error) bool) {
+		for c, err := range w.Store.Changes(ctx, after) {
+			if cut := w.cut(); cut != nil {
+				yield(ecp.Change{}, cut)
+				return
+			}
+			if !yield(c, err) {
+				return
+			}
+		}
+	}
+}
+
+// until waits for something, ten minutes of the bubble's time at most.
+func (tm *team) until(what string, holds func() bool) {
+	tm.t.Helper()
+	for range 6_000 {
+		if holds() {
+			return
+		}
+		<-time.After(100 * time.Millisecond)
+	}
+	require.FailNow(tm.t, "never: "+what)
+}
+
+// even reports whether these daemons, and no others, share the fleet evenly.
+func (tm *team) even(mates ...*mate) bool {
+	all, err := mates[0].Daemons(asSystem())
+	require.NoError(tm.t, err)
+	for _, d := range all {
+		if d.Shards < 256/len(mates) || d.Shards > 256/len(mates)+1 {
+			return false
+		}
+	}
+	return len(all) == len(mates)
+}
+
+// create makes clusters, each by another daemon, and waits until all run.
+func (tm *team) create(n int, by ...*mate) (ids []ecp.ID) {
+	tm.t.Helper()
+	for i := range n {
+		info, _, err := by[i%len(by)].Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted,
+			Name: fmt.Sprint("c", i), Spec: spec("emqx-ee-5.8.9", 2)})
+		require.NoError(tm.t, err)
+		ids = append(ids, info.ID)
+	}
+	tm.until("all run", func() bool { return tm.in(by[0], ecp.Running, ids...) })
+	return ids
+}
+
+func (tm *team) in(d *mate, s ecp.State, ids ...ecp.ID) bool {
+	for _, id := range ids {
+		info, err := d.Cluster(id).Get(asSystem())
+		require.NoError(tm.t, err)
+		if info.Status.State != s {
+			return false
+		}
+	}
+	return true
+}
+
+// TestDaemonsShareTheFleet: any of them takes a command and shows a cluster, one does what
+// is due; where one dies in the middle another goes on, and operations end as ever.
+func TestDaemonsShareTheFleet(t *testing.T) {
+	for _, n := range []int{2, 3} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			inTeam(t, n, func(tm *team, mates []*mate) {
+				ids := tm.create(20, mates...)
+				by := map[string]int{}
+				for _, id := range ids {
+					by[tm.wrote[id][0].by]++
+				}
+				require.Len(t, by, n, "each has its part: %v", by)
+				for _, d := range mates {
+					tm.until("each shows them", func() bool {
+						return !slices.ContainsFunc(ids, func(id ecp.ID) bool {
+							info, err := d.Cluster(id).Get(asSystem())
+							return err != nil || info.ReadyNodes != 2 || info.Waits != "" || !info.Nodes[0].Member
+						})
+					})
+				}
+				all, err := mates[1].Daemons(asSystem())
+				require.NoError(t, err)
+				require.Len(t, all, n)
+				for _, d := range all {
+					require.Equal(t, d.Host == "daemon-1", d.Self)
+					require.Equal(t, "1.2.3", d.Version)
+					require.Equal(t, d.Host+":8443", d.Address)
+				}
+
+				var ops []ecp.Operation
+				for i, id := range ids {
+					op, err := mates[i%n].Cluster(id).Do(asSystem(), patched(`{"nodes":3,"size":"2C4G"}`))
+					require.NoError(t, err)
+					ops = append(ops, op)
+				}
+				<-time.After(7 * time.Second)
+				mates[0].kill()
+				killed, survivors := time.Now(), mates[1:]
+				tm.until("shared by those who are left", func() bool { return tm.even(survivors...) })
+				require.Less(t, time.Since(killed), 13*time.Second)
+				for _, op := range ops {
+					got, err := survivors[0].WaitOperation(asSystem(), op.ID, time.Hour)
+					require.NoError(t, err)
+					require.Equal(t, ecp.PhaseSucceeded, got.Phase, got.Error)
+				}
+				for _, id := range ids {
+					found, err := tm.sim.Observe(t.Context(), id)
+					require.NoError(t, err)
+					require.Len(t, found.Nodes, 3)
+				}
+
+				late := tm.join("late")
+				tm.until("shared with the new one", func() bool { return tm.even(append(survivors, late)...) })
+				survivors[0].stop()
+				began := time.Now()
+				tm.until("handed over", func() bool { return tm.even(append(slices.Clone(survivors[1:]), late)...) })
+				require.Less(t, time.Since(began), 2*time.Second, "nobody waits for a claim to run out")
+				for _, id := range ids {
+					_, err := late.Cluster(id).Do(asSystem(), ecp.Delete{})
+					require.NoError(t, err)
+				}
+				tm.until("all are gone", func() bool {
+					page, err := late.Clusters(asSystem(), ecp.ListOptions{})
+					require.NoError(t, err)
+					return len(page.Items) == 0
+				})
+			})
+		})
+	}
+}
+
+// TestASuspendedDaemonDoesNothing: it is stopped in the middle of everything, and finds
+// that others have gone on when it wakes.
+func TestASuspendedDaemonDoesNothing(t *testing.T) {
+	inTeam(t, 2, func(tm *team, mates []*mate) {
+		ids := tm.create(6, mates...)
+		for _, id := range ids {
+			_, err := mates[1].Cluster(id).Do(asSystem(), ecp.Restart{})
+			require.NoError(t, err)
+		}
+		<-time.After(5 * time.Second)
+		d := mates[0]
+		d.frozen.Store(true)
+		<-time.After(30 * time.Second)
+		require.True(t, tm.even(mates[1]))
+		tm.mu.Lock()
+		before := maps.Clone(tm.wrote)
+		tm.mu.Unlock()
+		d.frozen.Store(false)
+		close(d.thaw)
+		synctest.Wait()
+		tm.mu.Lock()
+		for id, all := range tm.wrote {
+			for _, w := range all[len(before[id]):] {
+				require.NotEqual(t, d.name, w.by, "it has written when it woke")
+			}
+		}
+		tm.mu.Unlock()
+		tm.until("all run again", func() bool { return tm.in(mates[1], ecp.Running, ids...) && tm.even(mates...) })
+	})
+}
+
+// TestAloneCostsNothing: no record and no transaction where nobody shares the store.
+func TestAloneCostsNothing(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		r.running()
+		before, err := r.m.Position(asSystem())
+		require.NoError(t, err)
+		<-time.After(time.Hour)
+		after, err := r.m.Position(asSystem())
+		require.NoError(t, err)
+		require.Equal(t, before, after)
+		all, err := r.m.Daemons(asSystem())
+		require.NoError(t, err)
+		require.Empty(t, all)
+		_, err = r.m.Daemons(t.Context())
+		require.ErrorIs(t, err, ecp.ErrDenied)
+	})
+}
+
+// TestTheStoreGoesAway: nobody takes anybody for dead for it, and nobody works meanwhile.
+func TestTheStoreGoesAway(t *testing.T) {
+	inTeam(t, 2, func(tm *team, mates []*mate) {
+		ids := tm.create(4, mates...)
+		before, err := mates[0].Daemons(asSystem())
+		require.NoError(t, err)
+		for _, d := range mates {
+			d.dead.Store(true)
+		}
+		<-time.After(time.Minute)
+		for _, d := range mates {
+			d.dead.Store(false)
+		}
+		<-time.After(10 * time.Second)
+		after, err := mates[1].Daemons(asSystem())
+		require.NoError(t, err)
+		require.Len(t, after, 2)
+		for i := range after {
+			require.Equal(t, before[i].ID, after[i].ID)
+			require.Equal(t, before[i].Shards, after[i].Shards)
+		}
+		for _, id := range ids {
+			op, err := mates[0].Cluster(id).Do(asSystem(), ecp.Stop{})
+			require.NoError(t, err)
+			got, err := mates[1].WaitOperation(asSystem(), op.ID, time.Hour)
+			require.NoError(t, err)
+			require.Equal(t, ecp.PhaseSucceeded, got.Phase, got.Error)
+		}
+	})
+}
