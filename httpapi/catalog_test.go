@@ -57,7 +57,7 @@ func TestIfMatch(t *testing.T) {
 		"/api/v1/users": `{"displayName":"x"}`,
 		"/api/v1/sizes": `{"storage":{"size":"1Ti"}}`, "/api/v1/images": `{"reference":"a/b:1"}`,
 		"/api/v1/registries":    `{"user":"x"}`,
-		"/api/v1/emqx-licenses": `{"content":"x"}`, "/api/v1/lb-profiles": `{"minConnections":7}`,
+		"/api/v1/emqx-licenses": `{"content":"default"}`, "/api/v1/lb-profiles": `{"minConnections":7}`,
 		"/api/v1/kubernetes-targets": `{"description":"x"}`,
 		"/api/v1/certificates":       exampleRenewal(),
 		clustersPath:                 `{"description":"x"}`,
@@ -134,7 +134,7 @@ func TestSecretsNeverComeBack(t *testing.T) {
 	f := newFixture(t, setup{bare: true})
 	f.seed()
 	f.admin(http.MethodPatch, "/api/v1/registries/harbor", `{"password":"second-secret"}`).want(http.StatusOK)
-	f.admin(http.MethodPatch, "/api/v1/emqx-licenses/main", `{"content":"third-secret"}`).want(http.StatusOK)
+	f.admin(http.MethodPatch, "/api/v1/emqx-licenses/main", `{"content":"dGhpcmQK.third-secret"}`).want(http.StatusOK)
 	f.admin(http.MethodPatch, "/api/v1/kubernetes-targets/plant", `{"kubeconfig":"fourth-secret"}`).want(http.StatusOK)
 	f.admin(http.MethodPatch, "/api/v1/users/ann", `{"password":"fifth-secret-word"}`).want(http.StatusOK)
 	secrets := []string{"a secret", "second-secret", "third-secret", "fourth-secret", "fifth-secret-word",

@@ -306,9 +306,11 @@ func TestRefusedEntries(t *testing.T) {
 	one(err, "password")
 	_, err = o.c.Licenses.Create(ctx, aLicense, "")
 	one(err, "content")
-	_, err = o.c.Licenses.Create(ctx, aLicense, "two words")
-	one(err, "content")
-	_, err = o.c.Licenses.Create(ctx, ecp.License{Name: "x", Format: "v6"}, "key")
+	for _, content := range []ecp.Secret{"two words", "nonsense"} {
+		_, err = o.c.Licenses.Create(ctx, aLicense, content)
+		one(err, "content")
+	}
+	_, err = o.c.Licenses.Create(ctx, ecp.License{Name: "x", Format: "v6"}, "default")
 	one(err, "format")
 	profile := func(spoil func(*ecp.LBProfile)) error {
 		l := aLBProfile
@@ -386,9 +388,11 @@ func TestThereIsExactlyOneDefault(t *testing.T) {
 	check("emqx-ee-5.8.9")
 	require.NoError(t, o.c.Images.Delete(ctx, anImage.ID, 0))
 
-	for _, format := range []ecp.LicenseFormat{ecp.LicenseV4, ecp.LicenseV5} { // one for each
+	for format, content := range map[ecp.LicenseFormat]ecp.Secret{ // one for each
+		ecp.LicenseV4: "-----BEGIN X-----\n-----END X-----", ecp.LicenseV5: "default",
+	} {
 		for _, name := range []string{"a", "b"} {
-			l, err := o.c.Licenses.Create(ctx, ecp.License{Name: string(format) + name, Format: format}, "key")
+			l, err := o.c.Licenses.Create(ctx, ecp.License{Name: string(format) + name, Format: format}, content)
 			require.NoError(t, err)
 			require.Equal(t, name == "a", l.Default)
 		}
@@ -451,7 +455,7 @@ func TestWhatLicensesSayOfThemselves(t *testing.T) {
 		ExpiresAt:  time.Date(2028, 1, 8, 0, 0, 0, 0, time.UTC),
 		Revision:   1,
 	}, l)
-	other := ecp.Secret("a-key-of-an-unknown-form")
+	other := ecp.Secret("a-key-of-an-unknown-form.c2ln")
 	l, err = o.c.Licenses.Update(asSystem,
 		ecp.License{Name: "prod", Format: ecp.LicenseV5, Default: true, Customer: "made up"}, &other)
 	require.NoError(t, err)

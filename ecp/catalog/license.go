@@ -111,8 +111,8 @@ func CheckLicense(format ecp.LicenseFormat, content ecp.Secret) error {
 	return wrong.Err("")
 }
 
-// learnLicense reads what a license says of itself. What it does not say in a
-// form known here stays unknown: EMQX decides whether it is valid.
+// learnLicense reads what a license says of itself, and refuses what has the form of none. What
+// it does not say in a form known here stays unknown: EMQX decides whether it is valid.
 func learnLicense(p *fault.Fields, l *ecp.License, content ecp.Secret) {
 	l.Customer, l.Type, l.Limit, l.ExpiresAt = "", "", 0, time.Time{}
 	text := strings.TrimSpace(string(content))
@@ -123,8 +123,12 @@ func learnLicense(p *fault.Fields, l *ecp.License, content ecp.Secret) {
 		p.Add("content", "is not text")
 	case l.Format == ecp.LicenseV5 && strings.ContainsAny(text, " \n\r\t"):
 		p.Add("content", "is not a key: it has spaces or line breaks")
+	case l.Format == ecp.LicenseV5 && !isKey(text):
+		p.Add("content", `is no key: those of EMQX are base64 with a dot in it, or the word "default" or "evaluation"`)
 	case l.Format == ecp.LicenseV5:
 		learnKey(l, text)
+	case l.Format == ecp.LicenseV4 && (!strings.Contains(text, "-----BEGIN ") || !strings.Contains(text, "-----END ")):
+		p.Add("content", "is no license file of EMQX 4: it has no block that begins with -----BEGIN")
 	default:
 		learnFile(l, text)
 	}

@@ -44,6 +44,26 @@ func readKey(key string) (keyTerms, bool) {
 	}, true
 }
 
+// isKey reports whether a text has the form of a v5 key, or leads to a file that has one. Its
+// payload is of lines, also where they are not known here.
+func isKey(text string) bool {
+	if _, ok := readKey(text); ok || strings.HasPrefix(text, "file://") {
+		return true
+	}
+	payload, signature, ok := strings.Cut(text, ".")
+	if b, err := base64.StdEncoding.DecodeString(payload); err == nil && !strings.Contains(string(b), "\n") {
+		return false
+	}
+	return ok && isBase64(payload) && isBase64(signature)
+}
+
+// isBase64 reports whether a text is of the signs of base64, in either of its alphabets.
+func isBase64(text string) bool {
+	return text != "" && strings.IndexFunc(strings.TrimRight(text, "="), func(r rune) bool {
+		return (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune("+/-_", r)
+	}) < 0
+}
+
 // bootRule is a reason for which EMQX does not start, or serves nobody, with a license.
 type bootRule struct {
 	when func(k keyTerms, v ecp.Version, nodes int, now time.Time) bool

@@ -17,6 +17,48 @@ func key(kind, customer, start, days, limit string, more ...string) ecp.Secret {
 	return ecp.Secret(base64.StdEncoding.EncodeToString([]byte(strings.Join(lines, "\n")+"\n")) + ".c2ln")
 }
 
+// What has the form of no license is refused before EMQX sees it.
+func TestCheckLicense(t *testing.T) {
+	official := key("1", "2", "20260101", "365", "1000")
+	file := ecp.Secret("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
+	for _, c := range []struct {
+		format  ecp.LicenseFormat
+		content ecp.Secret
+		says    string // empty means that it may be one
+	}{
+		{ecp.LicenseV5, official, ""},
+		{ecp.LicenseV5, official + "\n", ""},
+		{ecp.LicenseV5, "default", ""},
+		{ecp.LicenseV5, "evaluation", ""},
+		{ecp.LicenseV5, "file:///opt/emqx/license", ""},
+		{ecp.LicenseV5, "emqxsim-license.e30", ""},
+		{ecp.LicenseV5, key("later", "2", "20260101", "365", "1000"), ""},
+		{ecp.LicenseV5, "nonsense", "is no key"},
+		{ecp.LicenseV5, "Default", "is no key"},
+		{ecp.LicenseV5, "non.sense!", "is no key"},
+		{ecp.LicenseV5, "nonsense.nonsense", "is no key"},
+		{ecp.LicenseV5, official[:40], "is no key"},
+		{ecp.LicenseV5, official[:40] + ".", "is no key"},
+		{ecp.LicenseV5, "." + official, "is no key"},
+		{ecp.LicenseV5, file, "spaces or line breaks"},
+		{ecp.LicenseV4, file, ""},
+		{ecp.LicenseV4, official, "is no license file"},
+		{ecp.LicenseV4, "default", "is no license file"},
+		{ecp.LicenseV4, file[:40], "is no license file"},
+		{ecp.LicenseV4, " ", "is missing"},
+	} {
+		err := CheckLicense(c.format, c.content)
+		if c.says == "" {
+			require.NoError(t, err, c.content)
+			continue
+		}
+		require.ErrorContains(t, err, c.says, string(c.content))
+		if len(c.content) > 10 {
+			require.NotContains(t, err.Error(), string(c.content), "no secret is shown")
+		}
+	}
+}
+
 func TestLicenseRefusal(t *testing.T) {
 	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 	official := key("1", "2", "20260101", "365", "1000")

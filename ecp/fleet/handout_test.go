@@ -127,10 +127,12 @@ func TestRefusedLicenseReachesNobody(t *testing.T) {
 		format ecp.LicenseFormat
 		path   string // where the broker tells of its license
 		text   func(emqxsim.License) string
+		none   ecp.Secret // has the form of one
 		words  string
 	}{
-		{"emqx-ee-5.8.9", ecp.LicenseV5, "/api/v5/license", emqxsim.LicenseKey, "Bad license key"},
-		{"emqx-ee-4.4.24", ecp.LicenseV4, "/api/v4/license", emqxsim.LicenseFile, ""},
+		{"emqx-ee-5.8.9", ecp.LicenseV5, "/api/v5/license", emqxsim.LicenseKey, "no-license.at-all", "Bad license key"},
+		{"emqx-ee-4.4.24", ecp.LicenseV4, "/api/v4/license", emqxsim.LicenseFile,
+			"-----BEGIN NOTHING-----\n-----END NOTHING-----\n", ""},
 	} {
 		t.Run(v.image, func(t *testing.T) {
 			inBubble(t, func(r *rig) {
@@ -168,7 +170,7 @@ func TestRefusedLicenseReachesNobody(t *testing.T) {
 				}
 				has(111)
 				for _, bad := range []*ecp.Secret{
-					ptr(ecp.Secret("no-license-at-all")), secret("Ended", 333, time.Now().Add(-24*time.Hour)),
+					&v.none, secret("Ended", 333, time.Now().Add(-24*time.Hour)),
 				} {
 					_, err = r.m.Catalog.Licenses.Update(asSystem(), l, bad)
 					require.ErrorIs(t, err, ecp.ErrInvalid)
@@ -179,7 +181,7 @@ func TestRefusedLicenseReachesNobody(t *testing.T) {
 					require.NotContains(t, err.Error(), string(*bad))
 					has(111)
 				}
-				_, err = r.m.Catalog.Licenses.Update(asSystem(), l, ptr(ecp.Secret("no-license-at-all")))
+				_, err = r.m.Catalog.Licenses.Update(asSystem(), l, &v.none)
 				var refused *ecp.Error
 				require.ErrorAs(t, err, &refused)
 				require.Contains(t, refused.Fields[0].Message, v.words)
