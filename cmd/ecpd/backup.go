@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -14,24 +17,26 @@ import (
 )
 
 // backupCommand copies the database while a daemon uses it.
-func backupCommand(stdout io.Writer, environ []string) *cobra.Command {
+func backupCommand(stdout, stderr io.Writer, environ []string) *cobra.Command {
 	var c config
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
-		Short: "write the database to a new file, beside a running daemon",
+		Short: "write the database to a new file, or with - to stdout, beside a running daemon",
 		Long: "The copy is complete and as of one moment. It is checked before it gets its name, and\n" +
-			"only its owner can read it. The daemon need not be stopped. The keys of secrets are\n" +
-			"not part of it: keep the file of --secrets-key-file somewhere else.\n\n" +
+			"only its owner can read it. The daemon need not be stopped. With - it goes to stdout,\n" +
+			"once it was checked, and what it holds is told on stderr; it needs its size in the data\n" +
+			"directory meanwhile. The keys of secrets are not part of it: keep the file of\n" +
+			"--secrets-key-file somewhere else.\n\n" +
 			dataDirHelp,
 		Args: oneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := c.resolve(cmd, environ); err != nil {
 				return err
 			}
-			copied, err := sqlstore.Backup(cmd.Context(), c.dataDir, args[0])
-			if errors.Is(err, ecp.ErrNotFound) {
-				return fmt.Errorf("%w; start ecpd on it once, or give --data-dir", err)
+			if args[0] == "-" {
+				return backupTo(cmd.Context(), c.dataDir, stdout, stderr)
 			}
+			copied, err := backup(cmd.Context(), c.dataDir, args[0])
 			if err != nil {
 				return err
 			}
@@ -41,6 +46,42 @@ func backupCommand(stdout io.Writer, environ []string) *cobra.Command {
 	}
 	c.define(cmd, "config", "data-dir", "dev")
 	return cmd
+}
+
+func backup(ctx context.Context, dataDir, file string) (sqlstore.Copied, error) {
+	copied, err := sqlstore.Backup(ctx, dataDir, file)
+	if errors.Is(err, ecp.ErrNotFound) {
+		return copied, fmt.Errorf("%w; start ecpd on it once, or give --data-dir", err)
+	}
+	return copied, err
+}
+
+// backupTo writes a backup to stdout. The copy is made beside the database, where there is room
+// for one in containers, too.
+func backupTo(ctx context.Context, dataDir string, stdout, stderr io.Writer) (err error) {
+	dir, err := os.MkdirTemp(dataDir, ".backup-")
+	if errors.Is(err, fs.ErrNotExist) {
+		_, err = backup(ctx, dataDir, "-") // says what is missing
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("back up the database: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	copied, err := backup(ctx, dataDir, filepath.Join(dir, "ecpd.db"))
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(copied.File)
+	if err != nil {
+		return fmt.Errorf("back up the database: %w", err)
+	}
+	defer func() { _ = f.Close() }() // it is only read
+	if _, err := io.Copy(stdout, f); err != nil {
+		return fmt.Errorf("back up the database: %w", err)
+	}
+	_, err = fmt.Fprintf(stderr, "backup: %s\n", contentOf(copied))
+	return err
 }
 
 // restoreCommand replaces the database by a backup.

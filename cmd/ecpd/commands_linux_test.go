@@ -29,9 +29,9 @@ var documented = map[string][]string{
 	"ecpd serve --config FILE": {
 		"ecpd ", "bin/ecpd ", "FILE", "ecpd.yaml --kubeconfig ecpd.kubeconfig",
 	},
-	"bin/ecpd backup /var/backups/ecpd.db":    {},
-	"bin/ecpd backup /var/lib/ecpd/backup.db": {}, // inside of a pod
-	"bin/ecpd restore /var/backups/ecpd.db":   {},
+	"bin/ecpd backup /var/backups/ecpd.db":  {},
+	"bin/ecpd backup - >ecpd-backup.db":     {}, // inside of a pod
+	"bin/ecpd restore /var/backups/ecpd.db": {},
 }
 
 var commandForm = regexp.MustCompile("(?m)(?:bin/)?ecpd " +
