@@ -190,7 +190,7 @@ var resources = []kind{
 		columns: []column{
 			{head: "NAME", path: "name"}, {head: "REACHABLE", path: "health.reachable"},
 			{head: "CLUSTERS", path: "clusters"}, {head: "DESCRIPTION", path: "description"},
-			{head: "MESSAGE", path: "health.message", wide: true},
+			{head: "MESSAGE", path: "health.message", wide: true, show: targetMessage},
 		},
 		filters: []filter{filterText}, fields: []string{"name", "description", "kubeconfig", "network"},
 		hidden: []string{"kubeconfig"}, create: "east --secret kubeconfig=east.kubeconfig",

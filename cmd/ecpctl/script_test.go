@@ -23,7 +23,7 @@ import (
 )
 
 // patience is how long a script waits for something, on a busy machine.
-const patience = time.Minute
+const patience = 100 * time.Second
 
 func TestMain(m *testing.M) {
 	testscript.Main(leakless{m}, map[string]func(){
@@ -49,12 +49,14 @@ func (l leakless) Run() int {
 // simulates clusters.
 //
 //	ecpd [FLAG...]          start the daemon, or start it again; $SERVER is where it is
+//	kubernetes [UID]        be a Kubernetes of that uid, or one that does not say which; ecpd then works with it
 //	agents                  have an agent and a simulated EMQX: $AGENTS/emqxee-agent, $AGENTS/emqxsim
 //	ecpd-stop               end it
 //	backup, restore         copy its database; put the copy back and start it again
 //	until TEXT COMMAND...   run a command again and again until it prints a text
 //	fleet N                 start a server of N clusters that only lists; $SERVER is where it is
 //	pages MOST              that server was asked for so many pages at most
+//	[long]                  the long drills are run
 func TestScripts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and starts a daemon; run without -short")
@@ -74,8 +76,15 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"agents": s.agents, "ecpd": s.start, "ecpd-stop": stop, "backup": s.backup, "restore": s.restore,
+			"agents": s.agents, "kubernetes": kubernetes, "ecpd": s.start, "ecpd-stop": stop,
+			"backup": s.backup, "restore": s.restore,
 			"until": until, "fleet": fleet, "pages": pages,
+		},
+		Condition: func(word string) (bool, error) {
+			if word != "long" {
+				return false, fmt.Errorf("the scripts know no condition %q", word)
+			}
+			return os.Getenv("OPENECP_LONG") == "1", nil
 		},
 	})
 }
@@ -102,9 +111,10 @@ type daemonKey struct{}
 
 // daemon is what a script has started.
 type daemon struct {
-	process *processtest.Process
-	address string
-	pages   atomic.Int64
+	process    *processtest.Process
+	address    string
+	pages      atomic.Int64
+	kubernetes *processtest.Kubernetes // nil = the daemon simulates clusters
 }
 
 func of(ts *testscript.TestScript) *daemon {
@@ -119,9 +129,17 @@ func (s scripts) start(ts *testscript.TestScript, _ bool, args []string) {
 		listen = d.address[strings.LastIndex(d.address, "/")+1:]
 	}
 	data := ts.MkAbs("data")
-	cmd := exec.CommandContext(context.Background(), s.ecpd, append([]string{
-		"serve", "--dev", "--data-dir", data, "--listen", listen}, args...)...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + ts.MkAbs(".")}
+	token, platform := filepath.Join(data, "token"), []string{"--dev"}
+	environ := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + ts.MkAbs(".")}
+	if d.kubernetes != nil {
+		token, platform = ts.MkAbs("token"), []string{"--kubeconfig", ts.MkAbs("kubeconfig")}
+		const word = "only-for-tests-0123456789abcdef"
+		ts.Check(os.WriteFile(token, []byte(word), 0o600))
+		environ = append(environ, "ECPD_BOOTSTRAP_TOKEN="+word)
+	}
+	cmd := exec.CommandContext(context.Background(), s.ecpd, append(append([]string{
+		"serve", "--data-dir", data, "--listen", listen}, platform...), args...)...)
+	cmd.Env = environ
 	p, err := processtest.Begin(cmd)
 	ts.Check(err)
 	ts.Defer(p.Kill)
@@ -139,7 +157,18 @@ func (s scripts) start(ts *testscript.TestScript, _ bool, args []string) {
 		return false
 	})
 	ts.Setenv("SERVER", d.address)
-	ts.Setenv("TOKEN_FILE", filepath.Join(data, "token"))
+	ts.Setenv("TOKEN_FILE", token)
+}
+
+func kubernetes(ts *testscript.TestScript, _ bool, args []string) {
+	d, uid := of(ts), strings.Join(args, " ")
+	if d.kubernetes != nil {
+		d.kubernetes.Become(uid)
+		return
+	}
+	d.kubernetes = processtest.NewKubernetes(uid)
+	ts.Defer(d.kubernetes.Close)
+	ts.Check(os.WriteFile(ts.MkAbs("kubeconfig"), d.kubernetes.Kubeconfig(), 0o600))
 }
 
 // backup copies the database of the daemon, and restore puts the copy back in its place.

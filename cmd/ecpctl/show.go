@@ -47,3 +47,12 @@ func stepsDone(_ *app, o object, path string) string {
 	}
 	return fmt.Sprintf("%d/%d", done, len(list))
 }
+
+// targetMessage shows what is wrong with a target: why nothing is written there, else why it
+// cannot be reached.
+func targetMessage(_ *app, o object, path string) string {
+	if why := o.text("health.lease.message"); why != "" {
+		return why
+	}
+	return o.text(path)
+}

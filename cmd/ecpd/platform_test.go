@@ -1,11 +1,6 @@
 package main_test
 
 import (
-	"encoding/base64"
-	"encoding/pem"
-	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,29 +8,18 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/openecp/openecp/internal/processtest"
 )
 
-// kubernetesNamed is as much of an API server as a start asks for: it says which
-// Kubernetes it is, and refuses everything else. It returns a kubeconfig of it.
+// kubernetesNamed starts a Kubernetes that only says which one it is, and returns a kubeconfig
+// of it.
 func kubernetesNamed(t *testing.T, uid string) (kubeconfig string) {
 	t.Helper()
-	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		if r.URL.Path == "/api/v1/namespaces/kube-system" {
-			fmt.Fprintf(w, `{"kind":"Namespace","apiVersion":"v1","metadata":{"name":"kube-system","uid":%q}}`, uid)
-			return
-		}
-		w.WriteHeader(http.StatusForbidden)
-		fmt.Fprint(w,
-			`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"not here"}`)
-	}))
-	t.Cleanup(s.Close)
+	k := processtest.NewKubernetes(uid)
+	t.Cleanup(k.Close)
 	kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
-	ca := base64.StdEncoding.EncodeToString(
-		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
-	require.NoError(t, os.WriteFile(kubeconfig, fmt.Appendf(nil, `{"apiVersion":"v1","kind":"Config","current-context":"c",
-		"contexts":[{"name":"c","context":{"cluster":"t","user":"u"}}],"users":[{"name":"u","user":{"token":"x"}}],
-		"clusters":[{"name":"t","cluster":{"server":%q,"certificate-authority-data":%q}}]}`, s.URL, ca), 0o600))
+	require.NoError(t, os.WriteFile(kubeconfig, k.Kubeconfig(), 0o600))
 	return kubeconfig
 }
 
