@@ -47,7 +47,7 @@ func (a *app) define(flags *pflag.FlagSet) {
 	flags.StringVarP(&f.output, "output", "o", "",
 		"form: table, wide, json, yaml, name, jsonpath=TEMPLATE (ECPCTL_OUTPUT)")
 	flags.StringVar(&f.lang, "lang", "",
-		"language of states, reasons, phases and kinds of operations, en or zh; by LANG when left out (ECPCTL_LANG)")
+		"language of tables and questions, en or zh; by LANG when left out (ECPCTL_LANG)")
 	flags.DurationVar(&f.timeout, "timeout", 0,
 		"how long the command may take in all, such as 90s; 0 = as long as it takes")
 }

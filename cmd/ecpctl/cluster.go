@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -212,10 +211,7 @@ func reading(a *app, name, short string, text func(*app, object, object) error) 
 			if err := get(cmd.Context(), c, clusterKind.item(o.text("id"))+"/"+name, &answer); err != nil {
 				return err
 			}
-			if f, err := formOf(a.flags.output); err != nil || f.name != formTable && f.name != formWide {
-				return errors.Join(err, a.printOne(kind{key: "state"}, answer))
-			}
-			return text(a, o, answer)
+			return a.printAnswer("state", answer, func() error { return text(a, o, answer) })
 		},
 	}
 }
@@ -295,11 +291,10 @@ func dashboardCommand(a *app) *cobra.Command {
 			if _, err := c.Do(cmd.Context(), r, &link); err != nil {
 				return err
 			}
-			if a.flags.output != "" {
-				return a.printOne(kind{key: "url"}, link)
-			}
-			fmt.Fprintln(a.out, link.text("url"))
-			return nil
+			return a.printAnswer("url", link, func() error {
+				_, err := fmt.Fprintln(a.out, link.text("url"))
+				return err
+			})
 		},
 	}
 	cmd.Flags().StringVar(&via, "via", "",

@@ -119,33 +119,56 @@ func versionCommand(a *app) *cobra.Command {
 	var own bool
 	cmd := &cobra.Command{
 		Use: "version", Short: "print which builds ecpctl and the server are", Args: takes(0, 0),
-		Example: "  ecpctl version\n  ecpctl version --client",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			b := buildInfo()
-			fmt.Fprintf(a.out, "ecpctl %s commit %s %s\n", b.Version, b.Commit, b.Go)
-			if own {
-				return nil
-			}
-			one, err := a.here()
-			if err != nil {
-				return err
-			}
-			c, err := a.clientOf(one, nil)
-			if err != nil {
-				return err
-			}
-			v, err := c.Version(cmd.Context())
-			if err != nil {
-				return err
-			}
-			dev := ""
-			if v.Dev {
-				dev = " with simulated clusters"
-			}
-			fmt.Fprintf(a.out, "ecpd %s commit %s %s%s at %s\n", v.Version, v.Commit, v.Go, dev, c.Server())
-			return nil
-		},
+		Example: "  ecpctl version\n  ecpctl version --client -o json",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.version(cmd.Context(), own) },
 	}
 	cmd.Flags().BoolVar(&own, "client", false, "only of ecpctl; no server is asked")
 	return cmd
+}
+
+// builds are those of ecpctl and of the server.
+type builds struct {
+	Client client.Version  `json:"client"`
+	Server *client.Version `json:"server,omitempty"` // nil = it was not asked
+}
+
+// version prints which builds there are. That of ecpctl is told where the server cannot be
+// asked, too.
+func (a *app) version(ctx context.Context, own bool) error {
+	v := builds{Client: buildInfo()}
+	if a.forPeople() {
+		fmt.Fprintf(a.out, "ecpctl %s commit %s %s\n", v.Client.Version, v.Client.Commit, v.Client.Go)
+	}
+	at := ""
+	if !own {
+		one, err := a.here()
+		if err != nil {
+			return err
+		}
+		c, err := a.clientOf(one, nil)
+		if err != nil {
+			return err
+		}
+		theirs, err := c.Version(ctx)
+		if err != nil {
+			return err
+		}
+		v.Server, at = &theirs, c.Server()
+	}
+	fields, err := fieldsOf(v)
+	if err != nil {
+		return err
+	}
+	return a.printAnswer("client.version", objectOf(fields), func() error {
+		if v.Server == nil {
+			return nil
+		}
+		dev := ""
+		if v.Server.Dev {
+			dev = " with simulated clusters"
+		}
+		_, err := fmt.Fprintf(a.out, "ecpd %s commit %s %s%s at %s\n", v.Server.Version, v.Server.Commit, v.Server.Go,
+			dev, at)
+		return err
+	})
 }

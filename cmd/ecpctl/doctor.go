@@ -25,18 +25,24 @@ func doctorCommand(a *app) *cobra.Command {
 		Use: "doctor", Short: "check the server, its clock, TLS, your rights, and that both builds fit",
 		Args:    takes(0, 0),
 		Long:    "doctor prints a line for each check, and exits with 1 if one of them failed.",
-		Example: "  ecpctl doctor --context prod",
+		Example: "  ecpctl doctor --context prod\n  ecpctl doctor -o json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			one, err := a.here()
 			if err != nil {
 				return err
 			}
 			d := &doctor{a: a, one: one}
+			if d.checks, err = a.printer(kind{key: "check"}); err != nil {
+				return err
+			}
 			d.examine(cmd.Context())
-			if d.failed > 0 {
+			if !a.forPeople() {
+				d.err = errors.Join(d.err, d.checks.end())
+			}
+			if d.err == nil && d.failed > 0 {
 				return fmt.Errorf("%d of the checks failed", d.failed)
 			}
-			return nil
+			return d.err
 		},
 	}
 }
@@ -45,21 +51,29 @@ func doctorCommand(a *app) *cobra.Command {
 type doctor struct {
 	a      *app
 	one    contextOne
+	checks *printer // for programs
 	failed int
+	err    error // of printing
 }
 
 // say prints how a check went. A warning is no failure.
 func (d *doctor) say(what string, err error, well string) {
 	var w warning
+	result, text := "ok", well
 	switch {
 	case err == nil:
-		fmt.Fprintf(d.a.out, "ok      %s: %s\n", pad(what, 7), well)
 	case errors.As(err, &w):
-		fmt.Fprintf(d.a.out, "warning %s: %s\n", pad(what, 7), oneLine(err.Error()))
+		result, text = "warning", oneLine(err.Error())
 	default:
 		d.failed++
-		fmt.Fprintf(d.a.out, "failed  %s: %s%s\n", pad(what, 7), oneLine(err.Error()), advice(err))
+		result, text = "failed", oneLine(err.Error())+advice(err)
 	}
+	if d.a.forPeople() {
+		fmt.Fprintf(d.a.out, "%s %s: %s\n", pad(result, 7), pad(what, 7), text)
+		return
+	}
+	check := objectOf(map[string]any{"check": what, "result": result, "message": text})
+	d.err = errors.Join(d.err, d.checks.add(check))
 }
 
 type warning struct{ error }

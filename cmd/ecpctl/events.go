@@ -170,24 +170,7 @@ func logsCommand(a *app) *cobra.Command {
 					q.Set(name, *value)
 				}
 			}
-			if follow {
-				for l, err := range c.FollowLogs(cmd.Context(), ecp.ID(o.text("id")), q) {
-					if err := errors.Join(err, a.printLine(l)); err != nil {
-						return err
-					}
-				}
-				return nil
-			}
-			lines, err := c.Logs(cmd.Context(), ecp.ID(o.text("id")), q)
-			if err != nil {
-				return err
-			}
-			for _, l := range lines {
-				if err := a.printLine(l); err != nil {
-					return err
-				}
-			}
-			return nil
+			return a.logs(cmd.Context(), c, ecp.ID(o.text("id")), q, follow)
 		},
 	}
 	for name, usage := range map[string]string{
@@ -202,12 +185,44 @@ func logsCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-// printLine prints one line of a log, with the host's part of its node's name.
-func (a *app) printLine(l client.LogLine) error {
-	if a.flags.output == formJSON {
-		b, err := json.Marshal(l)
-		fmt.Fprintln(a.out, string(b))
+// logs prints lines of logs, and with follow what is written from then on.
+func (a *app) logs(ctx context.Context, c *client.Client, id ecp.ID, q url.Values, follow bool) error {
+	p, err := a.printer(kind{key: "node"})
+	if err != nil {
 		return err
+	}
+	p.lines = true
+	if follow {
+		for l, err := range c.FollowLogs(ctx, id, q) {
+			if err != nil {
+				return err
+			}
+			if err := a.printLine(p, l); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	lines, err := c.Logs(ctx, id, q)
+	if err != nil {
+		return err
+	}
+	for _, l := range lines {
+		if err := a.printLine(p, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printLine prints one line of a log: for people with the host's part of its node's name.
+func (a *app) printLine(p *printer, l client.LogLine) error {
+	if !a.forPeople() {
+		fields, err := fieldsOf(l)
+		if err != nil {
+			return err
+		}
+		return p.add(objectOf(fields))
 	}
 	if l.Why != "" {
 		a.tell("%s: %s", l.Node, l.Why)

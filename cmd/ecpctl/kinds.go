@@ -59,6 +59,14 @@ func (k kind) marked(o object) object {
 	return o
 }
 
+// nameOf is what -o name prints of an object; of what there is one only, its kind.
+func (k kind) nameOf(o object) string {
+	if k.key == "" {
+		return k.name
+	}
+	return o.text(k.key)
+}
+
 func (k kind) item(key string) string {
 	if k.name == kindProject { // ORG/PROJECT are two segments
 		if org, project, ok := cutProject(key); ok {

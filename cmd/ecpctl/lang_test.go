@@ -4,7 +4,10 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -61,6 +64,44 @@ func TestEveryWordIsNamedInChinese(t *testing.T) {
 		for _, s := range append(m.States(), ecp.Gone) {
 			require.Equal(t, m.Label(s).ZH, zh.stateName(s), s)
 		}
+	}
+}
+
+// headForm finds the heads of columns in a source.
+var headForm = regexp.MustCompile(`\bhead: "([^"]+)"`)
+
+// TestEveryHeadIsNamedInChinese holds the table of heads to the columns, and to nothing else.
+func TestEveryHeadIsNamedInChinese(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	used := map[string]bool{}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, m := range headForm.FindAllStringSubmatch(string(b), -1) {
+			used[m[1]] = true
+			require.True(t, headsZH[m[1]] != "" || slices.Contains(sameHeads, m[1]), "%s: say it in headsZH", m[1])
+		}
+	}
+	for head := range headsZH {
+		require.True(t, used[head], "no column has the head %s any more", head)
+	}
+	require.Greater(t, len(used), 100)
+}
+
+// TestQuestionsInChinese asks each question in Chinese, about the same number of things.
+func TestQuestionsInChinese(t *testing.T) {
+	for question, text := range questionsZH {
+		require.Equal(t, strings.Count(question, "%s"), strings.Count(text, "%s"), question)
+	}
+	for lang, want := range map[string]string{
+		english: "Delete image emqx-ee-5.8.9? [y/N] ", chinese: "删除 image emqx-ee-5.8.9？ [y/N] ",
+	} {
+		_, asked := onTerminal(t, "是\n", nil, func(a *app) {
+			a.flags.lang = lang
+			require.NoError(t, a.ask(t.Context(), askDelete, "image", "emqx-ee-5.8.9"))
+		})
+		require.Equal(t, want, asked)
 	}
 }
 

@@ -98,7 +98,7 @@ func (a *app) authenticate(ctx context.Context, f loginFlags, one *contextOne) e
 		case !a.asks:
 			return "", errNotAsked(what)
 		}
-		return a.promptSecret(ctx, strings.ToUpper(what[:1])+what[1:])
+		return a.promptSecret(ctx, a.inLanguage(strings.ToUpper(what[:1])+what[1:]))
 	}
 	if one.TokenFile != "" {
 		return nil
@@ -113,7 +113,7 @@ func (a *app) authenticate(ctx context.Context, f loginFlags, one *contextOne) e
 			return usagef("--user says who logs in")
 		}
 		var err error
-		if f.user, err = a.prompt(ctx, "User"); err != nil {
+		if f.user, err = a.prompt(ctx, a.inLanguage(askUser)); err != nil {
 			return err
 		}
 	}
@@ -221,18 +221,17 @@ func whoamiCommand(a *app) *cobra.Command {
 			if err := get(cmd.Context(), c, "/api/v1/me", &me); err != nil {
 				return err
 			}
-			if a.flags.output != "" {
-				return a.printOne(kind{key: "name"}, me)
-			}
-			var m client.Me
-			if err := me.decode(&m); err != nil {
-				return err
-			}
-			fmt.Fprintf(a.out, "%s at %s\n", m.Name, one.Server)
-			for _, g := range m.Grants {
-				fmt.Fprintln(a.out, "  "+string(g.Role)+" "+cmp.Or(g.Project, g.Org, "of everything"))
-			}
-			return nil
+			return a.printAnswer("name", me, func() error {
+				var m client.Me
+				if err := me.decode(&m); err != nil {
+					return err
+				}
+				fmt.Fprintf(a.out, "%s at %s\n", m.Name, one.Server)
+				for _, g := range m.Grants {
+					fmt.Fprintln(a.out, "  "+string(g.Role)+" "+cmp.Or(g.Project, g.Org, "of everything"))
+				}
+				return nil
+			})
 		},
 	}
 }

@@ -47,6 +47,24 @@ func formOf(text string) (form, error) {
 	return form{}, usagef("-o is table, wide, json, yaml, name or jsonpath=TEMPLATE, not %q", text)
 }
 
+// forPeople reports whether people read what is printed, and no program.
+func (a *app) forPeople() bool {
+	switch a.flags.output {
+	case "", formTable, formWide:
+		return true
+	}
+	return false
+}
+
+// printAnswer prints an answer in the form that programs read, with what is at key for its
+// name, or calls text, which prints it for people.
+func (a *app) printAnswer(key string, o object, text func() error) error {
+	if a.forPeople() {
+		return text()
+	}
+	return a.printOne(kind{key: key}, o)
+}
+
 // printer prints a list item by item. It holds no more of it than a chunk of a table.
 type printer struct {
 	a     *app
@@ -83,7 +101,7 @@ func (p *printer) add(o object) error {
 		}
 		return p.a.writeYAML(p.kind.marked(o))
 	case formName:
-		fmt.Fprintln(p.a.out, o.text(p.kind.key))
+		fmt.Fprintln(p.a.out, p.kind.nameOf(o))
 		return nil
 	}
 	return p.a.writePath(p.form.template, o)
@@ -154,18 +172,18 @@ func (a *app) printOne(k kind, o object) error {
 	case formYAML:
 		return a.writeYAML(k.marked(o))
 	case formName:
-		fmt.Fprintln(a.out, o.text(k.key))
+		fmt.Fprintln(a.out, k.nameOf(o))
 		return nil
 	case formPath:
 		return a.writePath(f.template, o)
 	}
 	width := 0
 	for _, c := range k.columnsOf(true) {
-		width = max(width, cells(c.head))
+		width = max(width, cells(a.head(c)))
 	}
 	for _, c := range k.columnsOf(true) {
 		if text := c.text(a, o); text != "" {
-			fmt.Fprintln(a.out, pad(c.head, width)+"  "+a.painted(c, o, text))
+			fmt.Fprintln(a.out, pad(a.head(c), width)+"  "+a.painted(c, o, text))
 		}
 	}
 	return nil

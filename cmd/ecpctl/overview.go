@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,11 +28,10 @@ func overviewCommand(a *app) *cobra.Command {
 			if err := get(cmd.Context(), c, path, &o); err != nil {
 				return err
 			}
-			if f, err := formOf(a.flags.output); err != nil || f.name != formTable && f.name != formWide {
-				return errors.Join(err, a.printOne(kind{key: "clusters"}, o))
-			}
-			a.printOverview(o)
-			return nil
+			return a.printAnswer("clusters", o, func() error {
+				a.printOverview(o)
+				return nil
+			})
 		},
 	}
 }
@@ -128,13 +126,12 @@ func statsCommand(a *app) *cobra.Command {
 			if _, err := c.Do(cmd.Context(), r, &answer); err != nil {
 				return err
 			}
-			if f, err := formOf(a.flags.output); err != nil || f.name != formTable && f.name != formWide {
-				return errors.Join(err, a.printOne(kind{key: "at"}, answer))
-			}
-			if window == "" {
-				return a.printOne(statsKind, answer)
-			}
-			return a.printSeries(answer)
+			return a.printAnswer("at", answer, func() error {
+				if window == "" {
+					return a.printOne(statsKind, answer)
+				}
+				return a.printSeries(answer)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&window, "window", "", "what was counted in the last while, such as 1h; 168h at most")

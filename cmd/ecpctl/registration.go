@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/openecp/openecp/client"
@@ -42,8 +39,9 @@ func registrationCommand(a *app) *cobra.Command {
 	list.Use, list.Example = "list CLUSTER", "  ecpctl registration list plant"
 	revoke := removal{
 		verb: "revoke", argument: "REGISTRATION", what: "registration", path: "/registrations", done: "revoked",
-		short:   "revoke a registration token; agents that have used it stay",
-		example: "  ecpctl registration revoke plant reg-0123456789abcdef", of: registrationKind,
+		question: askRevoke,
+		short:    "revoke a registration token; agents that have used it stay",
+		example:  "  ecpctl registration revoke plant reg-0123456789abcdef", of: registrationKind,
 	}.command(a)
 	return grouped("registration", "list and revoke the tokens that agents register with",
 		"  ecpctl registration list plant", list, revoke)
@@ -52,7 +50,8 @@ func registrationCommand(a *app) *cobra.Command {
 // removal is a command that takes one thing of a cluster away.
 type removal struct {
 	verb, argument, what, path, done, short, example string
-	of                                               kind // that are completed
+	question                                         string // about the thing and its cluster
+	of                                               kind   // that are completed
 }
 
 func (r removal) command(a *app) *cobra.Command {
@@ -65,9 +64,7 @@ func (r removal) command(a *app) *cobra.Command {
 				return err
 			}
 			if !yes {
-				verb := strings.ToUpper(r.verb[:1]) + r.verb[1:]
-				question := fmt.Sprintf("%s %s %s of %s?", verb, r.what, args[1], args[0])
-				if err := a.confirm(cmd.Context(), question); err != nil {
+				if err := a.ask(cmd.Context(), r.question, args[1], args[0]); err != nil {
 					return err
 				}
 			}
@@ -154,10 +151,12 @@ func (a *app) setup(ctx context.Context, c *client.Client, id string, body map[s
 	if err != nil {
 		return err
 	}
-	if a.flags.output != "" {
-		var all object
-		return errors.Join(all.UnmarshalJSON(answer.Body), a.printOne(kind{key: "tokenId"}, all))
+	var all object
+	if err := all.UnmarshalJSON(answer.Body); err != nil {
+		return err
 	}
-	a.printGuide(g)
-	return nil
+	return a.printAnswer("tokenId", all, func() error {
+		a.printGuide(g)
+		return nil
+	})
 }

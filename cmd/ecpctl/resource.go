@@ -90,7 +90,7 @@ func makeCommand(a *app, k kind, path string) *cobra.Command {
 			if _, err := c.Do(cmd.Context(), r, &made); err != nil {
 				return err
 			}
-			if secret := made.text("token"); k.name == kindToken && a.flags.output == "" {
+			if secret := made.text("token"); k.name == kindToken && a.forPeople() {
 				a.tell("made token %s; this is the only time that it is shown", made.text(k.key))
 				fmt.Fprintln(a.out, secret)
 				return nil
@@ -170,7 +170,7 @@ func removeCommand(a *app, k kind, path string) *cobra.Command {
 				return err
 			}
 			if !yes {
-				if err := a.confirm(cmd.Context(), fmt.Sprintf("Delete %s %s?", k.words[0], args[0])); err != nil {
+				if err := a.ask(cmd.Context(), askDelete, k.words[0], args[0]); err != nil {
 					return err
 				}
 			}
@@ -265,7 +265,7 @@ func agentCommand(a *app) *cobra.Command {
 	list.Long = "list shows the agents of an adopted cluster. With -w it is read again whenever the cluster or an\n" +
 		"agent of it changes: one whose connection breaks while another keeps the cluster running may be shown late."
 	remove := removal{
-		verb: "remove", argument: "AGENT", what: "agent", path: "/agents", done: "removed",
+		verb: "remove", argument: "AGENT", what: "agent", path: "/agents", done: "removed", question: askRemoveAgent,
 		short: "remove an agent: its key is taken back at once", of: agentKind,
 		example: "  ecpctl agent remove plant agt-0123456789abcdef",
 	}.command(a)

@@ -154,7 +154,7 @@ type table struct {
 func newTable(a *app, columns []column) *table {
 	t := &table{a: a, columns: columns}
 	for _, c := range columns {
-		t.widths = append(t.widths, max(cells(c.head), c.least))
+		t.widths = append(t.widths, max(cells(a.head(c)), c.least))
 	}
 	return t
 }
@@ -182,7 +182,7 @@ func (t *table) flush() error {
 		t.headed = true
 		heads := make([]string, len(t.columns))
 		for i, c := range t.columns {
-			heads[i] = c.head
+			heads[i] = t.a.head(c)
 		}
 		t.line(&b, heads, widths, nil)
 	}

@@ -175,13 +175,13 @@ func (a *app) passwords(ctx context.Context, fromStdin bool) (was, will string, 
 	if !a.asks {
 		return "", "", errNotAsked("password")
 	}
-	if was, err = a.promptSecret(ctx, "Password"); err != nil {
+	if was, err = a.promptSecret(ctx, a.inLanguage(askPassword)); err != nil {
 		return "", "", err
 	}
-	if will, err = a.promptSecret(ctx, "New password"); err != nil {
+	if will, err = a.promptSecret(ctx, a.inLanguage(askNewPassword)); err != nil {
 		return "", "", err
 	}
-	again, err := a.promptSecret(ctx, "New password again")
+	again, err := a.promptSecret(ctx, a.inLanguage(askPasswordOnce))
 	if err == nil && again != will {
 		err = errors.New("the new passwords differ; nothing was changed")
 	}
@@ -230,8 +230,7 @@ func acceptCommand(a *app) *cobra.Command {
 				return err
 			}
 			if !yes {
-				question := fmt.Sprintf("Let target %s be the Kubernetes %s from now on?", args[0], identity)
-				if err := a.confirm(cmd.Context(), question); err != nil {
+				if err := a.ask(cmd.Context(), askAccept, args[0], identity); err != nil {
 					return err
 				}
 			}
@@ -241,11 +240,10 @@ func acceptCommand(a *app) *cobra.Command {
 			if _, err := c.Do(cmd.Context(), r, &platform); err != nil {
 				return err
 			}
-			if a.flags.output != "" {
-				return a.printOne(kind{key: "identity"}, platform)
-			}
-			a.tell("target %s is the Kubernetes %s", args[0], cmp.Or(platform.text("identity"), identity))
-			return nil
+			return a.printAnswer("identity", platform, func() error {
+				a.tell("target %s is the Kubernetes %s", args[0], cmp.Or(platform.text("identity"), identity))
+				return nil
+			})
 		},
 	}
 	cmd.Flags().StringVar(&identity, "identity", "", "uid of its namespace kube-system")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -134,7 +133,7 @@ func (a *app) takeOver(ctx context.Context, id string, body map[string]any, d do
 	}
 	a.tellPlan(plan, objectOf(map[string]any{"name": id}))
 	if !d.yes {
-		if err := a.confirm(ctx, "Go on?"); err != nil {
+		if err := a.ask(ctx, askGoOn); err != nil {
 			return err
 		}
 	}
@@ -169,8 +168,7 @@ func unrecordedDelete(a *app) *cobra.Command {
 				return err
 			}
 			if !yes {
-				question := fmt.Sprintf("Delete cluster %s (%s) with its data?", args[0], args[1])
-				if err := a.confirm(cmd.Context(), question); err != nil {
+				if err := a.ask(cmd.Context(), askDeleteData, args[0], args[1]); err != nil {
 					return err
 				}
 			}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -159,7 +158,7 @@ func (a *app) change(ctx context.Context, c *client.Client, o object, change cli
 	}
 	a.tellPlan(plan, o)
 	if !calm && !d.yes {
-		if err := a.confirm(ctx, "Go on?"); err != nil {
+		if err := a.ask(ctx, askGoOn); err != nil {
 			return err
 		}
 	}
@@ -177,12 +176,14 @@ func (a *app) change(ctx context.Context, c *client.Client, o object, change cli
 
 // printPlan prints a plan as the answer of a command.
 func (a *app) printPlan(plan ecp.Plan, o object) error {
-	if f, err := formOf(a.flags.output); err != nil || f.name != formTable && f.name != formWide {
-		fields, errFields := fieldsOf(plan)
-		return errors.Join(err, errFields, a.printOne(kind{key: "hash"}, objectOf(fields)))
+	fields, err := fieldsOf(plan)
+	if err != nil {
+		return err
 	}
-	fmt.Fprint(a.out, a.planText(plan, o.text("name")))
-	return nil
+	return a.printAnswer("hash", objectOf(fields), func() error {
+		_, err := fmt.Fprint(a.out, a.planText(plan, o.text("name")))
+		return err
+	})
 }
 
 func (a *app) tellPlan(plan ecp.Plan, o object) { fmt.Fprint(a.err, a.planText(plan, o.text("name"))) }
