@@ -48,6 +48,7 @@ test-short: ## run what needs nothing but Go, in a minute or two
 
 test-long: ## run everything: test, and the long drills
 	@tools/need.sh go gcc ip curl chromium iptables
+	@tools/need.sh --if-possible debootstrap rpm nginx haproxy
 	@OPENECP_LONG=1 tools/test.sh -race -timeout 3h
 
 bench: ## run the benchmarks; BENCH=<regexp> chooses, BENCH_FLAGS=<flags> adds

@@ -1,10 +1,16 @@
 #!/usr/bin/env bash
-# need.sh TOOL...: check that what a make target calls is there. Missing Debian
-# packages are installed when we are root on Debian, else one line names them.
+# need.sh [--if-possible] TOOL...: check that what a make target calls is there. Missing
+# Debian packages are installed when we are root on Debian, else one line names them, and
+# it fails. With --if-possible it does not: then tests are skipped and say so.
 set -euo pipefail
 
-declare -A package=([gcc]="gcc libc6-dev" [ip]="iproute2" [curl]="curl" [chromium]="chromium" [iptables]="iptables" [node]="nodejs npm")
-declare -A reason=([gcc]="the race detector is linked with it" [ip]="routes pods of the test control plane" [curl]="a test runs README's session" [chromium]="a test opens the page of the API in it" [iptables]="hosts of tests let nothing in" [node]="the web console is built and tested with it")
+optional=
+if [[ ${1:-} == --if-possible ]]; then
+	optional=1
+	shift
+fi
+declare -A package=([gcc]="gcc libc6-dev" [ip]="iproute2" [curl]="curl" [chromium]="chromium" [iptables]="iptables" [node]="nodejs npm" [debootstrap]="debootstrap" [rpm]="rpm" [nginx]="nginx-light" [haproxy]="haproxy")
+declare -A reason=([gcc]="the race detector is linked with it" [ip]="routes pods of the test control plane" [curl]="a test runs README's session" [chromium]="a test opens the page of the API in it" [iptables]="hosts of tests let nothing in" [node]="the web console is built and tested with it" [debootstrap]="packages are installed in a fresh Debian" [rpm]="packages of RPM are looked into and installed" [nginx]="a daemon is tested behind it" [haproxy]="a daemon is tested behind it")
 
 node_new_enough() {
 	local major minor
@@ -40,11 +46,13 @@ if ((${#missing[@]} == 0)); then
 fi
 if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
 	echo "need: install it, on Debian: sudo apt-get install ${missing[*]}" >&2
-	exit 1
+	[[ -n $optional ]] || exit 1
+	exit 0
 fi
 echo "need: installing ${missing[*]}" >&2
 apt-get update -qq >&2
-DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+# RUNLEVEL keeps servers among them from being started.
+RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 for tool in "$@"; do
 	present "$tool" || exit 1 # Debian's own may be too old
 done

@@ -20,8 +20,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/CycloneDX/cyclonedx-go"
+	"github.com/Masterminds/semver/v3"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
@@ -77,6 +79,18 @@ func one(t *testing.T, dir, pattern string) string {
 	return found[0]
 }
 
+// A commit may be called by digits alone, with a zero before them.
+func TestVersionOfACommit(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, commit := range []string{"0123456789abcdef", "0012345", "1a2b3c4d5e"} {
+		_, err := semver.StrictNewVersion(untagged(at, commit))
+		require.NoError(t, err)
+		_, err = semver.StrictNewVersion(untagged(at, commit) + ".changed")
+		require.NoError(t, err)
+	}
+	require.Equal(t, "0.0.0-dev.20260102030405.g0123456", untagged(at, "0123456789abcdef"))
+}
+
 func TestRelease(t *testing.T) {
 	arch := "amd64"
 	if long() {
@@ -102,12 +116,12 @@ func TestRelease(t *testing.T) {
 	r, err := describe(t.Context(), dir, []string{"amd64"})
 	require.NoError(t, err)
 	t.Run("packages", func(t *testing.T) { packagesAreWhole(t, dir) })
+	t.Run("packages of rpm", func(t *testing.T) { rpmsAreWhole(t, dir) })
 	t.Run("command line", func(t *testing.T) { commandLineIsWhole(t, dir) })
 	one(t, dir, "ecpd-"+r.version+".tgz") // with its checksum; TestChart looks into it
 	require.Contains(t, sums, "ecpd-"+r.version+".tgz")
 	t.Run("images", func(t *testing.T) { imagesRun(t, dir, r) })
 	t.Run("materials", func(t *testing.T) { billIsWhole(t, dir) })
-	t.Run("installed", func(t *testing.T) { installs(t, dir) })
 }
 
 // checksAsDocumented runs the commands of RELEASING.md by which people check what they have

@@ -26,7 +26,7 @@ type release struct {
 	root    string   // of the checkout
 	out     string   // where everything goes
 	arches  []string // of Go; arm is for agents only
-	version string   // without "v", e.g. 0.3.0 or 0.0.0-dev.20260102.1a2b3c4
+	version string   // without "v", e.g. 0.3.0 or 0.0.0-dev.20260102030405.g1a2b3c4
 	commit  string
 	date    time.Time // of the commit, for all files
 	pages   []manual  // of ecpctl
@@ -105,14 +105,21 @@ func describe(ctx context.Context, out string, arches []string) (release, error)
 	}
 	if tag, err := output(ctx, root, "git", "describe", "--tags", "--exact-match", "--match", "v*"); err == nil {
 		r.version = strings.TrimPrefix(tag, "v")
-	} else { // older than every version that is tagged later
-		r.version = "0.0.0-dev." + r.date.Format("20060102150405") + "." + r.commit[:7]
+	} else {
+		r.version = untagged(r.date, r.commit)
 	}
 	if changed != "" {
 		r.version += ".changed"
 	}
 	r.pages, err = r.readManuals()
 	return r, err
+}
+
+// untagged is the version of a commit without a tag, which is older than every version that is
+// tagged later. The g, as git describe has it, is there because a number with a zero before it
+// may not be part of a version, and a commit may be called by digits alone.
+func untagged(date time.Time, commit string) string {
+	return "0.0.0-dev." + date.UTC().Format("20060102150405") + ".g" + commit[:7]
 }
 
 // output runs a program in a folder, and returns what it has printed, without spaces around.
