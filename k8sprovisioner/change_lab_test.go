@@ -397,7 +397,7 @@ func allAtOnce4(t *testing.T) {
 	require.Equal(t, []string{"4.4.24", "4.4.24"}, c.versions(after))
 	fewest, ended := c.pods.read()
 	require.Equal(t, 1, fewest, "of two, one is away at a time")
-	require.Equal(t, 3, ended)
+	require.GreaterOrEqual(t, ended, 3) // here, too, Kubernetes may end one more of its own
 	connected()
 	c.onlyClaims(claims[:2])
 	require.Len(t, after.Endpoints.External, 4)
