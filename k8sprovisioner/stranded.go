@@ -34,7 +34,9 @@ func (p *Provisioner) observeStranded(ctx context.Context, f clusterObjects, o *
 		if n.Role != ecp.RoleCore || pod == nil || claim == nil || !waitsWithVolume(pod, claim) {
 			continue
 		}
-		if now.Sub(pod.CreationTimestamp.Time) < pendingAfter { // most new pods wait for a moment
+		// Most new pods wait for a moment, and a volume that was just made is on a machine that is there.
+		if now.Sub(pod.CreationTimestamp.Time) < pendingAfter ||
+			now.Sub(claim.CreationTimestamp.Time) < strandCheckEvery {
 			continue
 		}
 		if why := p.strandedOf(ctx, claim, now, strandCheckEvery); why != "" {
