@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -22,13 +23,46 @@ type feed struct {
 	next chan struct{} // closed when there is another feed
 }
 
-// publish shows what a transaction wrote. Only who holds the turn calls it.
+// publish shows what a transaction wrote. Where others write to the database, too,
+// changes of theirs may lie between: watchers that have not had these ask the database.
 func (s *Store) publish(changes []ecp.Change) {
-	old := s.feed.Load()
-	tail := slices.Concat(old.tail, changes)
+	s.feeding.Lock()
+	defer s.feeding.Unlock()
+	old, before := s.feed.Load(), changes[0].Seq-1
+	if old.last > before { // somebody has followed the database past it already
+		return
+	}
+	tail := changes
+	if old.last == before {
+		tail = slices.Concat(old.tail, changes)
+	}
 	tail = tail[max(len(tail)-tailKept, 0):]
 	s.feed.Store(&feed{last: tail[len(tail)-1].Seq, tail: tail, next: make(chan struct{})})
 	close(old.next)
+}
+
+// follow shows the database as it is when it is opened.
+func (s *Store) follow(ctx context.Context) error {
+	first := &feed{next: make(chan struct{})}
+	s.feed.Store(first)
+	err := s.Read(ctx, func(t ecp.Tx) (err error) {
+		first.last, err = t.Seq()
+		return err
+	})
+	if err != nil {
+		return errors.Join(err, s.Close())
+	}
+	return nil
+}
+
+// advance shows that the database has changes up to a number, which others have made.
+func (s *Store) advance(last int64) {
+	s.feeding.Lock()
+	defer s.feeding.Unlock()
+	if old := s.feed.Load(); old.last < last {
+		s.feed.Store(&feed{last: last, next: make(chan struct{})})
+		close(old.next)
+	}
 }
 
 // after returns the changes behind a position, and false if they are not all in
@@ -130,7 +164,7 @@ func (s *Store) unpack(ctx context.Context, from backlog, i int) (c ecp.Change, 
 	}
 	defer leave()
 	if c.Payload, err = s.kinds.Decode(c.Kind, from.payloads[i]); err != nil {
-		return c, fault("read", s.file, err)
+		return c, s.engine.fault("read", err)
 	}
 	from.payloads[i] = nil
 	return c, nil
@@ -208,8 +242,8 @@ func scanChange(rows *sql.Rows) (c ecp.Change, payload []byte, err error) {
 // forgetTail makes watchers that are behind ask the database, after changes
 // have been purged.
 func (s *Store) forgetTail() {
-	s.turn <- struct{}{}
-	defer func() { <-s.turn }()
+	s.feeding.Lock()
+	defer s.feeding.Unlock()
 	f := *s.feed.Load()
 	f.tail = nil
 	s.feed.Store(&f)

@@ -1,7 +1,7 @@
-// Package sqlstore is a Store in an SQLite database of one folder, in the
-// process, without cgo.
+// Package sqlstore is a Store in an SQL database: SQLite in one folder, in the
+// process, without cgo; or PostgreSQL on a server ([Config.URL], see [Postgres]).
 //
-// It promises, beside what [ecp.Store] says:
+// In a folder it promises, beside what [ecp.Store] says:
 //
 //   - A write that was acknowledged survives kill -9 and the loss of power:
 //     write-ahead log, synchronous=FULL. A write that was not is there whole or
@@ -27,6 +27,12 @@
 // Store does that now and then. Without one, whoever owns the Store calls it
 // with a time at least [ecp.ChangesKept] ago.
 //
-// All SQL and all knowledge of the driver's errors is in dialect.go, the tables
-// are in migrations/sqlite.
+// On a server, a write that was acknowledged is as safe as PostgreSQL makes it. One
+// process at a time works on a database there, too, unless it is [Postgres.Shared].
+// Where the server was set back, by a restore or by a fail-over, numbers of changes
+// that somebody may have seen are not given out again: watchers are told that they
+// are gone, as after [Restore].
+//
+// All SQL and all knowledge of a driver's errors is in sqlite.go and postgres.go,
+// the tables are in migrations.
 package sqlstore

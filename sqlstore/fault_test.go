@@ -51,7 +51,7 @@ func (s *Store) count(t *testing.T) (n int) {
 func TestFullDisk(t *testing.T) {
 	s := openHere(t)
 	limit := func(pages int) {
-		_, err := s.writer.ExecContext(context.WithoutCancel(t.Context()),
+		_, err := s.engine.(*sqliteEngine).writer.ExecContext(context.WithoutCancel(t.Context()),
 			fmt.Sprintf("PRAGMA max_page_count = %d", pages))
 		require.NoError(t, err)
 	}
@@ -93,7 +93,7 @@ func TestFullDisk(t *testing.T) {
 // reads a whole table.
 func TestQueryPlans(t *testing.T) {
 	s := openHere(t)
-	for n, text := range texts {
+	for n, text := range sqliteTexts {
 		if statement(n) == firstSince { // reads what it is about to remove, by design
 			continue
 		}
@@ -119,7 +119,7 @@ func (s *Store) plan(t *testing.T, text string) (steps []string) {
 	for i := 1; strings.Contains(text, fmt.Sprint("?", i)); i++ {
 		args = append(args, 1)
 	}
-	rows, err := s.writer.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, args...)
+	rows, err := s.engine.(*sqliteEngine).writer.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, args...)
 	require.NoError(t, err, text)
 	defer func() { require.NoError(t, rows.Close()) }()
 	for rows.Next() {
@@ -139,10 +139,10 @@ func TestSettings(t *testing.T) {
 		"application_id": fmt.Sprint(applicationID),
 	} {
 		var got string
-		require.NoError(t, s.writer.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got))
+		require.NoError(t, s.engine.(*sqliteEngine).writer.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got))
 		require.Equal(t, want, got, pragma)
 	}
-	_, err := s.readers.ExecContext(t.Context(), "DELETE FROM records")
+	_, err := s.engine.(*sqliteEngine).readers.ExecContext(t.Context(), "DELETE FROM records")
 	require.Error(t, err, "readers cannot write")
 }
 
@@ -150,6 +150,6 @@ func TestFaultKeepsWhatIsKnown(t *testing.T) {
 	for _, err := range []error{nil, context.Canceled, context.DeadlineExceeded, errClosed} {
 		require.Equal(t, err, fault("write", "file", err))
 	}
-	require.ErrorIs(t, fault("write", "file", errLocked), ecp.ErrInternal)
-	require.NotContains(t, fault("write", "file", errLocked).Error(), errLocked.Error(), "a cause is not for users")
+	require.ErrorIs(t, fault("write", "file", ErrHeld), ecp.ErrInternal)
+	require.NotContains(t, fault("write", "file", ErrHeld).Error(), ErrHeld.Error(), "a cause is not for users")
 }

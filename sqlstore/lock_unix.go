@@ -10,13 +10,13 @@ import (
 )
 
 // lock takes the file for this process, until it is closed or the process
-// ends. errLocked: somebody else has it.
+// ends. ErrHeld: somebody else has it.
 func lock(f *os.File) error {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		switch {
 		case errors.Is(err, syscall.EWOULDBLOCK):
-			return errLocked
+			return ErrHeld
 		case !errors.Is(err, syscall.EINTR):
 			return err
 		}

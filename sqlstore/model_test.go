@@ -18,16 +18,19 @@ import (
 // TestLikeMemstore gives a store in a file and one in memory the same random
 // transactions: every answer must be the same, also after the file was closed
 // and opened again.
-func TestLikeMemstore(t *testing.T) { rapid.Check(t, likeMemstore) }
+func TestLikeMemstore(t *testing.T) { rapid.Check(t, fileLikeMemstore) }
 
 // FuzzLikeMemstore lets the fuzzer choose the transactions.
-func FuzzLikeMemstore(f *testing.F) { f.Fuzz(rapid.MakeFuzz(likeMemstore)) }
+func FuzzLikeMemstore(f *testing.F) { f.Fuzz(rapid.MakeFuzz(fileLikeMemstore)) }
 
-func likeMemstore(t *rapid.T) {
-	dir := fastDir(t)
+func fileLikeMemstore(t *rapid.T) { likeMemstore(t, sqlstore.Config{Dir: fastDir(t)}) }
+
+// likeMemstore compares a new database with a store in memory.
+func likeMemstore(t *rapid.T, c sqlstore.Config) {
 	ctx := context.Background()
+	c.Kinds = fleet.Kinds()
 	reopen := func() *sqlstore.Store {
-		s, err := sqlstore.Open(ctx, sqlstore.Config{Dir: dir, Kinds: fleet.Kinds()})
+		s, err := sqlstore.Open(ctx, c)
 		require.NoError(t, err)
 		return s
 	}

@@ -35,14 +35,18 @@ const deadKept = 16
 // Of a copy of the folder, or on another machine, nothing is known.
 func takeNote(f *os.File) (note, error) {
 	before := readNote(f)
-	b := make([]byte, 8)
-	rand.Read(b) // never fails: the program ends instead
-	n := note{pid: os.Getpid(), incarnation: hex.EncodeToString(b), place: placeOf(f), making: before.making}
+	n := note{pid: os.Getpid(), incarnation: newIncarnation(), place: placeOf(f), making: before.making}
 	if n.place != "" && n.place == before.place && before.incarnation != "" {
 		n.dead = append(before.dead, before.incarnation)
 		n.dead = n.dead[max(0, len(n.dead)-deadKept):]
 	}
 	return n, n.write(f)
+}
+
+func newIncarnation() string {
+	b := make([]byte, 8)
+	rand.Read(b) // never fails: the program ends instead
+	return hex.EncodeToString(b)
 }
 
 // readNote reads what stands in the file; what it does not say is zero.
@@ -100,8 +104,15 @@ func placeOf(f *os.File) string {
 
 // Incarnation tells the process that opened the Store from every other. It is
 // minted by Open and is no part of the database: copies do not share it.
-func (s *Store) Incarnation() string { return s.owner.incarnation }
+func (s *Store) Incarnation() string {
+	own, _ := s.engine.incarnation()
+	return own
+}
 
 // Dead are the incarnations of processes that had this very folder before, and
-// have ended: the lock says so. Processes with a copy of it are none of them.
-func (s *Store) Dead() []string { return slices.Clone(s.owner.dead) }
+// have ended: the lock says so. Processes with a copy of it are none of them. Of
+// PostgreSQL nobody can say that, and there are none.
+func (s *Store) Dead() []string {
+	_, dead := s.engine.incarnation()
+	return slices.Clone(dead)
+}

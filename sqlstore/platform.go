@@ -26,18 +26,18 @@ var platformWords = map[Platform]string{
 }
 
 // settlePlatform refuses a database of another platform, and marks a new one.
-func (s *Store) settlePlatform(ctx context.Context, c Config) error {
+func (e *sqliteEngine) settlePlatform(ctx context.Context, c Config) error {
 	if c.Platform == "" {
 		return nil
 	}
 	var mark int
-	if err := s.writer.QueryRowContext(ctx, "PRAGMA user_version").Scan(&mark); err != nil {
+	if err := e.writer.QueryRowContext(ctx, "PRAGMA user_version").Scan(&mark); err != nil {
 		return err
 	}
 	is, known := platformMarks[mark]
 	switch {
 	case known:
-	case s.owner.making || c.Unmarked == "":
+	case e.owner.making || c.Unmarked == "":
 		is = c.Platform
 	default:
 		is = c.Unmarked
@@ -45,16 +45,22 @@ func (s *Store) settlePlatform(ctx context.Context, c Config) error {
 	if is != c.Platform {
 		return &ecp.Error{Code: ecp.CodeConflict, Op: opening, Message: fmt.Sprintf(
 			"the database %s holds %s, and this daemon was started for %s; start it as before, or give another "+
-				"--data-dir", s.file, platformWords[is], platformWords[c.Platform])}
+				"--data-dir", e.file, platformWords[is], platformWords[c.Platform])}
 	}
 	if known {
 		return nil
 	}
 	for n, p := range platformMarks {
 		if p == is {
-			_, err := s.writer.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", n))
+			_, err := e.writer.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", n))
 			return err
 		}
 	}
 	return nil
+}
+
+func (e *sqliteEngine) platform(ctx context.Context) (Platform, error) {
+	var mark int
+	err := e.writer.QueryRowContext(ctx, "PRAGMA user_version").Scan(&mark)
+	return platformMarks[mark], err
 }

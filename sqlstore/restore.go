@@ -76,7 +76,7 @@ func holdForRestore(dir string) (*os.File, error) {
 		return nil, unusable(dir, err)
 	}
 	switch err := lock(f); {
-	case errors.Is(err, errLocked):
+	case errors.Is(err, ErrHeld):
 		return nil, errors.Join(held(dir, f), f.Close())
 	case err != nil:
 		return nil, errors.Join(unusable(dir, fmt.Errorf("lock it: %w", err)), f.Close())
@@ -150,7 +150,7 @@ func bringUpToDate(ctx context.Context, file, target, stage string) (Copied, err
 	if err != nil {
 		return Copied{}, inWords(file, err)
 	}
-	if err := errors.Join(s.beginAnew(ctx), s.Close()); err != nil {
+	if err := errors.Join(s.engine.(*sqliteEngine).beginAnew(ctx), s.Close()); err != nil {
 		return Copied{}, inWords(file, err)
 	}
 	return c, nil
@@ -163,11 +163,11 @@ const skipped int64 = 1 << 32
 // beginAnew forgets the changes and goes on with numbers that were never given
 // out: those between the backup and its restore stand for other content in
 // somebody's hands, as positions of watchers and as ETags.
-func (s *Store) beginAnew(ctx context.Context) error {
+func (e *sqliteEngine) beginAnew(ctx context.Context) error {
 	for _, text := range []string{"DELETE FROM changes",
 		fmt.Sprintf("UPDATE sqlite_sequence SET seq = seq + %d WHERE name = 'changes'", skipped)} {
-		if _, err := s.writer.ExecContext(ctx, text); err != nil {
-			return fault(restoring, s.file, err)
+		if _, err := e.writer.ExecContext(ctx, text); err != nil {
+			return fault(restoring, e.file, err)
 		}
 	}
 	return nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,26 +13,18 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// Store is an [ecp.Store] in a file. Open makes one; all methods may be called
+// Store is an [ecp.Store] in a database. Open makes one; all methods may be called
 // at once. Whoever opened it calls Close.
 type Store struct {
-	file  string
-	kinds ecp.Codec
-	lock  *os.File // of the folder; held while it is open
-	log   *slog.Logger
-	now   func() time.Time
-	owner note // what the lock's file says of this process
-
-	wrote chan struct{}  // holds one: something waits for a checkpoint
-	ended sync.WaitGroup // goroutines of the Store's own
-
-	writer     *sql.DB // one connection
-	readers    *sql.DB
-	forWriting [statements]*sql.Stmt
-	forReading [statements]*sql.Stmt
+	engine engine
+	kinds  ecp.Codec
+	log    *slog.Logger
+	now    func() time.Time
+	ended  sync.WaitGroup // goroutines of the Store's own
 
 	failed  atomic.Pointer[error] // fault of the last write; nil = it had none
 	turn    chan struct{}         // held by who writes
+	feeding sync.Mutex            // held by who shows another feed
 	feed    atomic.Pointer[feed]
 	replays chan struct{} // held by watchers that read old changes
 	closing chan struct{} // closed by Close
@@ -51,12 +42,9 @@ func (s *Store) Close() (err error) {
 		close(s.closing)
 		s.ended.Wait()
 		s.open.Lock() // and never unlocked
-		err = s.release()
+		err = s.engine.close()
 	})
-	if err != nil {
-		return fault("close store", s.file, err)
-	}
-	return nil
+	return s.engine.fault("close store", err)
 }
 
 // enter keeps the store open until leave is called.
@@ -78,9 +66,9 @@ func (s *Store) Read(ctx context.Context, fn func(ecp.Tx) error) error {
 		return err
 	}
 	defer leave()
-	t, err := s.begin(ctx, s.readers, &s.forReading, true)
+	t, err := s.begin(ctx, true)
 	if err != nil {
-		return fault("read", s.file, err)
+		return s.engine.fault("read", err)
 	}
 	defer t.rollback()
 	if err := fn(t); err != nil {
@@ -117,33 +105,31 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 		return ctx.Err()
 	}
 	defer func() { <-s.turn }()
-	t, err := s.begin(ctx, s.writer, &s.forWriting, false)
+	t, err := s.begin(ctx, false)
 	if err != nil {
-		return fault("write", s.file, err)
-	}
-	defer t.rollback()
-	if err := t.one(lastSeq, &t.seq); err != nil {
+		err = s.engine.fault("write", err)
+		s.note(ctx, err)
 		return err
 	}
+	defer t.rollback()
 	if err := fn(t); err != nil {
 		if t.broken != nil {
 			s.note(ctx, t.broken)
 		}
 		return err
 	}
-	if err := t.commit(); err != nil {
-		err = fault("write", s.file, err)
+	if err := t.commit(t.seq); err != nil {
+		err = s.engine.fault("write", err)
 		s.note(ctx, err)
 		return err
 	}
 	s.note(ctx, nil)
 	if len(t.changes) > 0 {
 		s.publish(t.changes)
+	} else if t.anew {
+		s.advance(t.seq)
 	}
-	select {
-	case s.wrote <- struct{}{}:
-	default:
-	}
+	s.engine.written()
 	return nil
 }
 

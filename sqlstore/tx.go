@@ -12,10 +12,10 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// tx is one transaction. Its statements are not cut short by the caller's
-// context: each takes microseconds, and a transaction is then never in doubt.
+// tx is one transaction, as callers see it.
 type tx struct {
-	s        *Store
+	s *Store
+	*session
 	readOnly bool
 	ended    bool
 	lists    int   // iterations under way
@@ -23,40 +23,16 @@ type tx struct {
 	seq      int64 // of the last change, where it writes
 	changes  []ecp.Change
 
-	alive   func() error // the caller's context's error
-	query   func(statement, ...any) (*sql.Rows, error)
-	run     func(statement, ...any) (sql.Result, error)
-	commit  func() error
-	discard func() error
+	alive func() error // the caller's context's error
 }
 
-// begin starts a transaction on one of the connections.
-func (s *Store) begin(ctx context.Context, db *sql.DB, from *[statements]*sql.Stmt, readOnly bool) (*tx, error) {
-	conn, err := db.Conn(ctx)
+// begin starts a transaction of the engine.
+func (s *Store) begin(ctx context.Context, readOnly bool) (*tx, error) {
+	session, err := s.engine.begin(ctx, readOnly)
 	if err != nil {
 		return nil, err
 	}
-	calm := context.WithoutCancel(ctx)
-	sqlTx, err := conn.BeginTx(calm, &sql.TxOptions{ReadOnly: readOnly})
-	if err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	var own [statements]*sql.Stmt
-	stmt := func(n statement) *sql.Stmt {
-		if own[n] == nil {
-			own[n] = sqlTx.StmtContext(calm, from[n])
-		}
-		return own[n]
-	}
-	return &tx{
-		s: s, readOnly: readOnly, alive: ctx.Err,
-		//nolint:sqlclosecheck // by rows
-		query: func(n statement, args ...any) (*sql.Rows, error) { return stmt(n).QueryContext(calm, args...) },
-		//nolint:sqlclosecheck // with the transaction
-		run:     func(n statement, args ...any) (sql.Result, error) { return stmt(n).ExecContext(calm, args...) },
-		commit:  sqlTx.Commit,
-		discard: func() error { return errors.Join(sqlTx.Rollback(), conn.Close()) },
-	}, nil
+	return &tx{s: s, session: session, readOnly: readOnly, alive: ctx.Err, seq: session.last}, nil
 }
 
 // rollback ends the transaction; after a commit it only gives the connection
@@ -68,7 +44,7 @@ func (t *tx) rollback() {
 
 // fail notes that the database itself failed.
 func (t *tx) fail(op string, err error) error {
-	t.broken = fault(op, t.s.file, err)
+	t.broken = t.s.engine.fault(op, err)
 	return t.broken
 }
 
@@ -82,7 +58,7 @@ func (t *tx) exec(n statement, args ...any) (int64, error) {
 			return rows, nil
 		}
 	}
-	if takenBy(err) == notTaken {
+	if t.s.engine.takenBy(err) == notTaken {
 		err = t.fail("write", err)
 	}
 	return 0, err
@@ -102,7 +78,10 @@ func (t *tx) rows(n statement, args []any, each func(*sql.Rows) error) (err erro
 	if err != nil {
 		return t.fail("read", err)
 	}
-	defer func() { _ = rows.Close() }() // Err has said what there is to say
+	defer func() {
+		_ = rows.Close() // Err has said what there is to say
+		t.read()
+	}()
 	for rows.Next() {
 		if err := each(rows); errors.Is(err, errEnough) {
 			return nil
@@ -248,19 +227,38 @@ func (t *tx) Put(r ecp.Record, ifVersion int64) error {
 		text, args = updateRecord, append(args, ifVersion)
 	}
 	n, err := t.exec(text, args...)
+	by := t.s.engine.takenBy(err)
+	if err == nil && n == 0 {
+		by, err = t.whyNone(r, ifVersion)
+	}
 	switch {
-	case takenBy(err) == keyTaken:
+	case by == keyTaken:
 		return &ecp.Error{Code: ecp.CodeExists, Op: op, Message: fmt.Sprintf("%q is there already", r.Key)}
-	case takenBy(err) == nameTaken:
+	case by == nameTaken:
 		return &ecp.Error{Code: ecp.CodeExists, Op: op,
 			Message: fmt.Sprintf("the name %q is taken in %q", i.Name, i.Project)}
-	case err == nil && n == 0:
-		return &ecp.Error{Code: ecp.CodeConflict, Op: op,
-			Message: fmt.Sprintf("%q has changed since it was read", r.Key)}
 	case err != nil:
 		return err
+	case n == 0:
+		return &ecp.Error{Code: ecp.CodeConflict, Op: op,
+			Message: fmt.Sprintf("%q has changed since it was read", r.Key)}
 	}
 	return t.change(ecp.Change{At: utc(at), Kind: r.Kind, Key: r.Key, Index: i, Payload: r.Payload.Copy()}, payload)
+}
+
+// whyNone says which constraint kept a statement from writing a row; none where the
+// record had another version than it was to have.
+func (t *tx) whyNone(r ecp.Record, ifVersion int64) (taken, error) {
+	is, found, err := t.get(r.Kind, r.Key)
+	switch {
+	case err != nil:
+		return notTaken, err
+	case ifVersion == 0 && found:
+		return keyTaken, nil
+	case ifVersion > 0 && (!found || is.Version != ifVersion):
+		return notTaken, nil
+	}
+	return nameTaken, nil
 }
 
 // Delete removes a record and writes the change; see [ecp.Tx].

@@ -13,24 +13,25 @@ import (
 // more than a transaction usually does.
 const probeSize = 256 << 10
 
-// Writable reports why nothing can be stored: the last write failed, and the
-// disk still takes nothing. It is nil otherwise. The error is the operator's:
-// it names the file.
-func (s *Store) Writable() error {
+// Writable reports why nothing can be stored: the last write failed, and nothing
+// can be written still. It is nil otherwise. The error is the operator's: it
+// names the database.
+func (s *Store) Writable(ctx context.Context) error {
 	failed := s.failed.Load()
 	if failed == nil {
 		return nil
 	}
-	if err := probe(filepath.Dir(s.file)); err != nil {
-		return &ecp.Error{Code: ecp.CodeUnavailable, Op: "write to " + s.file, Message: ecp.MessageOf(*failed),
-			Cause: errors.Join(*failed, err)}
+	if err := s.engine.probe(ctx); err != nil {
+		return &ecp.Error{Code: ecp.CodeUnavailable, Op: "write to " + s.engine.place(),
+			Message: ecp.MessageOf(*failed),
+			Cause:   errors.Join(*failed, err)}
 	}
 	return nil
 }
 
 // probe writes a file where the database is, and removes it.
-func probe(dir string) (err error) {
-	f, err := os.CreateTemp(dir, ".probe-*")
+func (e *sqliteEngine) probe(context.Context) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(e.file), ".probe-*")
 	if err != nil {
 		return err
 	}
@@ -54,8 +55,8 @@ func (s *Store) note(ctx context.Context, broken error) {
 	was := s.failed.Swap(now)
 	switch {
 	case broken != nil && (was == nil || ecp.MessageOf(*was) != ecp.MessageOf(broken)):
-		s.log.ErrorContext(ctx, "the database cannot be written", "file", s.file, ecp.ErrorAttr(broken))
+		s.log.ErrorContext(ctx, "the database cannot be written", "database", s.engine.place(), ecp.ErrorAttr(broken))
 	case broken == nil && was != nil:
-		s.log.InfoContext(ctx, "the database can be written again", "file", s.file)
+		s.log.InfoContext(ctx, "the database can be written again", "database", s.engine.place())
 	}
 }

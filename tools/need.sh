@@ -9,8 +9,8 @@ if [[ ${1:-} == --if-possible ]]; then
 	optional=1
 	shift
 fi
-declare -A package=([gcc]="gcc libc6-dev" [ip]="iproute2" [curl]="curl" [chromium]="chromium" [iptables]="iptables" [node]="nodejs npm" [debootstrap]="debootstrap" [rpm]="rpm" [nginx]="nginx-light" [haproxy]="haproxy")
-declare -A reason=([gcc]="the race detector is linked with it" [ip]="routes pods of the test control plane" [curl]="a test runs README's session" [chromium]="a test opens the page of the API in it" [iptables]="hosts of tests let nothing in" [node]="the web console is built and tested with it" [debootstrap]="packages are installed in a fresh Debian" [rpm]="packages of RPM are looked into and installed" [nginx]="a daemon is tested behind it" [haproxy]="a daemon is tested behind it")
+declare -A package=([gcc]="gcc libc6-dev" [ip]="iproute2" [curl]="curl" [chromium]="chromium" [iptables]="iptables" [node]="nodejs npm" [debootstrap]="debootstrap" [rpm]="rpm" [nginx]="nginx-light" [haproxy]="haproxy" [postgres]="postgresql" [pgbouncer]="pgbouncer")
+declare -A reason=([gcc]="the race detector is linked with it" [ip]="routes pods of the test control plane" [curl]="a test runs README's session" [chromium]="a test opens the page of the API in it" [iptables]="hosts of tests let nothing in" [node]="the web console is built and tested with it" [debootstrap]="packages are installed in a fresh Debian" [rpm]="packages of RPM are looked into and installed" [nginx]="a daemon is tested behind it" [haproxy]="a daemon is tested behind it" [postgres]="tests keep databases on it" [pgbouncer]="tests reach databases through it")
 
 node_new_enough() {
 	local major minor
@@ -20,7 +20,11 @@ node_new_enough() {
 
 # present TOOL: it is there, and new enough to be of use.
 present() {
-	command -v "$1" >/dev/null || return 1
+	if [[ $1 == postgres ]]; then # Debian's is on no PATH
+		compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || command -v postgres >/dev/null
+		return
+	fi
+	PATH=$PATH:/usr/sbin command -v "$1" >/dev/null || return 1
 	[[ $1 == node ]] || return 0
 	command -v npm >/dev/null || return 1
 	node_new_enough && return 0

@@ -31,6 +31,15 @@ if [[ " $* " != *" -short "* ]]; then
 	fi
 fi
 
+# Likewise the databases that Debian has.
+if [[ " $* " != *" -short "* ]]; then
+	if tools/need.sh postgres pgbouncer; then
+		export OPENECP_REQUIRE_POSTGRES=1
+	else
+		echo "test: without PostgreSQL and PgBouncer the tests on them are skipped" >&2
+	fi
+fi
+
 within=()
 if [[ " $* " != *" -short "* ]]; then
 	if ip link set dev lo up 2>/dev/null; then

@@ -33,6 +33,9 @@ func backupCommand(stdout, stderr io.Writer, environ []string) *cobra.Command {
 			if _, err := c.resolve(cmd, environ); err != nil {
 				return err
 			}
+			if c.database != "" {
+				return errOnServer("pg_dump --schema=openecp, or a base backup with its log")
+			}
 			if args[0] == "-" {
 				return backupTo(cmd.Context(), c.dataDir, stdout, stderr)
 			}
@@ -44,7 +47,7 @@ func backupCommand(stdout, stderr io.Writer, environ []string) *cobra.Command {
 			return err
 		},
 	}
-	c.define(cmd, "config", "data-dir", "dev")
+	c.define(cmd, "config", "data-dir", "database", "dev")
 	return cmd
 }
 
@@ -100,11 +103,19 @@ func restoreCommand(stdout io.Writer, environ []string) *cobra.Command {
 			if _, err := c.resolve(cmd, environ); err != nil {
 				return err
 			}
+			if c.database != "" {
+				return errOnServer("pg_restore, or a restore to a point in time")
+			}
 			return restore(cmd.Context(), c, args[0], stdout)
 		},
 	}
-	c.define(cmd, "config", "data-dir", "dev", "secrets-key-file")
+	c.define(cmd, "config", "data-dir", "database", "dev", "secrets-key-file")
 	return cmd
+}
+
+// errOnServer says that a database on a server is not in a file.
+func errOnServer(means string) error {
+	return fmt.Errorf("the database is on a PostgreSQL server: use its own means, %s (docs/ha.md)", means)
 }
 
 func restore(ctx context.Context, c config, file string, stdout io.Writer) error {

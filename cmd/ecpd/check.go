@@ -39,6 +39,7 @@ func (c *config) check() error {
 				c.listen)
 		}
 	}
+	c.checkDatabase(bad)
 	if c.dev && c.kubeconfig != "" {
 		bad("kubeconfig", "and --dev exclude one another: --dev simulates clusters")
 	}

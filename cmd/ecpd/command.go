@@ -74,7 +74,8 @@ func newCommand(stdout, stderr io.Writer, environ []string) *cobra.Command {
 	root.Version = buildInfo().Version
 	root.SetVersionTemplate(versionLine())
 	root.AddCommand(serveCommand("serve"), tokenCommand(stdout, stderr, environ), checkCommand(stdout, stderr, environ),
-		backupCommand(stdout, stderr, environ), restoreCommand(stdout, environ), versionCommand(stdout))
+		backupCommand(stdout, stderr, environ), restoreCommand(stdout, environ), migrateCommand(stdout, environ),
+		versionCommand(stdout))
 	return root
 }
 

@@ -20,6 +20,7 @@ func (d *daemon) run(ctx context.Context, stdout io.Writer) error {
 	parts := []func() error{
 		func() error { return d.manager.Run(working) },
 		func() error { d.metrics.fleet.Run(working); return nil },
+		func() error { return d.watchStore(working) },
 		func() error { d.reloader.run(working); return nil },
 	}
 	connected, hangUp := context.WithCancel(detached)

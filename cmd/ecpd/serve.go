@@ -57,17 +57,15 @@ func serve(ctx context.Context, c config, with started) (err error) {
 			return err
 		}
 	}
-	store, err := sqlstore.Open(ctx, sqlstore.Config{
-		Dir: c.dataDir, Kinds: fleet.Kinds(), Platform: platformOf(c), Unmarked: unmarked(c), Logger: log,
-	})
-	if err != nil {
+	d := &daemon{
+		config: c, log: log, metrics: newMetrics(), notify: newNotifier(with.environ), done: make(chan struct{}),
+	}
+	if d.store, err = d.openStore(ctx); errors.Is(err, errEndedStandingBy) {
+		return nil
+	} else if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	d := &daemon{
-		config: c, store: store, log: log, metrics: newMetrics(), notify: newNotifier(with.environ),
-		done: make(chan struct{}),
-	}
+	defer func() { err = errors.Join(err, d.store.Close()) }()
 	if err := d.build(ctx, kube, with.stdout); err != nil {
 		return err
 	}
@@ -78,7 +76,7 @@ func serve(ctx context.Context, c config, with started) (err error) {
 	for _, w := range with.warnings {
 		log.WarnContext(ctx, "the configuration may not be what was meant", "warning", w)
 	}
-	agents, err := countAgents(ctx, store)
+	agents, err := countAgents(ctx, d.store)
 	if err != nil {
 		return err
 	}
@@ -127,6 +125,9 @@ func (d *daemon) build(ctx context.Context, kube k8sprovisioner.Config, stdout i
 // assemble makes the parts, each from those before it. The API's listener is opened
 // first, because its address may be the one that agents dial. It serves at the end.
 func (d *daemon) assemble(ctx context.Context, kube k8sprovisioner.Config) (err error) {
+	if err := os.MkdirAll(d.config.dataDir, 0o700); err != nil { // a database elsewhere has not made it
+		return err
+	}
 	if err := d.secure(ctx); err != nil {
 		return err
 	}
@@ -147,6 +148,9 @@ func (d *daemon) assemble(ctx context.Context, kube k8sprovisioner.Config) (err 
 
 // secure makes the certificate of the listeners, and the authorities for agents.
 func (d *daemon) secure(ctx context.Context) (err error) {
+	if d.authorities != nil { // while it stood by
+		return nil
+	}
 	var own *x509.Certificate
 	switch {
 	case d.config.tlsAuto:
@@ -429,7 +433,7 @@ func (d *daemon) working(ctx context.Context) error {
 	if _, err := d.manager.Pool(ecp.WithActor(ctx, ecp.System)); err != nil {
 		return err
 	}
-	return d.store.Writable()
+	return d.store.Writable(ctx)
 }
 
 // timings are short with --dev: no load balancer has to notice that a simulated node

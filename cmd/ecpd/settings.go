@@ -25,6 +25,7 @@ func (secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 type config struct {
 	file, listen, dataDir, metricsListen, trustedProxies, publicURL      string
 	kubeconfig, reach, identity, clusterDomain, ipFamily, ipPolicy       string
+	database, databasePasswordFile                                       string
 	tlsCert, tlsKey, logLevel, logFormat, secretsKeyFile                 string
 	dashDomain, dashListen, dashHost                                     string
 	clusterAgent, agentsDir, agentsCAFile                                string
@@ -62,6 +63,11 @@ func (c *config) settings() []setting {
 			usage: "`address` of the API; port 0 means any free one"},
 		{name: "data-dir", key: "dataDir", at: &c.dataDir,
 			usage: "`directory` of the database (default /var/lib/ecpd; with --dev .cache/dev)"},
+		{name: "database", key: "database.url", at: &c.database,
+			usage: "`URL` of a PostgreSQL database, postgres://USER@HOST:PORT/NAME?sslmode=verify-full, without a " +
+				"password (default SQLite in the data directory)"},
+		{name: "database-password-file", key: "database.passwordFile", at: &c.databasePasswordFile,
+			usage: "`file` with the password of the user in --database"},
 		{name: "dev", key: "dev", at: &c.dev, value: "false",
 			usage: "no Kubernetes: simulated clusters, kept in the data directory; listens on loopback only"},
 		{name: "workers", key: "workers", at: &c.workers, value: "20", least: "1", most: "1000",

@@ -39,7 +39,7 @@ func tokenCommand(stdout, stderr io.Writer, environ []string) *cobra.Command {
 			return createToken(cmd.Context(), c, r, stdout, stderr)
 		},
 	}
-	c.define(create, "config", "data-dir", "dev")
+	c.define(create, "config", "data-dir", "database", "database-password-file", "dev")
 	flags := create.Flags()
 	flags.StringVar(&r.role, "role", "", "`role`: system, org-admin, project-admin or user")
 	flags.StringVar(&r.org, "org", "", "`organisation` that an org-admin reaches")
@@ -102,13 +102,17 @@ func createToken(ctx context.Context, c config, r tokenRequest, stdout, stderr i
 	if err != nil {
 		return err
 	}
-	if database, _ := sqlstore.Files(c.dataDir); !isThere(database) {
+	if database, _ := sqlstore.Files(c.dataDir); c.database == "" && !isThere(database) {
 		return fmt.Errorf("there is no database in the data directory %s yet; start ecpd on it once, or give "+
 			"--data-dir",
 			c.dataDir)
 	}
-	store, err := sqlstore.Open(ctx,
-		sqlstore.Config{Dir: c.dataDir, Kinds: fleet.Kinds(), Logger: slog.New(slog.DiscardHandler)})
+	database, err := c.storeConfig(slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	database.Postgres.Shared = true // one record is added, beside a daemon
+	store, err := sqlstore.Open(ctx, database)
 	if errors.Is(err, ecp.ErrConflict) {
 		return fmt.Errorf("a daemon runs on the data directory %s; let its API make the token: POST /api/v1/tokens",
 			c.dataDir)

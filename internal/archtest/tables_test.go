@@ -15,7 +15,7 @@ type layer struct {
 // package has to stand alone.
 var testKit = []string{"ecp", "ecp/change", "ecp/tenancy", "ecp/agents", "ecp/logs", "ecp/monitor", "ecp/access",
 	"ecp/fleet", "ecp/memstore", "ecp/ecptest", "emqxsim", "internal/kubelab/...", "internal/browsertest",
-	"internal/processtest"}
+	"internal/processtest", "internal/pgtest"}
 
 // public is what a program outside the module could import too.
 var public = []string{
@@ -140,6 +140,7 @@ var layers = []layer{
 	{pkg: "internal/faulttest", tests: []string{"agentproto", "internal/agent"}},
 	{pkg: "internal/browsertest"},
 	{pkg: "internal/processtest"},
+	{pkg: "internal/pgtest", code: []string{"internal/processtest"}},
 	{pkg: "internal/kubelab"},
 	{pkg: "internal/kubelab/...", code: []string{"ecp", "emqxsim", "internal/kubelab/..."}},
 }
@@ -182,7 +183,7 @@ var outsides = []outside{
 		why: "a database inside the daemon, without cgo"},
 	{prefix: "github.com/pressly/goose/v3", code: []string{"sqlstore"},
 		why: "numbered migrations"},
-	{prefix: "github.com/jackc/pgx/v5", code: []string{"sqlstore"},
+	{prefix: "github.com/jackc/pgx/v5", code: []string{"sqlstore", "internal/pgtest"},
 		why: "PostgreSQL"},
 	{prefix: "github.com/danielgtaylor/huma/v2", code: []string{"httpapi"},
 		why: "OpenAPI made from typed handlers"},

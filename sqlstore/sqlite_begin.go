@@ -13,29 +13,29 @@ import (
 
 // mayBegin reports whether there is no database yet, so that one may be made. What
 // was emptied or cut off is no new installation: it is refused, and not touched.
-func (s *Store) mayBegin() (isNew bool, err error) {
-	log, err := os.Stat(s.file + logSuffix)
+func (e *sqliteEngine) mayBegin() (isNew bool, err error) {
+	log, err := os.Stat(e.file + logSuffix)
 	rest := err == nil && log.Size() > 0
-	info, err := os.Stat(s.file)
+	info, err := os.Stat(e.file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if rest && !s.owner.making {
-			return false, damaged("the database " + s.file + " is not there, but the log of its last changes is (" +
-				s.file +
+		if rest && !e.owner.making {
+			return false, damaged("the database " + e.file + " is not there, but the log of its last changes is (" +
+				e.file +
 				"-wal); put the database back beside it, or move the log away to begin anew")
 		}
 		return true, nil
 	case err != nil:
-		return false, unusable(s.file, err)
+		return false, unusable(e.file, err)
 	case !info.Mode().IsRegular(): // opening it says what is wrong
 		return false, nil
-	case info.Size() == 0 && s.owner.making: // the first start was cut short
+	case info.Size() == 0 && e.owner.making: // the first start was cut short
 		return true, nil
 	case info.Size() == 0:
-		return false, damaged("the database " + s.file + " is empty (0 bytes): its content was lost, and nothing is " +
+		return false, damaged("the database " + e.file + " is empty (0 bytes): its content was lost, and nothing is " +
 			"written over it; put a backup in its place, or remove the file to begin anew")
 	}
-	return s.owner.making, checkHeader(s.file, info.Size(), rest)
+	return e.owner.making, checkHeader(e.file, info.Size(), rest)
 }
 
 func damaged(message string) error {

@@ -15,34 +15,34 @@ const (
 
 // checkpoints puts what was written into the database's own file, so that a copy
 // of that file alone is recent, until the Store is closed.
-func (s *Store) checkpoints(ctx context.Context) {
+func (e *sqliteEngine) checkpoints(ctx context.Context) {
 	for {
 		select {
-		case <-s.closing:
+		case <-e.closing:
 			return
-		case <-s.wrote:
+		case <-e.wrote:
 		}
-		if !s.untilIdle() {
+		if !e.untilIdle() {
 			return
 		}
-		if err := s.checkpoint(ctx); err != nil {
-			s.log.Warn("the database's log could not be taken over into its file; it is tried again after the next "+
-				"write", "file", s.file, "error", err)
+		if err := e.checkpoint(ctx); err != nil {
+			e.log.Warn("the database's log could not be taken over into its file; it is tried again after the next "+
+				"write", "file", e.file, "error", err)
 		}
 	}
 }
 
 // untilIdle waits for a moment without writes; false when the Store is closed.
-func (s *Store) untilIdle() bool {
+func (e *sqliteEngine) untilIdle() bool {
 	atAll := time.NewTimer(checkpointAtAll)
 	defer atAll.Stop()
 	idle := time.NewTimer(checkpointIdle)
 	defer idle.Stop()
 	for {
 		select {
-		case <-s.closing:
+		case <-e.closing:
 			return false
-		case <-s.wrote:
+		case <-e.wrote:
 			idle.Reset(checkpointIdle)
 		case <-idle.C:
 			return true
@@ -54,20 +54,20 @@ func (s *Store) untilIdle() bool {
 
 // checkpoint takes over as much of the log as no reader still needs. It waits
 // for nobody but the writer whose turn it is.
-func (s *Store) checkpoint(ctx context.Context) error {
+func (e *sqliteEngine) checkpoint(ctx context.Context) error {
 	select {
-	case s.turn <- struct{}{}:
-	case <-s.closing:
+	case e.turn <- struct{}{}:
+	case <-e.closing:
 		return nil
 	}
-	defer func() { <-s.turn }()
+	defer func() { <-e.turn }()
 	var busy, logged, taken int
-	if err := s.writer.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &logged, &taken); err != nil {
+	if err := e.writer.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &logged, &taken); err != nil {
 		return err
 	}
 	if taken < logged { // a reader needed the rest
 		select {
-		case s.wrote <- struct{}{}:
+		case e.wrote <- struct{}{}:
 		default:
 		}
 	}

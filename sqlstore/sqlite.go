@@ -14,10 +14,8 @@ import (
 	codes "modernc.org/sqlite/lib"
 )
 
-//go:embed migrations/sqlite/*.sql
+//go:embed migrations/sqlite/*.sql migrations/postgres/*.sql
 var migrations embed.FS
-
-const migrationsDir = "migrations/sqlite"
 
 // applicationID marks the file as ours; the first migration sets it.
 const applicationID = 0x45435064
@@ -57,41 +55,17 @@ func openDB(file string, settings url.Values) (*sql.DB, error) {
 	return sql.OpenDB(c), nil
 }
 
-// statement is one of the prepared ones.
-type statement int
-
 const (
-	getRecord statement = iota
-	listAll
-	listProject
-	listParent
-	listBoth
-	insertRecord
-	updateRecord
-	upsertRecord
-	deleteRecord
-	insertChange
-	lastSeq
-	firstSeq
-	listChanges
-	firstSince
-	purgeChanges
-	statements // how many there are
+	listFrom   = "SELECT " + recordColumns + " FROM records WHERE kind = ?1 AND key > ?2"
+	listEnd    = " ORDER BY key LIMIT ?3"
+	insertInto = "INSERT INTO records (" + recordColumns + ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+	setAll     = "SET project = ?3, name = ?4, parent = ?5, state = ?6, version = ?7, at = ?8, payload = ?9"
 )
 
-const (
-	recordColumns = "kind, key, project, name, parent, state, version, at, payload"
-	changeColumns = "seq, at, kind, key, project, name, parent, state, deleted, payload"
-	listFrom      = "SELECT " + recordColumns + " FROM records WHERE kind = ?1 AND key > ?2"
-	listEnd       = " ORDER BY key LIMIT ?3"
-	insertInto    = "INSERT INTO records (" + recordColumns + ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
-	setAll        = "SET project = ?3, name = ?4, parent = ?5, state = ?6, version = ?7, at = ?8, payload = ?9"
-)
-
-// texts is the SQL of every statement. The indexes on project and parent leave
+// sqliteTexts is the SQL of every statement. The indexes on project and parent leave
 // out what has none, so a query says that it wants none of those; by both, the
 // parent's is the narrower one.
-var texts = [statements]string{
+var sqliteTexts = [statements]string{
 	getRecord:    "SELECT " + recordColumns + " FROM records WHERE kind = ?1 AND key = ?2",
 	listAll:      listFrom + listEnd,
 	listProject:  listFrom + " AND project = ?4 AND project <> ''" + listEnd,
@@ -108,11 +82,9 @@ var texts = [statements]string{
 	// The first change that is to be kept. What lies before it is older,
 	// also where the clock has been set back in between.
 	firstSince:   "SELECT seq FROM changes WHERE at >= ?1 ORDER BY seq LIMIT 1",
+	listEvery:    "SELECT " + recordColumns + " FROM records WHERE (kind, key) > (?1, ?2) ORDER BY kind, key LIMIT ?3",
 	purgeChanges: "DELETE FROM changes WHERE seq IN (SELECT seq FROM changes WHERE seq < ?1 ORDER BY seq LIMIT ?2)",
 }
-
-// readFrom are the statements that reading connections need.
-var readFrom = []statement{getRecord, listAll, listProject, listParent, listBoth, lastSeq, firstSeq, listChanges}
 
 // foreign reports whether a database belongs to another program. One without any
 // table is new; goose makes its own before the first migration. Nothing is
@@ -135,17 +107,8 @@ func foreign(ctx context.Context, file string) (_ bool, err error) {
 	return id != 0 || tables > 0, err
 }
 
-// A taken is a constraint that refused a write.
-type taken int
-
-const (
-	notTaken taken = iota
-	keyTaken
-	nameTaken
-)
-
 // takenBy says what refused a write of a record.
-func takenBy(err error) taken {
+func (e *sqliteEngine) takenBy(err error) taken {
 	switch code(err) {
 	case codes.SQLITE_CONSTRAINT_PRIMARYKEY:
 		return keyTaken

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/sqlstore"
+)
+
+// standbyPoll is how often a daemon that waits for the database looks whether it is free.
+const standbyPoll = time.Second
+
+// storeConfig is which database the configuration names, and with what in it.
+func (c *config) storeConfig(log *slog.Logger) (sqlstore.Config, error) {
+	s := sqlstore.Config{Kinds: fleet.Kinds(), Logger: log}
+	if c.database == "" {
+		s.Dir = c.dataDir
+		return s, nil
+	}
+	s.URL = c.database
+	if c.databasePasswordFile == "" {
+		return s, nil
+	}
+	b, err := os.ReadFile(c.databasePasswordFile)
+	if err != nil {
+		return s, err
+	}
+	if s.Postgres.Password = strings.TrimRight(string(b), "\r\n"); s.Postgres.Password == "" {
+		return s, fmt.Errorf("%s is empty", c.databasePasswordFile)
+	}
+	return s, nil
+}
+
+// checkDatabase says what is wrong with the URL of a database, and nothing that stands
+// in it where that may be a password.
+func (c *config) checkDatabase(bad report) {
+	if c.database == "" {
+		if c.databasePasswordFile != "" {
+			bad("database-password-file", "is of no use without --database")
+		}
+		return
+	}
+	u, err := url.Parse(c.database)
+	switch {
+	case err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql":
+		bad("database", "is no URL of a PostgreSQL database, as postgres://USER@HOST:PORT/NAME?sslmode=verify-full")
+		return
+	case hasPassword(u):
+		bad("database", "has a password in it, which others can see; put it into the file of --database-password-file")
+	}
+	if _, err := c.storeConfig(slog.New(slog.DiscardHandler)); err != nil {
+		bad("database-password-file", "cannot be used: %v", err)
+	}
+}
+
+func hasPassword(u *url.URL) bool {
+	_, set := u.User.Password()
+	return set || u.Query().Has("password") || u.Query().Has("sslpassword")
+}
+
+// openStore opens the database. One that another daemon has is waited for: until then
+// requests are answered with 503, and /healthz as ever.
+func (d *daemon) openStore(ctx context.Context) (*sqlstore.Store, error) {
+	c, err := d.config.storeConfig(d.log)
+	if err != nil {
+		return nil, err
+	}
+	c.Platform, c.Unmarked = platformOf(d.config), unmarked(d.config)
+	store, err := sqlstore.Open(ctx, c)
+	if c.URL == "" || !errors.Is(err, sqlstore.ErrHeld) {
+		return store, err
+	}
+	return d.standBy(ctx, c, err)
+}
+
+// standBy waits for the database.
+func (d *daemon) standBy(ctx context.Context, c sqlstore.Config, held error) (_ *sqlstore.Store, err error) {
+	if err := os.MkdirAll(d.config.dataDir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := d.secure(ctx); err != nil {
+		return nil, err
+	}
+	var why atomic.Pointer[error]
+	why.Store(&held)
+	s, err := listen(ctx, d.config.at("listen"), d.config.listen, d.certificate, standbyPages(&why), d.log)
+	if err != nil {
+		return nil, err
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.serve() }()
+	defer func() {
+		s.shut(context.WithoutCancel(ctx))
+		err = errors.Join(err, <-served)
+	}()
+	d.log.InfoContext(ctx, "standing by: another daemon has the database", "reason", ecp.MessageOf(held))
+	d.tell(ctx, notifyReady, "standing by")
+	for tick := time.NewTicker(standbyPoll); ; {
+		select {
+		case <-ctx.Done():
+			tick.Stop()
+			return nil, errEndedStandingBy
+		case <-tick.C:
+		}
+		store, err := sqlstore.Open(ctx, c)
+		switch {
+		case err == nil:
+			tick.Stop()
+			d.log.InfoContext(ctx, "the database is free, and this daemon's from now on")
+			return store, nil
+		case !errors.Is(err, ecp.ErrUnavailable) && !errors.Is(err, sqlstore.ErrHeld) && ctx.Err() == nil:
+			tick.Stop()
+			return nil, err
+		}
+		why.Store(&err)
+	}
+}
+
+// errEndedStandingBy is no failure: there was nothing to end.
+var errEndedStandingBy = errors.New("ended while it stood by")
+
+// standbyPages answers while another daemon has the database.
+func standbyPages(why *atomic.Pointer[error]) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"type": "about:blank", "title": "this daemon stands by", "status": http.StatusServiceUnavailable,
+			"code": ecp.CodeUnavailable, "detail": ecp.MessageOf(*why.Load()),
+		})
+	})
+	return mux
+}
+
+// watchStore ends with an error when another daemon has taken the database over.
+func (d *daemon) watchStore(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-d.store.Lost():
+		return errors.New("another daemon has taken the database over, because this one did not renew its hold in " +
+			"time; nothing was written since: start it again to stand by")
+	}
+}

@@ -1,0 +1,115 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+)
+
+// errSlow says that the server was given up.
+var errSlow = &ecp.Error{Code: ecp.CodeUnavailable, Op: "use store",
+	Message: "the database did not answer in time; it is tried again"}
+
+// errTaken says that another process has the database now.
+var errTaken = &ecp.Error{Code: ecp.CodeUnavailable, Op: "write",
+	Message: "another process has taken the database over; nothing was written"}
+
+// begin starts a transaction: for reading on a snapshot, for writing with the lock
+// of the one row that tells the number of the last change.
+func (e *pgEngine) begin(ctx context.Context, readOnly bool) (_ *session, err error) {
+	conn, err := e.db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// Not cut short by the caller, but by time: a server that has gone does not answer.
+	calm, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	clock := time.AfterFunc(e.Timeout, cancel)
+	slow := func(err error) error {
+		if err != nil && calm.Err() != nil {
+			return errors.Join(errSlow, err)
+		}
+		return err
+	}
+	options := &sql.TxOptions{Isolation: sql.LevelReadCommitted}
+	if readOnly {
+		options = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+	}
+	sqlTx, err := conn.BeginTx(calm, options)
+	if err != nil {
+		clock.Stop()
+		cancel()
+		return nil, errors.Join(slow(err), conn.Close())
+	}
+	s := &session{
+		//nolint:sqlclosecheck // by whoever reads the rows
+		query: func(n statement, args ...any) (*sql.Rows, error) {
+			clock.Reset(e.Timeout)
+			rows, err := sqlTx.QueryContext(calm, pgTexts[n], args...)
+			return rows, slow(err)
+		},
+		run: func(n statement, args ...any) (sql.Result, error) {
+			clock.Reset(e.Timeout)
+			defer clock.Stop()
+			result, err := sqlTx.ExecContext(calm, pgTexts[n], args...)
+			return result, slow(err)
+		},
+		read: func() { clock.Stop() },
+		discard: func() error {
+			clock.Stop()
+			defer cancel()
+			return errors.Join(sqlTx.Rollback(), conn.Close())
+		},
+	}
+	if readOnly {
+		s.commit = func(int64) error { return sqlTx.Commit() }
+		return s, nil
+	}
+	mark, err := e.enter(ctx, sqlTx, s)
+	if err != nil {
+		return nil, errors.Join(slow(err), s.discard())
+	}
+	clock.Stop()
+	first := s.last
+	s.commit = func(last int64) error {
+		clock.Reset(e.Timeout)
+		if last != first || s.anew {
+			if _, err := sqlTx.ExecContext(calm, pgNumber, last, mark); err != nil {
+				return slow(err)
+			}
+		}
+		return slow(sqlTx.Commit())
+	}
+	return s, nil
+}
+
+// enter locks the row for a transaction that writes, and sees that this process may.
+// Where the database is not the state of it that its numbers are of, the changes are
+// forgotten, and the numbers jump to where none were given out. It returns the mark
+// of the state.
+func (e *pgEngine) enter(ctx context.Context, sqlTx *sql.Tx, s *session) (mark string, err error) {
+	limit := fmt.Sprintf("%dms", e.Timeout.Milliseconds())
+	var was, holder, idle, statement string
+	err = sqlTx.QueryRowContext(ctx, pgBegin, limit, limit).Scan(&s.last, &was, &mark, &holder, &idle, &statement)
+	switch {
+	case err != nil:
+		return "", err
+	case !e.Shared && holder != e.own:
+		e.lose()
+		return "", errTaken
+	case was == mark:
+		return mark, nil
+	case was == "": // it is new
+		s.anew = true
+		return mark, nil
+	}
+	e.log.WarnContext(ctx, "the database is another state of itself: it was restored, or another server has taken "+
+		"over; watchers begin anew, and what was done since is left alone until somebody decides",
+		"database", e.at, "was", was, "is", mark)
+	s.anew, s.last = true, s.last+skipped
+	_, err = sqlTx.ExecContext(ctx, pgForget)
+	return mark, err
+}
