@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -52,6 +53,7 @@ const patience = 8 * time.Minute
 // a daemon of its own: node is given the console's address, a token of an administrator,
 // and the programs that it may start itself.
 func TestInBrowser(t *testing.T) {
+	t.Parallel()
 	chromium := browser(t)
 	modules(t)
 	ecpd := processtest.Program(t, "./cmd/ecpd")
@@ -99,6 +101,7 @@ func certificate(t *testing.T) (chain, key string) {
 // tests of pure functions pass, and dist, which is part of the program, is what the sources
 // build.
 func TestSources(t *testing.T) {
+	t.Parallel()
 	modules(t)
 	t.Run("types", func(t *testing.T) {
 		node(t, 5*time.Minute, []string{"node_modules/typescript/bin/tsc", "--noEmit"})
@@ -167,6 +170,9 @@ func browser(t *testing.T) string {
 	return program
 }
 
+// fetching is held while modules are fetched: tests that run at the same time want the same ones.
+var fetching sync.Mutex
+
 // modules fetches what the console is built and tested with, unless that was done.
 func modules(t *testing.T) {
 	t.Helper()
@@ -182,6 +188,8 @@ func modules(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
+	fetching.Lock()
+	defer fetching.Unlock()
 	out, err := exec.CommandContext(ctx, "../tools/console.sh", "deps").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 }
