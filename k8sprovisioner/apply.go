@@ -45,7 +45,7 @@ func (p *Provisioner) applyTo(ctx context.Context, f clusterObjects, in input, o
 	if older := d.Older(f.generation(), f.annotation(annotationChange)); older != nil && f.foreign == "" {
 		return ecp.RecordOlderError(op, older)
 	}
-	leave, err := p.beginWrite(&f, op)
+	leave, err := p.beginWrite(ctx, &f, op)
 	if err != nil {
 		return err
 	}
@@ -319,8 +319,8 @@ func (f clusterObjects) liveObject(o object) live {
 
 // beginWrite returns nil if the call may write: this process holds the lease of the
 // target, and no object was written under a later lease. leave must be called at the end.
-func (p *Provisioner) beginWrite(f *clusterObjects, op string) (leave func(), err error) {
-	if f.permit, err = p.fence.acquire(op); err != nil {
+func (p *Provisioner) beginWrite(ctx context.Context, f *clusterObjects, op string) (leave func(), err error) {
+	if f.permit, err = p.fence.acquire(ctx, op); err != nil {
 		return nil, err
 	}
 	carriers := []metav1.Object{}

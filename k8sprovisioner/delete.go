@@ -24,7 +24,7 @@ func (p *Provisioner) Delete(ctx context.Context, id ecp.ID) error {
 	if f.unlabeled {
 		return conflict(op, strings.Join(f.labelObstacles(), "; "), nil)
 	}
-	leave, err := p.beginWrite(&f, op)
+	leave, err := p.beginWrite(ctx, &f, op)
 	if err != nil {
 		return err
 	}

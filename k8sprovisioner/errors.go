@@ -109,6 +109,12 @@ func unavailable(op, message string) error {
 	return &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: message}
 }
 
+// lostOwnership returns the error for a write of a process that another one with the same
+// Store has taken over from.
+func lostOwnership(op string, cause error) error {
+	return &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: cause.Error(), Cause: cause}
+}
+
 // loss returns the error for an object that was lost and is created again only on
 // request.
 func loss(op string, reason ecp.Reason, what string) error {

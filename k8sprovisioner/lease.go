@@ -1,6 +1,7 @@
 package k8sprovisioner
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -43,7 +44,8 @@ type fence struct {
 	writing           sync.RWMutex
 
 	mu         sync.Mutex
-	active     bool // guarded by mu, as all below; Hold is running
+	group      ecp.LeaseGroup // guarded by mu, as all below; zero if this process holds the lease for itself
+	active     bool           // Hold is running
 	held       bool
 	lease      ecp.Lease // without Held and Until
 	renewed    time.Time // when the request began that renewed it last: its life counts from there
@@ -65,8 +67,21 @@ func newFence(c Config) *fence {
 	return f
 }
 
+// holderLocked returns who holds the lease: this process, or the group that it belongs to.
+func (f *fence) holderLocked() string { return cmp.Or(f.group.Incarnation, f.incarnation) }
+
+// groupHost stands for the hosts of a group.
+const groupHost = "several-daemons"
+
 // identity returns the holder for the Lease, which people read, too.
-func (f *fence) identity() string { return f.host + "_" + f.incarnation }
+func (f *fence) identity() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.group.Incarnation != "" {
+		return groupHost + "_" + f.group.Incarnation
+	}
+	return f.host + "_" + f.incarnation
+}
 
 // splitIdentity returns the host and the incarnation of a holder.
 func splitIdentity(identity string) (host, incarnation string) {
@@ -120,16 +135,19 @@ func (f *fence) heldLocked() bool {
 // writePermit allows one call of the Provisioner to write.
 type writePermit struct {
 	fence   *fence
-	epoch   int64 // zero if there is no lease
+	holder  string
+	epoch   int64         // zero if there is no lease
+	owner   ecp.Ownership // zero if nobody shares the Store
 	release func()
 }
 
 // acquire returns the permit to write until release is called, or an error.
-func (f *fence) acquire(op string) (*writePermit, error) {
+func (f *fence) acquire(ctx context.Context, op string) (*writePermit, error) {
+	owner, _ := ecp.OwnershipFrom(ctx)
 	f.writing.RLock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	p := &writePermit{fence: f, release: f.writing.RUnlock}
+	p := &writePermit{fence: f, holder: f.holderLocked(), owner: owner, release: f.writing.RUnlock}
 	switch {
 	case !f.active || f.lease.Unfenced && !f.held:
 		return p, nil
@@ -144,6 +162,9 @@ func (f *fence) acquire(op string) (*writePermit, error) {
 // limitToLease returns a context for one write, which ends with the lease. It is called
 // right before the write is sent, since the process may have been suspended before.
 func (f *fence) limitToLease(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc, error) {
+	if owner, _ := ecp.OwnershipFrom(ctx); owner.Err() != nil {
+		return nil, nil, lostOwnership("write to Kubernetes", owner.Err())
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	ends := time.Now().Add(limit)
@@ -161,16 +182,37 @@ func (f *fence) limitToLease(ctx context.Context, limit time.Duration) (context.
 }
 
 // epochStamp returns the annotation with the lease under which an object is written:
-// HOLDER/SHARD/EPOCH. There is one lease for the whole target so far. Epochs grow over
-// all shards: a new lease begins above the epochs of all objects.
+// HOLDER/SHARD/EPOCH. There is one lease for the whole target, so that SHARD is "all"; where
+// several daemons hold it together, it is the shard and the epoch of its owner, such as
+// 138.7. A new lease begins above the epochs of all objects.
 func (p *writePermit) epochStamp() string {
 	if p == nil || p.epoch == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s/%s/%d", p.fence.incarnation, wholeTarget, p.epoch)
+	shard := wholeTarget
+	if p.owner.Epoch > 0 {
+		shard = fmt.Sprintf("%d.%d", p.owner.Shard, p.owner.Epoch)
+	}
+	return fmt.Sprintf("%s/%s/%d", p.holder, shard, p.epoch)
 }
 
-// wholeTarget is the one shard there is.
+// ownerEpochOf returns the shard and the epoch of the owner that wrote an object last; zero
+// if nobody shared the Store.
+func ownerEpochOf(o metav1.Object) (shard, epoch int64) {
+	parts := strings.Split(o.GetAnnotations()[annotationEpoch], "/")
+	if len(parts) != 3 {
+		return 0, 0
+	}
+	number, of, _ := strings.Cut(parts[1], ".")
+	shard, err := strconv.ParseInt(number, 10, 64)
+	epoch, err2 := strconv.ParseInt(of, 10, 64)
+	if err != nil || err2 != nil {
+		return 0, 0
+	}
+	return shard, epoch
+}
+
+// wholeTarget is the shard where no shards are.
 const wholeTarget = "all"
 
 // epochStampOf returns the holder and the epoch of an object. The epoch is zero if it has
@@ -198,7 +240,14 @@ func (p *writePermit) checkEpoch(op string, o metav1.Object) error {
 	f := p.fence
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if epoch == 0 || !f.active || epoch < p.epoch || epoch == p.epoch && holder == f.incarnation {
+	if epoch == 0 || !f.active || epoch < p.epoch {
+		return nil
+	}
+	if epoch == p.epoch && holder == p.holder {
+		shard, owner := ownerEpochOf(o)
+		if p.owner.Epoch > 0 && shard == int64(p.owner.Shard) && owner > p.owner.Epoch {
+			return lostOwnership(op, ecp.ErrLostOwnership)
+		}
 		return nil
 	}
 	if p.epoch == 0 {
@@ -217,13 +266,19 @@ func (p *writePermit) checkEpoch(op string, o metav1.Object) error {
 // Hold implements [ecp.Fencer]. It takes the lease of the target when no other process has
 // it, and keeps it until ctx ends.
 func (p *Provisioner) Hold(ctx context.Context, changed func()) error {
+	return p.HoldFor(ctx, ecp.LeaseGroup{}, changed)
+}
+
+// HoldFor implements [ecp.GroupFencer]. Each process of the group renews the same Lease,
+// and counts its life from its own renewals.
+func (p *Provisioner) HoldFor(ctx context.Context, g ecp.LeaseGroup, changed func()) error {
 	f := p.fence
 	f.mu.Lock()
 	if f.active {
 		f.mu.Unlock()
 		return &ecp.Error{Code: ecp.CodeConflict, Op: "hold the target", Message: "Hold is running already"}
 	}
-	f.active, f.held, f.lease = true, false, ecp.Lease{}
+	f.active, f.held, f.lease, f.group = true, false, ecp.Lease{}, g
 	f.mu.Unlock()
 	k := &leaseKeeper{p: p, f: f, name: p.cfg.Lease}
 	defer k.stop(context.WithoutCancel(ctx))
@@ -408,7 +463,8 @@ func (k *leaseKeeper) nextLease(old *coordinationv1.Lease, above int64, now time
 	if l.Annotations == nil {
 		l.Annotations = map[string]string{}
 	}
-	l.Annotations[annotationEpoch] = fmt.Sprintf("%s/%s/%d", k.f.incarnation, wholeTarget, epoch)
+	_, holder := splitIdentity(identity)
+	l.Annotations[annotationEpoch] = fmt.Sprintf("%s/%s/%d", holder, wholeTarget, epoch)
 	l.Spec.HolderIdentity, l.Spec.RenewTime, l.Spec.LeaseDurationSeconds, l.Spec.LeaseTransitions = &identity, &at,
 		&life, &transitions
 	return l
@@ -429,7 +485,7 @@ func (k *leaseKeeper) makeNamespace(ctx context.Context) error {
 func (k *leaseKeeper) stop(ctx context.Context) {
 	f := k.f
 	f.mu.Lock()
-	held := f.held
+	held := f.held && (f.group.Last == nil || f.group.Last())
 	f.held, f.lease.Unfenced, f.lease.Message = false, false, "this instance is shutting down"
 	f.mu.Unlock()
 	f.writing.Lock()

@@ -2,6 +2,8 @@ package ecptest
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +45,7 @@ func TestFencer(t *testing.T, s FencerSuite) {
 	for name, run := range map[string]func(*duel){
 		"the second waits, and takes over from the first that ends": (*duel).handOver,
 		"one that is stopped loses the lease, and does not write":   (*duel).stopped,
+		"both write as one group, each what it owns":                (*duel).together,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s.Run(t, func(t *testing.T) {
@@ -62,12 +65,108 @@ type duel struct {
 	id   ecp.ID
 }
 
+// together is for those that several programs with one Store can work on.
+func (d *duel) together() {
+	a, b := d.a, d.b
+	if _, ok := a.(ecp.GroupFencer); !ok {
+		d.Skip("it is no GroupFencer")
+	}
+	last := atomic.Bool{}
+	group := ecp.LeaseGroup{Incarnation: "0123456789abcdef", Last: last.Load}
+	join := func(p ecp.Provisioner, g ecp.LeaseGroup) (stop func()) {
+		return d.holdBy(func(ctx context.Context) error {
+			return p.(ecp.GroupFencer).HoldFor(ctx, g, func() {})
+		})
+	}
+	stopA := join(a, group)
+	first := d.until(a, "held by the first", held)
+	stopB := join(b, group)
+	second := d.until(b, "held by both", held)
+	if first.Holder.Incarnation != group.Incarnation || second.Holder.Incarnation != group.Incarnation ||
+		first.Epoch != second.Epoch {
+		d.Errorf("the lease is not that of the group: %+v and %+v", first, second)
+	}
+	of := func(epoch int64, err error) context.Context {
+		return ecp.WithOwnership(d.Context(), 7, epoch, func() error { return err })
+	}
+	lost := func(p ecp.Provisioner, ctx context.Context, generation int64) {
+		d.Helper()
+		want := d.wanted(generation, false)
+		want.Replicas, want.Spec.Nodes = 3, 3
+		if err := p.Apply(ctx, want); !errors.Is(err, ecp.ErrLostOwnership) || ecp.CodeOf(err) != ecp.CodeUnavailable {
+			d.Errorf("Apply after the ownership was lost: %v", err)
+		}
+		if err := p.Delete(ctx, d.id); !errors.Is(err, ecp.ErrLostOwnership) {
+			d.Errorf("Delete after the ownership was lost: %v", err)
+		}
+	}
+	if err := a.Apply(of(1, nil), d.wanted(1, true)); err != nil {
+		d.Fatalf("Apply by the first owner: %v", err)
+	}
+	if d.s.Remove != nil {
+		d.Cleanup(func() { d.s.Remove(d.T, d.id) })
+	}
+	d.sees(b, 1)
+	lost(b, of(2, ecp.ErrLostOwnership), 2)
+	two := d.wanted(2, false)
+	two.Replicas, two.Spec.Nodes = 2, 2
+	if err := b.Apply(of(2, nil), two); err != nil {
+		d.Fatalf("Apply by the next owner: %v", err)
+	}
+	d.sees(a, 2)
+	lost(a, of(1, nil), 3)
+	d.sees(b, 2)
+	stopA()
+	d.until(b, "held by the other", held)
+	last.Store(true)
+	stopB()
+	stopA = join(a, ecp.LeaseGroup{Incarnation: "fedcba9876543210", Last: last.Load})
+	next := d.until(a, "held by another group", held)
+	if next.Epoch <= first.Epoch || next.Holder.Incarnation == group.Incarnation {
+		d.Errorf("another group has the lease as %+v, the first had it as %+v", next, first)
+	}
+	three := d.wanted(3, false)
+	three.Replicas, three.Spec.Nodes = 3, 3
+	if err := a.Apply(of(1, nil), three); err != nil {
+		d.Errorf("epochs of shards are those of one group: %v", err)
+	}
+	join(b, group)
+	d.until(b, "waiting for the other group", waitsFor(next.Holder.Incarnation))
+	d.refused(b, 4)
+	stopA()
+}
+
+// sees waits until a Provisioner sees how many nodes are wanted.
+func (d *duel) sees(p ecp.Provisioner, replicas int) {
+	d.Helper()
+	ctx, cancel := context.WithTimeout(d.Context(), d.s.Within)
+	defer cancel()
+	tick := time.NewTicker(maxWait)
+	defer tick.Stop()
+	for {
+		o, err := p.Observe(ctx, d.id)
+		if err == nil && o.Exists && o.Replicas == replicas {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			d.Fatalf("after %v still not %d nodes: %s (%v)", d.s.Within, replicas, describe(o), err)
+		}
+	}
+}
+
 // hold runs Hold until the function it gives is called, which waits for its end.
 func (d *duel) hold(p ecp.Provisioner) (stop func()) {
 	d.Helper()
+	return d.holdBy(func(ctx context.Context) error { return p.(ecp.Fencer).Hold(ctx, func() {}) })
+}
+
+func (d *duel) holdBy(hold func(context.Context) error) (stop func()) {
+	d.Helper()
 	ctx, cancel := context.WithCancel(d.Context())
 	done := make(chan error, 1)
-	go func() { done <- p.(ecp.Fencer).Hold(ctx, func() {}) }()
+	go func() { done <- hold(ctx) }()
 	ended := false
 	stop = func() {
 		cancel()

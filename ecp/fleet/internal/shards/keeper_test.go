@@ -205,6 +205,21 @@ func TestSuspendedDaemonDoesNothing(t *testing.T) {
 	f.balanced()
 }
 
+// TestNobodyWritesAfterHandingOver: nor before another one has taken the shard.
+func TestNobodyWritesAfterHandingOver(t *testing.T) {
+	f := newFleet(t)
+	a := f.join()
+	f.step(a)
+	ctx, end, _ := a.begin(t.Context(), 3)
+	defer end()
+	require.NoError(t, f.write(ctx, a))
+	require.NoError(t, f.store.Write(t.Context(), func(tx ecp.Tx) error {
+		return ecp.Put(tx, Shard{Number: 3, Epoch: a.held[3]}, ecp.AnyVersion)
+	}))
+	require.ErrorIs(t, f.write(ctx, a), ecp.ErrLostOwnership)
+	require.Error(t, ctx.Err())
+}
+
 func firstOf(owned map[int]int64) int {
 	for n := range Count {
 		if owned[n] > 0 {
@@ -219,6 +234,7 @@ func TestWhoSawNothingTakesNobodyForDead(t *testing.T) {
 	f := newFleet(t)
 	a, b := f.join(), f.join()
 	f.calm(6)
+	f.step(a) // it has seen what b did last
 	before := f.table()
 	f.now = f.now.Add(time.Minute)
 	require.Empty(t, a.Owned())
