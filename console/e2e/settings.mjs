@@ -148,7 +148,7 @@ async function past({ page, id }) {
   await page.reload();
   await page.evaluate((to) => { location.hash = to; }, `/clusters/${id}/operations`);
   await page.getByRole('radio', { name: 'Events' }).check({ force: true });
-  await page.getByText(/^All events since/).waitFor();
+  await page.getByText(/^All events in default.default since/).waitFor();
   await page.getByText(/^Update: Cancelled/).first().waitFor();
 }
 

@@ -13,7 +13,7 @@ const t = texts({
   'ev.at': ['Time', '时间'],
   'ev.event': ['Event', '事件'],
   'ev.change': ['Change', '变化'],
-  'ev.since': ['All events since {{time}}; new ones appear by themselves.', '显示 {{time}} 以来的全部事件，新事件会自动出现。'],
+  'ev.since': ['All events in {{project}} since {{time}}; new ones appear by themselves.', '显示 {{time}} 以来在项目 {{project}} 中的全部事件，新事件会自动出现。'],
   'ev.live': ['New events appear by themselves.', '新事件会自动出现。'],
   'ev.oldest': ['The server keeps changes for a day, and has none that are older.', '服务器保留一天内的变更，没有更早的记录。'],
   'ev.earlier': ['Look further back', '查看更早的事件'],
@@ -84,7 +84,7 @@ export function Events({ cluster }: { cluster: Cluster }) {
     { id: 'kind', head: t('ev.event'), cell: (e) => word(kinds, e.kind) },
     { id: 'what', head: t('ev.change'), cell: (e) => <div class="cl-wrap">{tell(e)}</div> },
   ];
-  const since = kept && (kept.first ? t('ev.since', { time: dateTime(kept.first) }) : t('ev.live'));
+  const since = kept && (kept.first ? t('ev.since', { project: cluster.project, time: dateTime(kept.first) }) : t('ev.live'));
   return (
     <>
       <p class="row wrap">

@@ -55,7 +55,7 @@ function columnsOf(selection: Selection | undefined) {
     { id: 'version', head: tc('c.version'), sortable: true, width: '82px', cell: (c) => c.version || <span class="faint">–</span> },
     { id: 'alarms', head: t('clusters.alarms'), width: '76px', cell: (c) => <Alarms of={c} /> },
     { id: 'project', head: tc('c.project'), sortable: true, width: '12%', cell: (c) => <span title={c.project}>{c.project}</span> },
-    { id: 'mode', head: t('clusters.mode'), width: '84px', cell: (c) => <Tag>{t(`clusters.${c.mode}`)}</Tag> },
+    { id: 'mode', head: t('clusters.mode'), width: '96px', cell: (c) => <Tag>{t(`clusters.${c.mode}`)}</Tag> },
     { id: 'since', head: t('clusters.since'), sortable: true, width: '140px', cell: (c) => <Time at={c.status.since} /> },
   ];
   if (selection) {
