@@ -46,9 +46,8 @@ type mate struct {
 	name string
 	stop func()
 
-	dead   atomic.Bool   // nothing that it does arrives any more
-	frozen atomic.Bool   // nor does it go on
-	thaw   chan struct{} // closed when it goes on
+	dead   atomic.Bool                   // nothing that it does arrives any more
+	frozen atomic.Pointer[chan struct{}] // nor does it go on until that is closed; nil = it goes on
 }
 
 var errDead = errors.New("the process is dead")
@@ -80,7 +79,7 @@ func inTeam(t *testing.T, n int, test func(*team, []*mate)) {
 
 func (tm *team) join(name string) *mate {
 	tm.t.Helper()
-	d := &mate{Peer: tm.sim.Peer(name), team: tm, name: name, thaw: make(chan struct{})}
+	d := &mate{Peer: tm.sim.Peer(name), team: tm, name: name}
 	m, err := fleet.New(context.Background(), fleet.Config{
 		Store:        wire{tm.store, d},
 		Provisioners: map[string]ecp.Provisioner{"default": d.platform()},
@@ -131,11 +130,8 @@ func (s seen) Delete(ctx context.Context, id ecp.ID) error {
 
 // noted lets a daemon write to the platform, and fails the test where another one does.
 func (d *mate) noted(ctx context.Context, id ecp.ID, write func() error) error {
-	if d.frozen.Load() {
-		<-d.thaw
-	}
-	if d.dead.Load() {
-		return errDead
+	if err := d.alive(); err != nil {
+		return err
 	}
 	o, ok := ecp.OwnershipFrom(ctx)
 	if !ok {
@@ -163,15 +159,26 @@ type wire struct {
 	d *mate
 }
 
-func (w wire) cut() error {
-	if w.d.frozen.Load() {
-		<-w.d.thaw
+// alive waits while the daemon is suspended; the error is that it is dead.
+func (d *mate) alive() error {
+	if thaw := d.frozen.Load(); thaw != nil {
+		<-*thaw
 	}
-	if w.d.dead.Load() {
+	if d.dead.Load() {
 		return errDead
 	}
 	return nil
 }
+
+// suspend stops a daemon in the middle of everything, and wake lets it go on.
+func (d *mate) suspend() {
+	thaw := make(chan struct{})
+	d.frozen.Store(&thaw)
+}
+
+func (d *mate) wake() { close(*d.frozen.Swap(nil)) }
+
+func (w wire) cut() error { return w.d.alive() }
 
 func (w wire) Read(ctx context.Context, fn func(ecp.Tx) error) error {
 	if err := w.cut(); err != nil {
@@ -255,7 +262,11 @@ func TestDaemonsShareTheFleet(t *testing.T) {
 	for _, n := range []int{2, 3} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			inTeam(t, n, func(tm *team, mates []*mate) {
-				ids := tm.create(20, mates...)
+				clusters := 20
+				if n == 2 && !long() {
+					clusters = 8
+				}
+				ids := tm.create(clusters, mates...)
 				by := map[string]int{}
 				for _, id := range ids {
 					by[tm.wrote[id][0].by]++
@@ -331,14 +342,13 @@ func TestASuspendedDaemonDoesNothing(t *testing.T) {
 		}
 		<-time.After(5 * time.Second)
 		d := mates[0]
-		d.frozen.Store(true)
+		d.suspend()
 		<-time.After(30 * time.Second)
 		require.True(t, tm.even(mates[1]))
 		tm.mu.Lock()
 		before := maps.Clone(tm.wrote)
 		tm.mu.Unlock()
-		d.frozen.Store(false)
-		close(d.thaw)
+		d.wake()
 		synctest.Wait()
 		tm.mu.Lock()
 		for id, all := range tm.wrote {
@@ -398,4 +408,61 @@ func TestTheStoreGoesAway(t *testing.T) {
 			require.Equal(t, ecp.PhaseSucceeded, got.Phase, got.Error)
 		}
 	})
+}
+
+// TestDaemonsComeAndGo lets daemons be killed, suspended, ended and started at random
+// under random commands: afterwards every cluster is as it was asked for last, and
+// nobody has written where another one did.
+func TestDaemonsComeAndGo(t *testing.T) {
+	rounds := 1
+	if long() {
+		rounds = 20
+	}
+	for n := range rounds {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			dice := dice(t)
+			inTeam(t, 2, func(tm *team, mates []*mate) {
+				ids := tm.create(8, mates...)
+				nodes := map[ecp.ID]int{}
+				var frozen []*mate
+				for step := range 25 {
+					d := mates[dice.IntN(len(mates))]
+					switch what := dice.IntN(8); {
+					case what == 0 && len(mates) > 1:
+						d.kill()
+						mates = slices.DeleteFunc(mates, func(m *mate) bool { return m == d })
+					case what == 1 && len(mates) > 1:
+						d.stop()
+						mates = slices.DeleteFunc(mates, func(m *mate) bool { return m == d })
+					case what == 2 && len(mates) > 1:
+						d.suspend()
+						mates = slices.DeleteFunc(mates, func(m *mate) bool { return m == d })
+						frozen = append(frozen, d)
+					case what == 3 && len(mates) < 4:
+						mates = append(mates, tm.join(fmt.Sprint("later-", step)))
+					case what == 4 && len(frozen) > 0:
+						frozen[0].wake()
+						mates, frozen = append(mates, frozen[0]), frozen[1:]
+					default:
+						id := ids[dice.IntN(len(ids))]
+						nodes[id] = 1 + dice.IntN(3)
+						_, err := d.Cluster(id).Do(asSystem(), patched(fmt.Sprintf(`{"nodes":%d}`, nodes[id])))
+						require.NoError(t, err)
+					}
+					<-time.After(time.Duration(dice.IntN(20_000)) * time.Millisecond)
+				}
+				for _, d := range frozen {
+					d.wake()
+					mates = append(mates, d)
+				}
+				tm.until("shared evenly", func() bool { return tm.even(mates...) })
+				tm.until("all run", func() bool { return tm.in(mates[0], ecp.Running, ids...) })
+				for id, n := range nodes {
+					found, err := tm.sim.Observe(t.Context(), id)
+					require.NoError(t, err)
+					require.Len(t, found.Nodes, n)
+				}
+			})
+		})
+	}
 }
