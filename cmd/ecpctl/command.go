@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -97,21 +98,22 @@ func takes(least, most int) cobra.PositionalArgs {
 	}
 }
 
-// buildInfo says which build this is, as the Go tool has recorded it.
+// The linker sets these for a release (-X main.version=…); a build without them is told by
+// what the Go tool has recorded.
+var version, commit string
+
+// buildInfo says which build this is.
 func buildInfo() client.Version {
-	v := client.Version{Version: "(unknown)", Commit: "(unknown)", Go: runtime.Version()}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return v
-	}
-	if info.Main.Version != "" {
-		v.Version = info.Main.Version
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			v.Commit = s.Value
+	v := client.Version{Version: version, Commit: commit, Go: runtime.Version()}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		v.Version = cmp.Or(v.Version, info.Main.Version)
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				v.Commit = cmp.Or(v.Commit, s.Value)
+			}
 		}
 	}
+	v.Version, v.Commit = cmp.Or(v.Version, "(unknown)"), cmp.Or(v.Commit, "(unknown)")
 	return v
 }
 

@@ -71,11 +71,11 @@ func TestCommandLine(t *testing.T) {
 			require.NoError(t, r.pack(p, built, "amd64", format))
 		}
 	}
-	commandLineIsWhole(t, r.out)
+	commandLineIsWhole(t, r.out, r.version)
 }
 
 // commandLineIsWhole looks at the packages of ecpctl in a folder.
-func commandLineIsWhole(t *testing.T, dir string) {
+func commandLineIsWhole(t *testing.T, dir, version string) {
 	if _, err := exec.LookPath("dpkg-deb"); err != nil {
 		t.Skip("there is no dpkg-deb on this host")
 	}
@@ -92,6 +92,9 @@ func commandLineIsWhole(t *testing.T, dir string) {
 	text, err := output(t.Context(), into, filepath.Join(into, "usr/bin/kubectl-openecp"), "cluster", "--help")
 	require.NoError(t, err)
 	require.Contains(t, text, "create")
+	text, err = output(t.Context(), into, filepath.Join(into, "usr/bin/ecpctl"), "version", "--client", "-o", "name")
+	require.NoError(t, err)
+	require.Equal(t, version, text)
 
 	page := func(name string) string {
 		t.Helper()

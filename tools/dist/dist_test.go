@@ -117,7 +117,7 @@ func TestRelease(t *testing.T) {
 	require.NoError(t, err)
 	t.Run("packages", func(t *testing.T) { packagesAreWhole(t, dir) })
 	t.Run("packages of rpm", func(t *testing.T) { rpmsAreWhole(t, dir) })
-	t.Run("command line", func(t *testing.T) { commandLineIsWhole(t, dir) })
+	t.Run("command line", func(t *testing.T) { commandLineIsWhole(t, dir, r.version) })
 	one(t, dir, "ecpd-"+r.version+".tgz") // with its checksum; TestChart looks into it
 	require.Contains(t, sums, "ecpd-"+r.version+".tgz")
 	t.Run("images", func(t *testing.T) { imagesRun(t, dir, r) })

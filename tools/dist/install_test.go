@@ -101,7 +101,7 @@ func installsDeb(d debian, dir, next string) {
 
 	d.in("dpkg -i /emqxee-agent.deb; emqxee-agent version; test -d /opt/emqxee-agent")
 	d.in("emqxee-agent start; dpkg -i /emqxee-agent-next.deb; emqxee-agent status || [ $? = 3 ]; emqxee-agent stop")
-	assert.Contains(t, d.in("emqxee-agent version"), "99.0.0")
+	assert.Contains(t, d.in("dpkg -s emqxee-agent"), "\nVersion: 99.0.0\n")
 	d.in("dpkg -r emqxee-agent; test ! -e /usr/local/bin/emqxee-agent; test -d /opt/emqxee-agent")
 	d.in("dpkg -P emqxee-agent; test ! -e /opt/emqxee-agent")
 
@@ -140,7 +140,7 @@ var rpmFiles = map[string][]string{
 		"drwxr-x--- root root  /etc/ecpd", "-rw-r----- root root cn /etc/ecpd/ecpd.yaml",
 		"-rwxr-xr-x root root  /usr/lib/ecpd/agents/emqxee-agent-linux-amd64",
 		"-rw-r--r-- root root  /usr/lib/ecpd/agents/SHA256SUMS", "-rw-r--r-- root root  /usr/share/doc/ecpd/copyright",
-		"-rw-r--r-- root root  /usr/share/ecpd/kubernetes/rights.yaml",
+		"-rw-r--r-- root root  /usr/share/ecpd/kubernetes/rights.yaml", "drwxr-xr-x root root  /usr/share/ecpd",
 	},
 	"emqxee-agent": {"-rwxr-xr-x root root  /usr/lib/emqxee-agent/emqxee-agent"},
 	"ecpctl": {
@@ -216,14 +216,15 @@ func installsRPM(d debian, dir, next string) {
 	d.in("su -s /bin/sh ecpd -c 'grep -q mine /etc/ecpd/ecpd.yaml'")
 	rpm("--erase", "ecpd")
 	d.in("test ! -e /usr/bin/ecpd; grep -q mine /etc/ecpd/ecpd.yaml.rpmsave; grep -q ours /var/lib/ecpd/x")
+	d.in("for dir in lib share share/doc; do test ! -e /usr/$dir/ecpd; done")
 
 	rpm("--install", "--nodeps", was("emqxee-agent"))
 	d.in("emqxee-agent version; test -d /opt/emqxee-agent; emqxee-agent start")
 	rpm("--upgrade", "--nodeps", will("emqxee-agent"))
 	d.in("emqxee-agent status || [ $? = 3 ]; emqxee-agent stop; test -e /usr/local/bin/emqxee-agent")
-	assert.Contains(t, d.in("emqxee-agent version"), "99.0.0")
+	assert.Equal(t, "99.0.0", rpm("--query", "--queryformat", "%{VERSION}", "emqxee-agent"))
 	rpm("--erase", "emqxee-agent")
-	d.in("test ! -e /usr/local/bin/emqxee-agent; test -d /opt/emqxee-agent")
+	d.in("test ! -e /usr/local/bin/emqxee-agent; test ! -e /usr/lib/emqxee-agent; test -d /opt/emqxee-agent")
 
 	rpm("--install", "--nodeps", was("ecpctl"))
 	d.in("ecpctl version --client; kubectl-openecp version --client")

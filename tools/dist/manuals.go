@@ -99,7 +99,8 @@ func (r release) manuals(ctx context.Context, built string) error {
 	}
 	// Built once more for this machine, which may be of neither architecture.
 	program := filepath.Join(built, "here", "ecpctl")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", program, "./cmd/ecpctl")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags="+r.flags(), "-o", program,
+		"./cmd/ecpctl")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off")
 	if err := r.call(build); err != nil {
 		return fmt.Errorf("build ecpctl for this machine: %w", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -157,6 +158,9 @@ func (r release) pack(p pack, built, arch, format string) (err error) {
 	}
 	all := append(p.files(r, arch), file{from: "CHANGELOG.md", to: "/usr/share/doc/" + p.name + "/CHANGELOG.md", mode: 0o644},
 		file{from: "LICENSE", to: "/usr/share/doc/" + p.name + "/copyright", mode: 0o644})
+	if format == "rpm" { // which leaves a folder that belongs to no package; dpkg removes it
+		all = append(all, foldersOf(p.name, all)...)
+	}
 	for _, f := range all {
 		if f.only != "" && f.only != format {
 			continue
@@ -187,6 +191,24 @@ func (r release) pack(p pack, built, arch, format string) (err error) {
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	return packager.Package(info, w)
+}
+
+// foldersOf are the folders of a package's own, which have its name or are below one that has,
+// but for those that are listed already.
+func foldersOf(name string, all []file) (out []file) {
+	known := map[string]bool{}
+	for _, f := range all {
+		known[f.to] = true
+	}
+	for _, f := range all {
+		for dir := path.Dir(f.to); strings.Contains(dir+"/", "/"+name+"/"); dir = path.Dir(dir) {
+			if !known[dir] {
+				known[dir] = true
+				out = append(out, file{to: dir, kind: whole, mode: 0o755})
+			}
+		}
+	}
+	return out
 }
 
 // packageArch is what nfpm takes: it knows several 32-bit ARMs. Agents are built for ARMv6,

@@ -11,8 +11,7 @@ import (
 // programs builds the daemon and ecpctl for each architecture, as DIR/ARCH/ecpd and DIR/ARCH/ecpctl.
 func (r release) programs(ctx context.Context, built string) error {
 	for _, arch := range r.daemons() {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid= "+
-			"-X main.version="+r.version+" -X main.commit="+r.commit, "-o", filepath.Join(built, arch)+"/", "./cmd/ecpd",
+		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags="+r.flags(), "-o", filepath.Join(built, arch)+"/", "./cmd/ecpd",
 			"./cmd/ecpctl")
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOFLAGS=-mod=readonly", "GOWORK=off")
 		if err := r.call(cmd); err != nil {
@@ -20,6 +19,11 @@ func (r release) programs(ctx context.Context, built string) error {
 		}
 	}
 	return nil
+}
+
+// flags are those of the linker: which build it is, and nothing that differs from one to the next.
+func (r release) flags() string {
+	return "-s -w -buildid= -X main.version=" + r.version + " -X main.commit=" + r.commit
 }
 
 // agents builds the agent as hosts download it into DIR/agents.
