@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -154,8 +155,9 @@ type behind struct {
 	address string // of the proxy
 	trusts  *tls.Config
 	witness *witness
-	read    chan struct{} // closed when the first half of an answer was read
-	id      string        // of the cluster
+	read    chan struct{} // closed by goOn when the first half of an answer was read
+	goOn    func()
+	id      string // of the cluster
 	agent   *process
 	began   string // when the agent connected
 }
@@ -165,7 +167,9 @@ func newBehind(t *testing.T, f front) *behind {
 	certFile, keyFile, pool := certificate(t)
 	b := &behind{address: "127.0.0.1:" + freePort(t), read: make(chan struct{}),
 		trusts: &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"}}
+	b.goOn = sync.OnceFunc(func() { close(b.read) })
 	b.witness = newWitness(t, "5.8.9", b.answer)
+	t.Cleanup(b.goOn) // before the witness ends, which waits for its answers
 	dir := t.TempDir()
 	const token = "bootstrap-token-of-this-test"
 	p := launch(t, dir, []string{"ECPD_BOOTSTRAP_TOKEN=" + token}, "serve", "--listen", "127.0.0.1:0", "--data-dir",
@@ -313,7 +317,7 @@ func (b *behind) showsDashboards(t *testing.T) {
 	lines := bufio.NewScanner(res.Body)
 	require.True(t, lines.Scan(), "before the answer has ended: %v", lines.Err())
 	require.Equal(t, "one", lines.Text())
-	close(b.read)
+	b.goOn()
 	require.True(t, lines.Scan())
 	require.Equal(t, "two", lines.Text())
 	b.speaks(t, person, origin)
