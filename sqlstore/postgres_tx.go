@@ -45,7 +45,6 @@ func (e *pgEngine) begin(ctx context.Context, readOnly bool) (_ *session, err er
 		return nil, errors.Join(slow(err), conn.Close())
 	}
 	s := &session{
-		//nolint:sqlclosecheck // by whoever reads the rows
 		query: func(n statement, args ...any) (*sql.Rows, error) {
 			clock.Reset(e.Timeout)
 			rows, err := sqlTx.QueryContext(calm, pgTexts[n], args...)

@@ -104,6 +104,7 @@ func (e *sqliteEngine) begin(ctx context.Context, readOnly bool) (*session, erro
 	if readOnly {
 		return s, nil
 	}
+	//nolint:sqlclosecheck // with the transaction
 	if err := stmt(lastSeq).QueryRowContext(calm).Scan(&s.last); err != nil {
 		return nil, errors.Join(err, s.discard())
 	}

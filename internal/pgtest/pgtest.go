@@ -55,10 +55,17 @@ type Server struct {
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	s := &Server{bin: programs(t), Dir: directory(t), Port: freePort(t), dbs: map[string]*sql.DB{}}
-	s.settings = append([]string{"fsync=off", "listen_addresses=127.0.0.1", "unix_socket_directories=" + s.Dir,
+	s.settings = append([]string{"fsync=off", "listen_addresses=127.0.0.1", "unix_socket_directories=",
 		"max_connections=60", "shared_buffers=32MB", "timezone=UTC"}, settings...)
 	s.run(t, "initdb", "--pgdata", s.data(), "--username=openecp", "--auth=trust", "--encoding=UTF8", "--locale=C",
 		"--no-sync", "--no-instructions")
+	s.start(t)
+	return s
+}
+
+// start runs the server until the test is over.
+func (s *Server) start(t testing.TB) {
+	t.Helper()
 	s.Run(t)
 	t.Cleanup(func() {
 		for _, db := range s.dbs {
@@ -69,7 +76,29 @@ func Start(t testing.TB, settings ...string) *Server {
 			t.Log(s.process)
 		}
 	})
-	return s
+}
+
+// Replica starts a second server that has what this one has acknowledged (synchronous
+// streaming replication), and ends it with the test.
+func (s *Server) Replica(t testing.TB) *Server {
+	t.Helper()
+	r := &Server{bin: s.bin, Dir: directory(t), Port: freePort(t), dbs: map[string]*sql.DB{}, settings: s.settings}
+	r.run(t, "pg_basebackup", "--pgdata", r.data(), "--host=127.0.0.1", fmt.Sprint("--port=", s.Port),
+		"--username=openecp", "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+	r.start(t)
+	s.Ask(t, s.URL("postgres"), "ALTER SYSTEM SET synchronous_standby_names = '*'")
+	s.Ask(t, s.URL("postgres"), "SELECT pg_reload_conf()")
+	processtest.Eventually(t, patience, func() (bool, string) {
+		err := s.askAt(t, s.URL("postgres"), "SELECT 1 / count(*) FROM pg_stat_replication WHERE sync_state = 'sync'")
+		return err == nil, fmt.Sprint("no replica is in step: ", err)
+	})
+	return r
+}
+
+// Promote makes a replica take writes.
+func (s *Server) Promote(t testing.TB) {
+	t.Helper()
+	s.Ask(t, s.URL("postgres"), "SELECT pg_promote()")
 }
 
 func (s *Server) data() string { return filepath.Join(s.Dir, "data") }
@@ -82,13 +111,13 @@ func (s *Server) Run(t testing.TB) {
 		args = append(args, "-c", setting)
 	}
 	var err error
-	s.process, err = processtest.Begin(s.command("postgres", args...))
+	s.process, err = processtest.Begin(s.command(t, "postgres", args...))
 	require.NoError(t, err)
 	processtest.Eventually(t, patience, func() (bool, string) {
 		if s.process.Ended() {
 			t.Fatal(s.process)
 		}
-		err := s.ask("postgres", "SELECT 1")
+		err := s.ask(t, "postgres", "SELECT 1")
 		return err == nil, fmt.Sprint(err)
 	})
 }
@@ -110,10 +139,13 @@ func (s *Server) Database(t testing.TB) string {
 		s.made++
 		name = fmt.Sprint("test", s.made)
 		s.mu.Unlock()
-		require.NoError(t, s.ask("postgres", "CREATE DATABASE "+name))
+		require.NoError(t, s.ask(t, "postgres", "CREATE DATABASE "+name))
 	}
 	t.Cleanup(func() {
-		require.NoError(t, s.ask(name, "DROP SCHEMA IF EXISTS openecp CASCADE"))
+		if s.process.Ended() {
+			return
+		}
+		require.NoError(t, s.ask(t, name, "DROP SCHEMA IF EXISTS openecp CASCADE"))
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.free = append(s.free, name)
@@ -145,14 +177,18 @@ func (s *Server) at(port int, name string) string {
 // Ask carries out a statement in the database at a URL.
 func (s *Server) Ask(t testing.TB, url, text string) {
 	t.Helper()
-	require.NoError(t, s.askAt(url, text))
+	require.NoError(t, s.askAt(t, url, text))
 }
 
-func (s *Server) ask(name, text string) error { return s.askAt(s.URL(name), text) }
+func (s *Server) ask(t testing.TB, name, text string) error {
+	t.Helper()
+	return s.askAt(t, s.URL(name), text)
+}
 
 // askAt keeps its connection: a server makes a process for each.
-func (s *Server) askAt(url, text string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+func (s *Server) askAt(t testing.TB, url, text string) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 	defer cancel()
 	s.mu.Lock()
 	db := s.dbs[url]
@@ -173,12 +209,13 @@ func (s *Server) askAt(url, text string) error {
 // run carries out one of PostgreSQL's programs.
 func (s *Server) run(t testing.TB, program string, args ...string) {
 	t.Helper()
-	out, err := s.command(program, args...).CombinedOutput()
+	out, err := s.command(t, program, args...).CombinedOutput()
 	require.NoError(t, err, "%s: %s", program, out)
 }
 
-func (s *Server) command(program string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(s.bin, program), args...)
+func (s *Server) command(t testing.TB, program string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), filepath.Join(s.bin, program), args...)
 	return asOrdinary(cmd, s.Dir)
 }
 
@@ -258,7 +295,7 @@ func directory(t testing.TB) string {
 
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp4", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp4", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, l.Close()) }()
 	return l.Addr().(*net.TCPAddr).Port

@@ -3,6 +3,7 @@
 package pgtest
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -43,7 +44,7 @@ pool_mode = transaction
 default_pool_size = 3
 max_client_conn = 200
 `, s.Port, port), 0o644))
-	process, err := processtest.Begin(asOrdinary(exec.Command(program, config), dir))
+	process, err := processtest.Begin(asOrdinary(exec.CommandContext(context.WithoutCancel(t.Context()), program, config), dir))
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		process.Kill()
@@ -58,7 +59,7 @@ max_client_conn = 200
 		if process.Ended() {
 			t.Fatal(process)
 		}
-		err := s.askAt(through(s.URL("postgres")), "SELECT 1")
+		err := s.askAt(t, through(s.URL("postgres")), "SELECT 1")
 		return err == nil, fmt.Sprint(err)
 	})
 	return through
