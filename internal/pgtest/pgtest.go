@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -50,11 +51,16 @@ type Server struct {
 }
 
 // Start starts a server with settings of its own, each as NAME=VALUE, and ends it with
-// the test. What it holds does not survive the machine, as no test needs that. The test
-// is skipped where there is no PostgreSQL, unless OPENECP_REQUIRE_POSTGRES is set.
+// the test. What it holds does not survive the machine, as no test needs that, but with
+// fsync=on. The test is skipped where there is no PostgreSQL, unless
+// OPENECP_REQUIRE_POSTGRES is set.
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
-	s := &Server{bin: programs(t), Dir: directory(t), Port: freePort(t), dbs: map[string]*sql.DB{}}
+	fast := "/dev/shm"
+	if slices.Contains(settings, "fsync=on") {
+		fast = ""
+	}
+	s := &Server{bin: programs(t), Dir: directory(t, fast), Port: freePort(t), dbs: map[string]*sql.DB{}}
 	s.settings = append([]string{"fsync=off", "listen_addresses=127.0.0.1", "unix_socket_directories=",
 		"max_connections=60", "shared_buffers=32MB", "timezone=UTC"}, settings...)
 	s.run(t, "initdb", "--pgdata", s.data(), "--username=openecp", "--auth=trust", "--encoding=UTF8", "--locale=C",
@@ -82,7 +88,8 @@ func (s *Server) start(t testing.TB) {
 // streaming replication), and ends it with the test.
 func (s *Server) Replica(t testing.TB) *Server {
 	t.Helper()
-	r := &Server{bin: s.bin, Dir: directory(t), Port: freePort(t), dbs: map[string]*sql.DB{}, settings: s.settings}
+	r := &Server{bin: s.bin, Dir: directory(t, "/dev/shm"), Port: freePort(t), dbs: map[string]*sql.DB{},
+		settings: s.settings}
 	r.run(t, "pg_basebackup", "--pgdata", r.data(), "--host=127.0.0.1", fmt.Sprint("--port=", s.Port),
 		"--username=openecp", "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
 	r.start(t)
@@ -276,11 +283,9 @@ func programs(t testing.TB) string {
 	return ""
 }
 
-// directory is in memory where that can be, and belongs to the user of the server. Its
-// path is short, as names of sockets must be.
-func directory(t testing.TB) string {
+// directory belongs to the user of the server.
+func directory(t testing.TB, parent string) string {
 	t.Helper()
-	parent := "/dev/shm"
 	if _, err := os.Stat(parent); err != nil {
 		parent = ""
 	}

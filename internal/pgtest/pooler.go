@@ -31,7 +31,7 @@ func (s *Server) Pooler(t testing.TB) (through func(url string) string) {
 		}
 		t.Skip(missing)
 	}
-	dir, port := directory(t), freePort(t)
+	dir, port := directory(t, "/dev/shm"), freePort(t)
 	config := filepath.Join(dir, "pgbouncer.ini")
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, `[databases]
 * = host=127.0.0.1 port=%d user=openecp
@@ -44,7 +44,8 @@ pool_mode = transaction
 default_pool_size = 3
 max_client_conn = 200
 `, s.Port, port), 0o644))
-	process, err := processtest.Begin(asOrdinary(exec.CommandContext(context.WithoutCancel(t.Context()), program, config), dir))
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, config)
+	process, err := processtest.Begin(asOrdinary(cmd, dir))
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		process.Kill()
