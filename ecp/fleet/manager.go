@@ -19,6 +19,7 @@ import (
 	"github.com/openecp/openecp/ecp/fleet/internal/limits"
 	"github.com/openecp/openecp/ecp/fleet/internal/pruning"
 	"github.com/openecp/openecp/ecp/fleet/internal/sealing"
+	"github.com/openecp/openecp/ecp/fleet/internal/seeding"
 	"github.com/openecp/openecp/ecp/fleet/internal/shards"
 	"github.com/openecp/openecp/ecp/fleet/internal/targets"
 	"github.com/openecp/openecp/ecp/internal/derive"
@@ -216,7 +217,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 		}
 		m.observed.Adapters[a.Major()] = a
 	}
-	if err := m.seed(ctx, c.Defaults); err != nil {
+	if err := seeding.Seed(ctx, c.Store, c.Now().UTC(), seeding.Defaults(c.Defaults)); err != nil {
 		return nil, fmt.Errorf("fill the store with defaults: %w", err)
 	}
 	return m, nil

@@ -1,4 +1,5 @@
-package fleet
+// Package seeding fills an empty store with what a fleet begins with.
+package seeding
 
 import (
 	"context"
@@ -11,8 +12,16 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// seed fills an empty store.
-func (m *Manager) seed(ctx context.Context, d Defaults) error {
+// Defaults is what an empty store begins with; see fleet.Defaults.
+type Defaults struct {
+	Images   []ecp.Image
+	Sizes    []ecp.Size
+	Pool     *ecp.Pool
+	Projects []string
+}
+
+// Seed fills a store that is empty.
+func Seed(ctx context.Context, store ecp.Store, now time.Time, d Defaults) error {
 	images, sizes, projects, pool := d.Images, d.Sizes, d.Projects, ecp.DefaultPool()
 	if images == nil {
 		images = ecp.DefaultImages()
@@ -26,8 +35,7 @@ func (m *Manager) seed(ctx context.Context, d Defaults) error {
 	if d.Pool != nil {
 		pool = *d.Pool
 	}
-	now := m.observed.Now().UTC()
-	return m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
+	return store.Write(ctx, func(tx ecp.Tx) error {
 		_, _, err := ecp.Get[ecp.Pool](tx, ecp.PoolKey)
 		if err == nil {
 			return seedOrgs(tx, now)
