@@ -150,8 +150,8 @@ func asDocumented(t *testing.T, server *pgtest.Server) {
 	require.NoError(t, os.WriteFile(password, []byte("of no use: the server trusts\n"), 0o600))
 	at := fmt.Sprint("127.0.0.1:", server.Port)
 	here := strings.NewReplacer("db1.example.com,db2.example.com", at, "db1.example.com", at, "verify-full", "disable",
-		"/etc/ecpd/database-password", password, "/var/lib/ecpd", data, "ecpd serve", built(t)+" serve --dev "+
-			"--listen 127.0.0.1:0 --data-dir "+data, "ecpd migrate", built(t)+" migrate")
+		"/etc/ecpd/database-password", password, "/var/lib/ecpd", data, "ecpd --database", built(t)+" --dev "+
+			"--listen 127.0.0.1:0 --data-dir "+data+" --database", "ecpd migrate", built(t)+" migrate")
 	ran := 0
 	first := dev(t, data)
 	code, _ := first.Terminate(t)
@@ -164,7 +164,7 @@ func asDocumented(t *testing.T, server *pgtest.Server) {
 		cmd.Dir = dir
 		cmd.Env = append(os.Environ(), "PATH="+server.Programs()+":"+os.Getenv("PATH"), "PGHOST=127.0.0.1",
 			fmt.Sprint("PGPORT=", server.Port), "PGUSER=openecp")
-		if strings.HasPrefix(command, "ecpd serve") {
+		if strings.HasPrefix(command, "ecpd --database") {
 			p := processtest.Start(t, cmd)
 			p.Line(t, readyLine)
 			code, _ := p.Terminate(t)

@@ -34,7 +34,7 @@ func TestWrongFiles(t *testing.T) {
 			"FILE:3: the key log.lvel is not known; did you mean log.level?"},
 		{"nothing near", "tls:\n  ciphers: x\n",
 			"FILE:2: the key tls.ciphers is not known; known here are cert, key, auto, check"},
-		{"nothing near at the root", "colour: x\n", "known here are listen, dataDir, dev"},
+		{"nothing near at the root", "colour: x\n", "known here are listen, dataDir, database"},
 		{"other case", "Listen: x\n", "did you mean listen?"},
 		{"number for text", "listen: 18180\n",
 			`FILE:1: listen is "18180", which YAML does not take as text; put it in quotes`},
