@@ -7,6 +7,8 @@ import (
 
 // engine is the database under a Store: SQLite in a folder, or PostgreSQL.
 type engine interface {
+	// work starts what goes on until the Store is closed. The Store is whole by then.
+	work(ctx context.Context, s *Store)
 	// begin starts a transaction on one snapshot, or one that writes, and sees
 	// what was committed last. Of those that write the engine lets one at a time
 	// go on. ctx bounds the wait for it; what comes after is not cut short by it.
@@ -22,14 +24,14 @@ type engine interface {
 	probe(ctx context.Context) error
 	// platform is what the clusters in the database are made on; "" = not said.
 	platform(ctx context.Context) (Platform, error)
-	// jump makes the number of the last change one that was not given out.
+	// jump sets the number of the last change.
 	jump(ctx context.Context, last int64) error
 	// place is the database in logs: a file, or an address. No secret is in it.
 	place() string
 	// incarnation tells this process from every other; dead are those that had the
 	// database before and have certainly ended.
 	incarnation() (own string, dead []string)
-	// close gives back what the engine holds. Nobody uses it any more.
+	// close releases what the engine holds. It is not used afterwards.
 	close() error
 }
 

@@ -47,10 +47,14 @@ func Migrate(ctx context.Context, from, to Config) (_ Moved, err error) {
 		return Moved{}, fmt.Errorf("to: %w", err)
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
-	var last int64
 	var moved Moved
 	err = source.Read(ctx, func(reading ecp.Tx) (err error) {
-		if last, err = reading.Seq(); err != nil {
+		last, err := reading.Seq()
+		if err != nil {
+			return err
+		}
+		// First, so that no copy can be there with numbers that lie before its versions.
+		if err := target.jump(ctx, last); err != nil {
 			return err
 		}
 		return target.write(ctx, func(writing *tx) (err error) {
@@ -61,19 +65,26 @@ func Migrate(ctx context.Context, from, to Config) (_ Moved, err error) {
 	if err != nil {
 		return Moved{}, err
 	}
-	if err := target.engine.jump(ctx, last+skipped); err != nil {
-		return moved, target.engine.fault(migrating, err)
-	}
 	return moved, nil
+}
+
+// jump makes the numbers of an empty database go on where neither it nor a source has
+// given any out.
+func (s *Store) jump(ctx context.Context, last int64) error {
+	err := s.Read(ctx, func(reading ecp.Tx) error {
+		t := reading.(*tx)
+		own, err := t.Seq()
+		last = max(last, own)
+		return errors.Join(err, t.empty())
+	})
+	if err != nil {
+		return err
+	}
+	return s.engine.fault(migrating, s.engine.jump(ctx, last+skipped))
 }
 
 // copyRecords copies every record from one transaction to another, and compares.
 func copyRecords(from, to *tx) (Moved, error) {
-	if used, err := to.used(); err != nil || used {
-		return Moved{}, errors.Join(err, &ecp.Error{Code: ecp.CodeConflict, Op: migrating,
-			Message: "the database " + to.s.engine.place() + " is not empty, and nothing is written over it; give " +
-				"one that is"})
-	}
 	there, err := from.digest(func(r row) error {
 		i := r.Index
 		_, err := to.exec(insertRecord, string(r.Kind), r.Key, i.Project, i.Name, i.Parent, i.State, r.Version, r.at,
@@ -94,10 +105,21 @@ func copyRecords(from, to *tx) (Moved, error) {
 	return here, nil
 }
 
-// used reports whether a database has records, or has had some.
-func (t *tx) used() (bool, error) {
+// empty returns an error unless a database has neither records nor changes.
+func (t *tx) empty() error {
 	some, err := t.every(row{}, 1)
-	return len(some) > 0 || t.seq > 0, err
+	if err != nil {
+		return err
+	}
+	var first sql.NullInt64
+	if err := t.one(firstSeq, &first); err != nil {
+		return err
+	}
+	if len(some) == 0 && !first.Valid {
+		return nil
+	}
+	return &ecp.Error{Code: ecp.CodeConflict, Op: migrating, Message: "the database " + t.s.engine.place() +
+		" is not empty, and nothing is written over it; give one that is"}
 }
 
 // every reads records of all kinds, in order, behind one.

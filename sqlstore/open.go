@@ -76,5 +76,9 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, s.follow(ctx)
+	if err := s.follow(ctx); err != nil {
+		return nil, err
+	}
+	s.engine.work(context.WithoutCancel(ctx), s)
+	return s, nil
 }

@@ -104,16 +104,19 @@ func openPostgres(ctx context.Context, s *Store, c Config) (_ *pgEngine, err err
 	if err := e.prepare(ctx, c); err != nil {
 		return nil, e.fault(opening, err)
 	}
-	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	return e, nil
+}
+
+func (e *pgEngine) work(ctx context.Context, s *Store) {
+	ctx, cancel := context.WithCancel(ctx)
 	s.ended.Go(func() {
 		<-s.closing
 		cancel()
 	})
-	s.ended.Go(func() { s.followDatabase(own, e) })
+	s.ended.Go(func() { s.followDatabase(ctx, e) })
 	if !e.Shared {
-		s.ended.Go(func() { e.keepHold(own) })
+		s.ended.Go(func() { e.keepHold(ctx) })
 	}
-	return e, nil
 }
 
 // parseURL reads the URL of a database. What it says of an error has no part of the

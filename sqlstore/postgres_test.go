@@ -86,6 +86,8 @@ func TestPostgres(t *testing.T) {
 		"another state of itself":      anotherState,
 		"what cannot be opened":        refused,
 		"a newer version":              newer,
+		"moved there and back":         migrated,
+		"a dump that is put back":      dumped,
 		"purged changes stay numbered": purgedOnPostgres,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, server) })

@@ -64,6 +64,7 @@ func (e *pgEngine) begin(ctx context.Context, readOnly bool) (_ *session, err er
 		},
 	}
 	if readOnly {
+		clock.Stop()
 		s.commit = func(int64) error { return sqlTx.Commit() }
 		return s, nil
 	}

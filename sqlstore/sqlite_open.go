@@ -65,10 +65,10 @@ func openSQLite(ctx context.Context, s *Store, c Config) (_ *sqliteEngine, err e
 			return nil, unusable(dir, err)
 		}
 	}
-	own := context.WithoutCancel(ctx)
-	s.ended.Go(func() { e.checkpoints(own) })
 	return e, nil
 }
+
+func (e *sqliteEngine) work(ctx context.Context, s *Store) { s.ended.Go(func() { e.checkpoints(ctx) }) }
 
 // begin starts a transaction on one of the connections.
 func (e *sqliteEngine) begin(ctx context.Context, readOnly bool) (*session, error) {
