@@ -39,6 +39,12 @@ type agent struct {
 	echoed  time.Time // when the last did
 	serving time.Time // since when it serves: nothing speaks against it or its broker; zero means not yet
 
+	// Of an agent that is connected to another daemon, or was last, the fields above and below
+	// are what that daemon tells.
+	home      *fellow // nil means this daemon
+	orphan    bool    // the daemon that it was connected to has ended
+	contested bool    // another daemon is being asked whether its process with the same key answers
+
 	copied   objection // another process has its key
 	conflict objection // another agent serves its node
 	mismatch objection // its broker belongs to another cluster
@@ -115,8 +121,20 @@ func (c *cluster) claims(of ecp.AgentID, members []string) []claim {
 // be silent before anybody takes notice.
 func (c *cluster) observe(since time.Time, unheard string, quiet time.Duration) (matters bool) {
 	now := ecp.AgentsObservation{Since: since, Unheard: unheard}
+	cut := ""
 	for _, a := range c.agents {
+		if a.home != nil && a.home.cut {
+			cut = a.home.id
+			continue
+		}
 		now.Agents = append(now.Agents, a.observation())
+	}
+	elsewhere := slices.ContainsFunc(now.Agents, func(a ecp.AgentObservation) bool { return a.Connected })
+	switch {
+	case elsewhere:
+		now.Unheard = ""
+	case cut != "" && unheard == "":
+		now.Unheard = "its agents were connected to the daemon " + cut + ", which this one cannot reach"
 	}
 	slices.SortFunc(now.Agents, func(a, b ecp.AgentObservation) int {
 		return strings.Compare(string(a.Agent), string(b.Agent))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/agentproto"
+	"github.com/openecp/openecp/peers"
 )
 
 // Config configures a [Hub]. Name is required; every other field may be zero.
@@ -28,6 +29,11 @@ type Config struct {
 	// Unheard is the reason for which no agent can connect, if the program accepts no
 	// connections of agents. It is empty otherwise.
 	Unheard string
+	// Peers connects this program to the others that share its Store, each with a Hub of its
+	// own: agents may then be connected to any of them. The Hub owns the Mesh: Bind and Run
+	// call its methods of the same name. The Manager must have a [fleet.Shared] whose Address
+	// is where others reach the listener of the Mesh. Nil means that there are no others.
+	Peers *peers.Mesh
 	// Timings are the times of the hub and its server.
 	Timings Timings
 }
@@ -58,6 +64,9 @@ type Timings struct {
 	// Goodbye is how long the server may take to inform all agents when Run ends. The
 	// default is 5 s.
 	Goodbye time.Duration
+	// Beat is how often daemons that share a Store give one another a sign of life. After
+	// four times as long without one, a daemon is not heard any more. The default is 2 s.
+	Beat time.Duration
 }
 
 func (t Timings) withDefaults() Timings {
@@ -68,5 +77,6 @@ func (t Timings) withDefaults() Timings {
 	t.Settled = cmp.Or(t.Settled, time.Minute)
 	t.Quiet = cmp.Or(t.Quiet, 20*time.Second)
 	t.Goodbye = cmp.Or(t.Goodbye, 5*time.Second)
+	t.Beat = cmp.Or(t.Beat, 2*time.Second)
 	return t
 }

@@ -23,13 +23,14 @@ func (h *Hub) Connected(conn agentproto.Connection) {
 	a, before := h.agentLocked(id, ecp.AgentID(conn.Agent))
 	a.end()
 	a.connection, a.connected, a.since, a.clean, a.lastSeen, a.noted = conn, true, conn.Since, false, conn.Since, false
-	a.members, a.serving = nil, time.Time{}
+	a.members, a.serving, a.home, a.orphan = nil, time.Time{}, nil, false
 	h.stats.connections.Add(1)
 	if before {
 		h.stats.reconnections.Add(1)
 	}
 	h.readLocked(a)
 	h.changedLocked(a.cluster)
+	h.publishLocked(a)
 	h.mu.Unlock()
 	h.wake(a.cluster.id)
 }
@@ -58,7 +59,8 @@ func (h *Hub) agentLocked(id ecp.ID, agentID ecp.AgentID) (a *agent, before bool
 func (h *Hub) Disconnected(conn agentproto.Connection, e agentproto.Ending) {
 	h.mu.Lock()
 	a := h.findLocked(ecp.AgentID(conn.Agent))
-	if a == nil || !a.connected || a.connection.Instance != conn.Instance || !a.connection.Since.Equal(conn.Since) {
+	if a == nil || !a.connected || a.home != nil || a.connection.Instance != conn.Instance ||
+		!a.connection.Since.Equal(conn.Since) {
 		h.mu.Unlock() // dropped, or replaced by a newer one
 		return
 	}
@@ -66,8 +68,12 @@ func (h *Hub) Disconnected(conn agentproto.Connection, e agentproto.Ending) {
 	a.connected, a.since, a.clean, a.serving, a.members = false, e.At, e.Clean, time.Time{}, nil
 	a.lastSeen = h.heardUntil(a, e)
 	a.copied = objection{}
-	a.cluster.endConflicts(a)
+	h.endConflictsLocked(a)
+	if h.shared != nil {
+		h.settleLocked(a)
+	}
 	h.changedLocked(a.cluster)
+	h.publishLocked(a)
 	h.mu.Unlock()
 	h.wake(a.cluster.id)
 }
@@ -91,7 +97,7 @@ func (h *Hub) Conflicted(serving, refused agentproto.Connection) {
 	h.stats.refuse(agentproto.RefusedIdentityConflict)
 	h.mu.Lock()
 	a := h.findLocked(ecp.AgentID(serving.Agent))
-	if a == nil {
+	if a == nil || a.home != nil {
 		h.mu.Unlock()
 		return
 	}
@@ -101,6 +107,7 @@ func (h *Hub) Conflicted(serving, refused agentproto.Connection) {
 			"with a key of its own",
 		a.id, whereFrom(serving), whereFrom(refused))}
 	h.changedLocked(a.cluster)
+	h.publishLocked(a)
 	h.mu.Unlock()
 	h.wake(a.cluster.id)
 }
@@ -184,6 +191,10 @@ func (h *Hub) note(ctx context.Context, id ecp.AgentID, n ecp.AgentNote) bool {
 
 // disconnect closes an agent's connection and says why.
 func (h *Hub) disconnect(id ecp.AgentID, r agentproto.Refusal) {
+	if home, mismatch := h.homeOf(id); home != nil {
+		h.tellHome(home.id, id, "refuse", refusedThere{r, mismatch})
+		return
+	}
 	h.stats.refuse(r.Code)
 	h.log.Info("agent's connection is closed", "agent", id, "reason", r.Code)
 	h.server.Disconnect(string(id), r)

@@ -57,6 +57,7 @@ type Hub struct {
 	told    chan struct{}      // of one: the authorities have changed
 	stats   stats
 	history *historyQueue
+	shared  *shared // nil means that no other program shares the Store
 
 	// mu guards all fields below, and what they refer to. While it is held, nothing is
 	// called that blocks, or that may call the hub.
@@ -81,10 +82,15 @@ var (
 // since this moment, until they connect.
 func NewHub(c Config) (*Hub, error) {
 	h := newHub(c)
-	s, err := agentproto.NewServer(agentproto.ServerConfig{
+	server := agentproto.ServerConfig{
 		Name: c.Name, Registry: h, Observer: h, Logger: h.log, Authorities: c.Authorities,
 		Reported: h.Reported, MaxAgents: c.MaxAgents, MaxHandshakes: c.MaxHandshakes, Timings: c.Timings.Server,
-	})
+	}
+	if c.Peers != nil {
+		h.share(c.Peers)
+		server.Fellows = h
+	}
+	s, err := agentproto.NewServer(server)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +119,12 @@ func newHub(c Config) *Hub {
 
 // Bind sets the Manager, which must have been created with this Hub as its Link.
 // Until Bind is called agents are refused as busy, and try again later.
-func (h *Hub) Bind(m *fleet.Manager) { h.bind(managed{m.Agents, m}) }
+func (h *Hub) Bind(m *fleet.Manager) {
+	h.bind(managed{m.Agents, m})
+	if h.shared != nil {
+		bindMesh(h.shared.mesh, m)
+	}
+}
 
 func (h *Hub) bind(m manager) {
 	h.mu.Lock()
@@ -156,10 +167,13 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 	group.Go(func() { h.keepAnnouncing(working) })
 	group.Go(func() { h.keepHistory(working) })
+	end := h.beginShared(ctx, working, &group)
 	h.keepDeadlines(working)
 	bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.cfg.Timings.Goodbye)
 	defer cancel()
+	h.part(bye)
 	err := h.server.Shutdown(bye)
+	end()
 	h.mu.Lock()
 	h.start = nil // nothing begins any more
 	h.mu.Unlock()

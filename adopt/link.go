@@ -89,7 +89,7 @@ func (h *Hub) endpoint(id ecp.ID, node string, host agentproto.Host, op string,
 	if why != "" {
 		return ecp.Endpoint{}, &ecp.Error{Code: ecp.CodeUnavailable, Op: op, Message: why}
 	}
-	return ecp.Endpoint{BaseURL: brokerURL, Transport: brokerTransport{h.server.Transport(string(agent), host), agent},
+	return ecp.Endpoint{BaseURL: brokerURL, Transport: brokerTransport{h.transport(agent, host), agent},
 		Node: beside}, nil
 }
 
@@ -106,7 +106,12 @@ func (h *Hub) pickLocked(id ecp.ID, node string, hindered func(*agent) string) (
 		if !a.serves() || a.report == nil || node != "" && a.node() != node {
 			continue
 		}
-		if hindrance := hindered(a); hindrance != "" {
+		hindrance := hindered(a)
+		if a.home != nil && !a.home.heard {
+			hindrance = "agent " + string(a.id) + " is connected to the daemon " + a.home.id +
+				", which this one does not reach"
+		}
+		if hindrance != "" {
 			why = hindrance
 			continue
 		}
@@ -191,8 +196,14 @@ func (h *Hub) forget(id ecp.ID, all bool, agents []ecp.AgentID) (connected []ecp
 		delete(c.recorded, agent)
 		if a := c.agents[agent]; a != nil {
 			delete(c.agents, agent)
-			c.endConflicts(a)
+			h.endConflictsLocked(a)
+			h.publishLocked(a)
 			a.end()
+			if home := a.home; home != nil {
+				delete(home.agents, agent)
+				h.tellHomeLocked(home.id, agent, "drop", droppedThere{id})
+				continue
+			}
 			if a.connected && h.goLocked(func(ctx context.Context) { h.dismiss(ctx, agent) }) == nil {
 				connected = append(connected, agent)
 			}

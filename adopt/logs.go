@@ -25,7 +25,7 @@ func (h *Hub) Logs(ctx context.Context, id ecp.ID, agent ecp.AgentID,
 			After: q.After, Since: q.Since, Until: q.Until, Tail: q.Tail, Level: string(q.Level), Text: q.Text,
 			Follow: q.Follow,
 		}
-		for l, err := range h.server.Logs(ctx, string(agent), asked) {
+		for l, err := range h.logs(ctx, agent, asked) {
 			if err != nil {
 				yield(ecp.AgentLogLine{}, logError(host, err))
 				return

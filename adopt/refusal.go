@@ -19,6 +19,7 @@ const (
 		newCommand
 	sayRemoved   = "This agent was removed on the server, or its cluster was deleted. To bring it back: " + newCommand
 	sayMoved     = "This agent was registered with another cluster. It connects again by itself."
+	sayElsewhere = "The agent is connected to another server by now."
 	sayNotReady  = "The server cannot answer registrations yet; the agent asks again by itself."
 	sayTakenNode = "Another agent serves the EMQX node %s of this cluster already: %s. It goes on. Stop one of the " +
 		"two " +

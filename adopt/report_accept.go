@@ -29,7 +29,7 @@ func (h *Hub) acceptReport(ctx context.Context, a *agent, r agentproto.Report) {
 		return
 	}
 	h.mu.Lock()
-	if !a.connected || h.findLocked(a.id) != a {
+	if !a.connected || a.home != nil || h.findLocked(a.id) != a {
 		h.mu.Unlock()
 		return
 	}
@@ -46,6 +46,7 @@ func (h *Hub) acceptReport(ctx context.Context, a *agent, r agentproto.Report) {
 	} else {
 		matters = a.echoes(now)
 	}
+	h.publishLocked(a)
 	serves, job := a.serves(), historyJob{a.id, a.connection.Since, a.connection.ClockSkew, r.History}
 	h.mu.Unlock()
 	for id, why := range refused {
@@ -120,6 +121,9 @@ func (h *Hub) rival(ctx context.Context, a *agent, report ecp.AgentReport) *agen
 	h.mu.Lock()
 	a.lastSeen = report.At
 	other := a.cluster.holder(report.Node, a.id)
+	if other != nil && other.home != nil && a.serves() && a.serving.Before(other.serving) {
+		other = nil // both serve since the daemons hear one another again: that one goes
+	}
 	h.mu.Unlock()
 	if other == nil || h.answers(ctx, other.id) {
 		return other
@@ -142,7 +146,7 @@ func (h *Hub) answers(ctx context.Context, id ecp.AgentID) bool {
 	if err != nil {
 		return false
 	}
-	res, err := h.server.Transport(string(id), agentproto.HostControl).RoundTrip(req)
+	res, err := h.transport(id, agentproto.HostControl).RoundTrip(req)
 	if err != nil {
 		return false
 	}
@@ -210,6 +214,7 @@ func (h *Hub) refuseForeignLocked(c *cluster, foreign map[ecp.AgentID]string) ma
 		a.mismatch = objection{until: h.now().Add(h.cfg.Timings.Refused),
 			words: fmt.Sprintf("agent %s on %s: %s", id, whereFrom(a.connection), why)}
 		a.serving, a.report, a.members = time.Time{}, nil, nil
+		h.publishLocked(a)
 		out[id] = agentproto.Refusal{Code: agentproto.RefusedClusterMismatch, Message: fmt.Sprintf(sayForeign, why),
 			RetryAfter: h.cfg.Timings.Retry}
 	}
@@ -243,12 +248,8 @@ func (c *cluster) mayRecord(a *agent, node string, settled bool) bool {
 func (h *Hub) recorded(a *agent, node string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for id, name := range a.cluster.recorded {
-		if name == node {
-			a.cluster.recorded[id] = ""
-		}
-	}
-	a.cluster.recorded[a.id] = node
+	a.cluster.record(a.id, node)
+	h.publishLocked(a)
 }
 
 // changedLocked updates the cluster's observation and its deadline. It reports whether the
@@ -276,6 +277,7 @@ func (h *Hub) expire() {
 			for _, s := range []*objection{&a.copied, &a.conflict, &a.mismatch} {
 				if !s.until.IsZero() && !s.until.After(now) {
 					*s = objection{}
+					h.publishLocked(a)
 				}
 			}
 			if !a.connected && !a.noted && !a.since.Add(h.cfg.Timings.Away).After(now) {

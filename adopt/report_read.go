@@ -33,7 +33,7 @@ func (h *Hub) Reported(agent string) {
 // readLocked starts to read the reports of a connection, if Run runs. If they are being
 // read already, it lets that go on until there are no more.
 func (h *Hub) readLocked(a *agent) {
-	if !a.connected || h.start == nil {
+	if !a.connected || a.home != nil || h.start == nil {
 		return
 	}
 	if a.reading == nil {

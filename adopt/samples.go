@@ -124,7 +124,7 @@ func (h *Hub) readSamples(ctx context.Context, source historySource, a *sampling
 	now, n := h.now(), 0
 	step := now.Sub(since) / samplingSteps
 	q := agentproto.HistoryQuery{Since: since.Add(a.ahead), Kinds: []agentproto.HistoryKind{agentproto.HistorySample}}
-	for r, err := range source.History(ctx, string(a.agent), q) {
+	for r, err := range h.historyOf(ctx, source, a.agent, q) {
 		if n++; err == nil && (n > recordsOfOne || len(a.kept) > samplesOfOne) {
 			err = errors.New("it tells more than any agent keeps")
 		}

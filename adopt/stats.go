@@ -52,6 +52,9 @@ func (h *Hub) Stats() agents.Stats {
 	defer h.mu.RUnlock()
 	for _, c := range h.clusters {
 		for _, a := range c.agents {
+			if a.home != nil || a.orphan { // another daemon counts it, or did
+				continue
+			}
 			if a.connected {
 				out.Connected[string(a.connection.Carrier)]++
 			} else {

@@ -126,7 +126,11 @@ func (s *Server) handshake(ctx context.Context, c *carrierConn, remote string, p
 		return nil, err
 	}
 	defer release()
-	if r := s.objection(ctx, h.Connection); r != nil {
+	r := s.objection(ctx, h.Connection)
+	if r == nil {
+		r = s.elsewhere(ctx, h.Connection)
+	}
+	if r != nil {
 		return nil, errors.Join(r, h.refuse(ctx, r))
 	}
 	if err := h.accept(ctx, s.cfg.Timings.Heartbeat, announced(s.cfg.Authorities, s.cfg.Logger)); err != nil {
@@ -192,7 +196,7 @@ func (s *Server) claim(ctx context.Context, agent string) (release func(), err e
 }
 
 // objection returns the refusal for a proved agent that cannot be served. If it returns
-// nil, the agent has no other connection any more.
+// nil, the agent has no other connection to this server any more.
 func (s *Server) objection(ctx context.Context, fresh Connection) *Refusal {
 	s.mu.Lock()
 	old, count := s.sessions[fresh.Agent], len(s.sessions)
@@ -204,22 +208,15 @@ func (s *Server) objection(ctx context.Context, fresh Connection) *Refusal {
 		}
 		return nil
 	}
-	reason := "replaced by a newer connection of the same process"
-	if old.info.Instance != fresh.Instance {
-		if old.live() && old.ping(ctx, s.cfg.Timings.ConflictPing) {
-			s.cfg.Logger.Warn("agent refused: its key is in use by another process", "agent", fresh.Agent,
-				"serving", old.info.Remote, "refused", fresh.Remote, "hostname", fresh.Hello.Hostname)
-			s.cfg.Observer.Conflicted(old.info, fresh)
-			return &Refusal{Code: RefusedIdentityConflict, RetryAfter: time.Minute, Message: fmt.Sprintf(
-				"the identity of this agent is in use by another process, at %s on host %q, which answers. "+
-					"Stop that one, or register this one on its own", old.info.Remote, old.info.Hello.Hostname)}
-		}
-		reason = "replaced by a newer process with the same key, because it did not answer"
+	return s.replace(ctx, old, fresh)
+}
+
+// elsewhere returns the refusal for an agent that another server serves.
+func (s *Server) elsewhere(ctx context.Context, fresh Connection) *Refusal {
+	if s.cfg.Fellows == nil {
+		return nil
 	}
-	old.dismiss(Ending{Clean: old.info.Instance == fresh.Instance, Reason: reason})
-	_ = old.carrier.Close()
-	<-old.gone
-	return nil
+	return s.cfg.Fellows.Contest(ctx, fresh)
 }
 
 // announce lets a session serve, unless the agent was disconnected or the server stopped

@@ -121,13 +121,12 @@ func (s *Server) Disconnect(agent string, r Refusal) {
 	go s.farewell(sess, &r) // the session keeps Shutdown waiting until its carrier has ended
 }
 
-// Shutdown tells every agent that the server stops and when to connect again,
-// closes the connections and waits until all goroutines of the server have ended.
+// Shutdown tells every agent that the server stops and when to connect again (at once, if
+// [ServerConfig].Fellows serve), closes the connections and waits until all goroutines of the server have ended.
 // When ctx ends, connections are closed without waiting for the agents. Once
 // Shutdown is called, no agent is admitted.
 func (s *Server) Shutdown(ctx context.Context) error {
-	r := &Refusal{Code: RefusedGoingAway, Message: "the server stops; it asks its agents to come back later",
-		RetryAfter: s.cfg.Timings.RetryAfter}
+	r := s.going(1)
 	s.mu.Lock()
 	s.stopping = r
 	s.mu.Unlock()
@@ -141,7 +140,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	defer cut()
 	eachSession(all, func(sess *session) {
 		sess.dismiss(Ending{Clean: true, Reason: "the server stopped"})
-		sess.goodbye(ctx, r, s.cfg.Timings.Goodbye)
+		sess.goodbye(ctx, s.going(len(all)), s.cfg.Timings.Goodbye)
 	})
 	s.work.Wait()
 	s.dialer.CloseIdleConnections()

@@ -35,6 +35,10 @@ type ServerConfig struct {
 	// nothing is announced.
 	Authorities func() []*x509.Certificate
 
+	// Fellows are other servers that the same agents can connect to. It may be nil: then
+	// there are none.
+	Fellows Fellows
+
 	// MaxAgents is how many agents may be connected at once. Zero means 20,000.
 	MaxAgents int
 
@@ -53,7 +57,7 @@ type ServerTimings struct {
 	Handshake    time.Duration // 10 s for TLS, 10 s for the proof
 	ConflictPing time.Duration // 3 s for the old connection to answer when another process has its key
 	Goodbye      time.Duration // 2 s for an agent to take a goodbye
-	RetryAfter   time.Duration // 5 s: how long agents wait at least after Shutdown
+	RetryAfter   time.Duration // 5 s: how long agents wait at least after Shutdown, unless Fellows take them
 	Reconnect    time.Duration // 2 s: the interval in which one key may connect, after 20 times at once
 	Eviction     time.Duration // 1 s: the age from which an unproved connection may be closed for a newer one
 }

@@ -22,10 +22,28 @@ var ErrNoHistory = errors.New("the agent keeps no history")
 // are those of the agent's clock and may be wrong. The error is [ErrNotConnected],
 // [ErrNoHistory], that of ctx, or one that quotes what the agent sent.
 func (s *Server) History(ctx context.Context, agent string, q HistoryQuery) iter.Seq2[HistoryRecord, error] {
+	return historyPages(ctx, agent, q, func(r *http.Request) (*http.Response, error) {
+		sess, ok := s.session(agent)
+		if !ok {
+			return nil, ErrNotConnected
+		}
+		return sess.client.RoundTrip(r)
+	})
+}
+
+// ReadHistory is [Server.History] for a server in another process. control leads to the
+// agent's [HostControl]: what [Server.Transport] of that server returns.
+func ReadHistory(ctx context.Context, agent string, q HistoryQuery,
+	control http.RoundTripper) iter.Seq2[HistoryRecord, error] {
+	return historyPages(ctx, agent, q, control.RoundTrip)
+}
+
+func historyPages(ctx context.Context, agent string, q HistoryQuery,
+	trip func(*http.Request) (*http.Response, error)) iter.Seq2[HistoryRecord, error] {
 	return func(yield func(HistoryRecord, error) bool) {
 		for {
 			n := 0
-			for r, err := range s.historyOnce(ctx, agent, q) {
+			for r, err := range historyOnce(ctx, q, trip) {
 				if err != nil {
 					yield(HistoryRecord{}, fmt.Errorf("history of agent %s: %w", agent, err))
 					return
@@ -44,18 +62,15 @@ func (s *Server) History(ctx context.Context, agent string, q HistoryQuery) iter
 }
 
 // historyOnce reads one answer.
-func (s *Server) historyOnce(ctx context.Context, agent string, q HistoryQuery) iter.Seq2[HistoryRecord, error] {
-	sess, ok := s.session(agent)
-	if !ok {
-		return func(yield func(HistoryRecord, error) bool) { yield(HistoryRecord{}, ErrNotConnected) }
-	}
+func historyOnce(ctx context.Context, q HistoryQuery,
+	trip func(*http.Request) (*http.Response, error)) iter.Seq2[HistoryRecord, error] {
 	refused := func(resp *http.Response) error {
 		if resp.StatusCode == http.StatusNotFound {
 			return ErrNoHistory
 		}
 		return unexpectedStatus(resp)
 	}
-	return requestLines(ctx, pathHistory, q.parameters(), sess.client.RoundTrip, refused,
+	return requestLines(ctx, pathHistory, q.parameters(), trip, refused,
 		func(in io.Reader) iter.Seq2[HistoryRecord, error] {
 			return decodeHistories(in, q)
 		})

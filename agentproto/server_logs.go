@@ -26,6 +26,28 @@ var errNoMark = errors.New("the agent asks to go on reading a log, and does not 
 // If the query's Text is longer than 4 KiB, only its beginning is looked for, so that the
 // caller has to check the lines again.
 func (s *Server) Logs(ctx context.Context, agent string, q LogQuery) iter.Seq2[LogLine, error] {
+	page := func(q *LogQuery, take func(LogLine) bool) (more bool, err error) {
+		sess, ok := s.session(agent)
+		if !ok {
+			return false, ErrNotConnected
+		}
+		more, err = readLogPage(ctx, q, sess.bulkTrip, take)
+		return more, sess.broken(err)
+	}
+	return logPages(ctx, agent, q, page)
+}
+
+// ReadLogs is [Server.Logs] for a server in another process. control leads to the agent's
+// [HostControl]: what [Server.Transport] of that server returns.
+func ReadLogs(ctx context.Context, agent string, q LogQuery, control http.RoundTripper) iter.Seq2[LogLine, error] {
+	return logPages(ctx, agent, q, func(q *LogQuery, take func(LogLine) bool) (more bool, err error) {
+		return readLogPage(ctx, q, control.RoundTrip, take)
+	})
+}
+
+// logPages reads one page after the other.
+func logPages(ctx context.Context, agent string, q LogQuery,
+	page func(q *LogQuery, take func(LogLine) bool) (more bool, err error)) iter.Seq2[LogLine, error] {
 	return func(yield func(LogLine, error) bool) {
 		taking := true
 		take := func(l LogLine) bool {
@@ -37,11 +59,7 @@ func (s *Server) Logs(ctx context.Context, agent string, q LogQuery) iter.Seq2[L
 		}
 		for more := true; more; {
 			var err error
-			if sess, ok := s.session(agent); ok {
-				more, err = sess.logPage(ctx, &q, take)
-			} else {
-				err = ErrNotConnected
-			}
+			more, err = page(&q, take)
 			if !taking || ctx.Err() != nil {
 				return
 			}
@@ -53,14 +71,15 @@ func (s *Server) Logs(ctx context.Context, agent string, q LogQuery) iter.Seq2[L
 	}
 }
 
-// logPage reads one page, moves the query behind it, and reports whether there is another.
+// readLogPage reads one page, moves the query behind it, and reports whether there is another.
 // It ends early if take returns false.
-func (s *session) logPage(ctx context.Context, q *LogQuery, take func(LogLine) bool) (more bool, err error) {
+func readLogPage(ctx context.Context, q *LogQuery, trip func(*http.Request) (*http.Response, error),
+	take func(LogLine) bool) (more bool, err error) {
 	moved := false
-	for m, err := range requestLines(ctx, pathLogs, q.parameters(), s.bulkTrip, readLogError, decodeLogs) {
+	for m, err := range requestLines(ctx, pathLogs, q.parameters(), trip, readLogError, decodeLogs) {
 		switch {
 		case err != nil:
-			return false, s.broken(err)
+			return false, err
 		case m.End == logDone:
 			return false, nil
 		case m.End == logMore && !moved:
@@ -81,7 +100,7 @@ func (s *session) logPage(ctx context.Context, q *LogQuery, take func(LogLine) b
 // broken returns the error of a page that broke off. If the connection has ended, that is
 // [ErrNotConnected].
 func (s *session) broken(err error) error {
-	if _, told := errors.AsType[*LogError](err); !told && !s.live() {
+	if _, told := errors.AsType[*LogError](err); err != nil && !told && !s.live() {
 		return fmt.Errorf("%w any more: %w", ErrNotConnected, err)
 	}
 	return err

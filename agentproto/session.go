@@ -80,9 +80,9 @@ func (s *session) start(ctx context.Context, dialer *http.Transport) error {
 	return nil
 }
 
-// roundTrip sends a request to one virtual host.
+// roundTrip sends a request to one virtual host. Logs of the control host are large, too.
 func (s *session) roundTrip(r *http.Request, host Host) (*http.Response, error) {
-	if host == HostControl {
+	if host == HostControl && r.URL.Path != pathLogs {
 		return s.client.RoundTrip(r)
 	}
 	return s.bulkTrip(r)

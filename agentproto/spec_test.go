@@ -82,7 +82,7 @@ var specLimits = map[string]any{
 	"maxHistoryKinds": maxHistoryKinds,
 	"goodbyePatience": goodbyePatience, "notBeforeLeeway": notBeforeLeeway,
 	"maxLogText": maxLogText, "maxLogSought": maxLogSought, "maxLogMark": maxLogMark, "maxLogMessage": maxLogMessage,
-	"logPage": logPage, "maxLogReaders": maxLogReaders,
+	"logPage": logPage, "maxLogReaders": maxLogReaders, "moveEach": moveEach, "moveAll": moveAll,
 }
 
 // ownBusiness are constants that no other side notices.

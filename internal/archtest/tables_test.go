@@ -21,7 +21,7 @@ var testKit = []string{"ecp", "ecp/change", "ecp/tenancy", "ecp/agents", "ecp/lo
 var public = []string{
 	"ecp", "ecp/change", "ecp/catalog", "ecp/tenancy", "ecp/monitor", "ecp/agents", "ecp/logs", "ecp/access",
 	"ecp/fleet", "ecp/memstore", "ecp/ecptest", "emqxv4", "emqxv5", "k8sprovisioner", "agentproto", "adopt",
-	"emqxsim", "sqlstore", "argon2id", "proxy", "httpapi", "ecpmetrics", "client",
+	"emqxsim", "sqlstore", "peers", "argon2id", "proxy", "httpapi", "ecpmetrics", "client",
 }
 
 // layers is the table of docs/architecture.md. The first row that matches a
@@ -100,7 +100,10 @@ var layers = []layer{
 
 	// The agent's protocol is usable without OpenECP.
 	{pkg: "agentproto", code: []string{"internal/atomicfile"}},
-	{pkg: "adopt", code: []string{"ecp", "ecp/agents", "ecp/fleet", "agentproto"}, tests: []string{"emqxv4", "emqxv5"}},
+	// The daemons that share a Store speak to one another by peers.
+	{pkg: "peers", code: []string{"ecp", "ecp/catalog"}},
+	{pkg: "adopt", code: []string{"ecp", "ecp/agents", "ecp/fleet", "agentproto", "peers"},
+		tests: []string{"emqxv4", "emqxv5"}},
 
 	// What the agent's program runs. It asks the broker by the adapters that the
 	// Manager uses.

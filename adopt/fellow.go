@@ -1,0 +1,195 @@
+package adopt
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/peers"
+)
+
+// fellow is another daemon that shares the Store, with what it tells of the agents that are
+// connected to it, or were last. The hub's lock guards it.
+type fellow struct {
+	id     string
+	stop   context.CancelFunc // ends the goroutine that follows it
+	listed bool               // the Store lists it
+	ends   bool               // it has said that it ends, and that its agents go elsewhere
+	heard  bool               // it is heard, and has told of all of its agents
+	lost   time.Time          // since when it is not heard
+	cut    bool               // it has not been heard for so long that its agents count as unheard
+	ahead  time.Duration      // how far its clock is ahead of ours
+
+	agents map[ecp.AgentID]*toldAgent
+	old    map[ecp.AgentID]bool // that it told of on an earlier connection, and not on this one yet
+}
+
+// shared is what a hub has because other daemons share its Store.
+type shared struct {
+	mesh *peers.Mesh
+
+	// The hub's lock guards the following.
+	fellows   map[string]*fellow     // by id
+	followers map[*follower]struct{} // daemons that follow this one
+	ending    bool                   // this daemon has said that it ends
+	parted    chan struct{}          // closed by part, when all followers have been told
+	part      func()
+}
+
+// share lets the hub work together with those of other daemons.
+func (h *Hub) share(mesh *peers.Mesh) {
+	parted := make(chan struct{})
+	h.shared = &shared{mesh: mesh, fellows: map[string]*fellow{}, followers: map[*follower]struct{}{},
+		parted: parted, part: sync.OnceFunc(func() { close(parted) })}
+	mesh.Handle(pathPeers, http.HandlerFunc(h.servePeer))
+}
+
+// beginShared starts what works together with other daemons. The mesh serves until end is
+// called, beyond the end of working.
+func (h *Hub) beginShared(ctx, working context.Context, group *sync.WaitGroup) (end func()) {
+	if h.shared == nil {
+		return func() {}
+	}
+	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() {
+		if err := h.shared.mesh.Run(serving); err != nil {
+			h.log.ErrorContext(ctx, "other daemons are not served any more", "error", err)
+		}
+	})
+	group.Go(func() { h.keepFellows(working) })
+	return cancel
+}
+
+// bindMesh lets the mesh know the daemons that the Manager lists.
+func bindMesh(mesh *peers.Mesh, m *fleet.Manager) {
+	mesh.Bind(func(ctx context.Context) ([]peers.Daemon, error) {
+		all, err := m.Daemons(ecp.WithActor(ctx, ecp.System))
+		out := make([]peers.Daemon, 0, len(all))
+		for _, d := range all {
+			out = append(out, peers.Daemon{ID: d.ID, Address: d.Address, Self: d.Self})
+		}
+		return out, err
+	})
+}
+
+// patience is how long a daemon that is lost counts as the one that its agents are
+// connected to: as long as a connection that is silent.
+func (h *Hub) patience() time.Duration {
+	if d := h.cfg.Timings.Server.Silence; d > 0 {
+		return d
+	}
+	return 30 * time.Second
+}
+
+// keepFellows follows the other daemons until ctx ends.
+func (h *Hub) keepFellows(ctx context.Context) {
+	tick := time.NewTicker(h.cfg.Timings.Beat / 2)
+	defer tick.Stop()
+	for {
+		others, changed := h.shared.mesh.Others()
+		h.meet(others)
+		h.expireFellows()
+		select {
+		case <-changed:
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// meet takes up which daemons the Store lists, and follows those that are new.
+func (h *Hub) meet(others []peers.Daemon) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, f := range h.shared.fellows {
+		f.listed = false
+	}
+	for _, d := range others {
+		f := h.shared.fellows[d.ID]
+		if f == nil && d.Address != "" {
+			f = &fellow{id: d.ID, lost: h.now(), agents: map[ecp.AgentID]*toldAgent{}}
+			if f.stop = h.goLocked(func(ctx context.Context) { h.keepFollowing(ctx, f) }); f.stop == nil {
+				return
+			}
+			h.shared.fellows[d.ID] = f
+		}
+		if f != nil {
+			f.listed = true
+		}
+	}
+}
+
+// expireFellows takes up that daemons have not been heard for long. If the Store still lists
+// one, it may only be cut off from this one: nothing is known of its agents, unless they
+// connect elsewhere. Otherwise it has ended, and so have their connections.
+func (h *Hub) expireFellows() {
+	changed := map[ecp.ID]bool{}
+	note := func(a *agent) { changed[a.cluster.id] = h.changedLocked(a.cluster) || changed[a.cluster.id] }
+	h.mu.Lock()
+	now := h.now()
+	for id, f := range h.shared.fellows {
+		if f.heard || now.Before(f.lost.Add(h.patience())) && (f.listed || len(f.agents) > 0) {
+			continue
+		}
+		if f.listed {
+			if !f.cut {
+				f.cut = true
+				h.eachOfLocked(f, note)
+			}
+			continue
+		}
+		f.stop()
+		delete(h.shared.fellows, id)
+		leads := h.leadsLocked()
+		h.eachOfLocked(f, func(a *agent) {
+			h.settleLocked(a)
+			if a.home == nil && !a.connected {
+				a.noted = !leads // one daemon stores it
+			}
+			note(a)
+		})
+	}
+	h.mu.Unlock()
+	for id, matters := range changed {
+		if matters {
+			h.wake(id)
+		}
+	}
+}
+
+// eachOfLocked calls fn for the agents that are connected to a daemon, or were last.
+func (h *Hub) eachOfLocked(f *fellow, fn func(*agent)) {
+	for id := range f.agents {
+		if a := h.findLocked(id); a != nil && a.home == f {
+			fn(a)
+		}
+	}
+}
+
+// leadsLocked reports whether this daemon does what only one of those that are heard is to
+// do.
+func (h *Hub) leadsLocked() bool {
+	self := h.shared.mesh.Self()
+	for _, f := range h.shared.fellows {
+		if f.heard && f.id < self {
+			return false
+		}
+	}
+	return true
+}
+
+// Serving reports whether another daemon takes agents; see [agentproto.Fellows].
+func (h *Hub) Serving() bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, f := range h.shared.fellows {
+		if f.heard && !f.ends {
+			return true
+		}
+	}
+	return false
+}
