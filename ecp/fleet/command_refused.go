@@ -83,10 +83,15 @@ func jsonNames(t reflect.Type) []string {
 // repairHelps refuses a repair of which it is known that it cannot help: every
 // node that does not serve is on a machine that does not answer. Whether such a
 // machine still runs its node is not known, so nothing may be done to it before
-// a person has said that it is off, or asks for it with force.
+// a person has said that it is off, or asks for it with force. What force and lost volumes
+// would give up is what is seen, so that they wait for that.
 func (m *Manager) repairHelps(rec ecp.ClusterRecord, cmd ecp.Command) error {
 	repair, is := cmd.(ecp.Repair)
 	snap, _ := m.observed.Last(rec.ID)
+	if _, seen := m.observed.Found(rec.ID); is && (repair.Force || repair.LostVolumes) && !seen && rec.Status.Seen {
+		return ecp.NewError(ecp.CodeUnavailable, "", "what this repair would give up is not known: the cluster "+
+			"has not been looked at since the program began, or cannot be seen now; ask again when it was")
+	}
 	if is && len(derive.AbandonedBy(ecp.Repair{LostVolumes: repair.LostVolumes}, snap.Found)) > 0 {
 		if slices.ContainsFunc(derive.OfRole(snap.Found.Nodes, ecp.RoleCore),
 			func(n ecp.NodeObservation) bool { return n.Ready }) {

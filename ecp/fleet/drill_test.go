@@ -72,6 +72,14 @@ var operations = []operation{
 		require.NoError(r.t, r.sim.Break(r.id, 1, "CrashLoopBackOff"))
 		r.reaches(r.c, ecp.Degraded)
 	}, cmd: ecp.Repair{}},
+	{name: "repair of lost volumes", prepare: func(r *drilled) {
+		require.NoError(r.t, r.sim.RemoveMachine(r.id, 1))
+		require.NoError(r.t, r.sim.RemoveMachine(r.id, 2))
+		r.until("both are seen as lost", func() bool {
+			i := r.get(r.c)
+			return len(i.Nodes) == 3 && i.Nodes[1].Reason == "VolumeLost" && i.Nodes[2].Reason == "VolumeLost"
+		}, func() any { return r.get(r.c) })
+	}, cmd: ecp.Repair{LostVolumes: true}},
 	{name: "transfer", cmd: ecp.Transfer{Project: "default/other"}},
 	{name: "all together", cmd: patched(`{"image":"later","size":"fast","nodes":4,"network":{"type":"NodePort"},` +
 		`"connections":99,"config":{"mqtt.max_packet_size":"2MB"},"replicants":{"nodes":1}}`)},
@@ -180,8 +188,13 @@ func (r *drilled) command() error {
 		r.named()
 		return err
 	}
-	_, err := r.m.Cluster(r.id).Do(asSystem(), r.cmd)
-	return err
+	for {
+		_, err := r.m.Cluster(r.id).Do(asSystem(), r.cmd)
+		if err == nil || !strings.Contains(err.Error(), "not been looked at") || r.g != nil && r.g.isDead() {
+			return err
+		}
+		<-time.After(100 * time.Millisecond) // "ask again when it was"
+	}
 }
 
 // named finds the cluster, whoever was told of it.

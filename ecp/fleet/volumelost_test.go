@@ -34,6 +34,17 @@ func TestTheVolumeOfARemovedMachine(t *testing.T) {
 		require.Equal(t, writes, r.sim.Writes(), "nothing is written")
 		require.Equal(t, kept, volumes(r.found(c)))
 
+		r.stop()
+		r.make(r.store, &r.applied)
+		c = r.m.Cluster(c.ID())
+		for _, repair := range []ecp.Repair{{LostVolumes: true}, {Force: true}} {
+			_, err = c.Do(asSystem(), repair)
+			require.ErrorIs(t, err, ecp.ErrUnavailable, "another process has not seen yet what is lost")
+			require.ErrorContains(t, err, "has not been looked at since the program began")
+		}
+		r.run()
+		r.looked(2)
+
 		plan, err = c.Plan(asSystem(), ecp.Repair{LostVolumes: true})
 		require.NoError(t, err)
 		require.Equal(t, []int{1}, plan.Nodes.Replaced)
