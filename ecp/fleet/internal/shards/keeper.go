@@ -46,6 +46,7 @@ type Keeper struct {
 	renewals  int64
 	sightings map[string]sighting // of other daemons, by id
 	steppedAt time.Time           // by the monotonic clock; zero means never
+	epochs    [Count]int64        // the highest that were seen of each shard
 
 	mu       sync.Mutex
 	group    string               // empty until joined; guarded by mu, as all below
@@ -313,7 +314,7 @@ func (k *Keeper) Step(ctx context.Context) (gained []int, _ error) {
 	if err != nil {
 		return nil, err
 	}
-	k.renewals, k.sightings, k.steppedAt = r.self.Renewals, r.sightings, r.at
+	k.renewals, k.sightings, k.steppedAt, k.epochs = r.self.Renewals, r.sightings, r.at, r.epochs
 	return k.settle(r, began), nil
 }
 

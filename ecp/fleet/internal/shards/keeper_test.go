@@ -285,6 +285,61 @@ func TestACopyOfTheDatabaseIsAnotherGroup(t *testing.T) {
 	<-changed
 }
 
+// TestADatabaseThatIsSetBackRaisesEpochs: clusters were written to in epochs that it does not
+// know of, and nobody else may be given these.
+func TestADatabaseThatIsSetBackRaisesEpochs(t *testing.T) {
+	f := newFleet(t)
+	f.join()
+	b := f.join()
+	f.calm(6)
+	earlier := f.table()
+	var daemons []Daemon
+	require.NoError(t, f.store.Read(t.Context(), func(tx ecp.Tx) error {
+		for d, err := range ecp.List[Daemon](tx, ecp.Query{}) {
+			if err != nil {
+				return err
+			}
+			daemons = append(daemons, d)
+		}
+		return nil
+	}))
+	f.remove(b)
+	f.calm(30)
+	c := f.join()
+	f.calm(6)
+	f.balanced()
+	later := f.table()
+	n := firstOf(c.Owned())
+	ctx, end, ok := c.begin(t.Context(), n)
+	require.True(t, ok)
+	defer end()
+
+	require.NoError(t, f.store.Write(t.Context(), func(tx ecp.Tx) error {
+		if err := remove(tx, c.Self.ID); err != nil {
+			return err
+		}
+		for _, d := range daemons {
+			if err := ecp.Put(tx, d, ecp.AnyVersion); err != nil {
+				return err
+			}
+		}
+		for _, s := range earlier {
+			if err := ecp.Put(tx, s, ecp.AnyVersion); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	require.ErrorIs(t, f.write(ctx, c), ecp.ErrLostOwnership)
+	f.calm(30)
+	f.balanced()
+	for n, s := range f.table() {
+		if later[n].Epoch > earlier[n].Epoch {
+			require.Greater(t, s.Epoch, later[n].Epoch, "shard %d", n)
+		}
+	}
+}
+
 // TestChangesAreAnsweredAtOnce: what others do wakes Run, their mere renewals do not.
 func TestChangesAreAnsweredAtOnce(t *testing.T) {
 	f := newFleet(t)

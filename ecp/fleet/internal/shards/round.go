@@ -19,6 +19,7 @@ type round struct {
 	groups    map[string]string // of the other daemons that live, by id
 	mine      map[int]int64
 	handover  map[int]bool
+	epochs    [Count]int64 // of each shard as stored
 }
 
 // round carries one renewal out. It may be called again for the same renewal.
@@ -34,6 +35,9 @@ func (k *Keeper) round(tx ecp.Tx, giving []int) (r round, _ error) {
 	}
 	table, err := readShards(tx)
 	if err != nil {
+		return r, err
+	}
+	if err := raise(tx, &table, k.epochs); err != nil {
 		return r, err
 	}
 	stored := daemons[k.Self.ID]
@@ -53,10 +57,32 @@ func (k *Keeper) round(tx ecp.Tx, giving []int) (r round, _ error) {
 	if r.self.Group == "" { // it has just come, or somebody took it for dead
 		r.self.Group = groupToJoin(r.groups, r.sightings)
 	}
-	if err := ecp.Put(tx, r.self, ecp.AnyVersion); err != nil || r.self.Group == "" {
+	if err := ecp.Put(tx, r.self, ecp.AnyVersion); err != nil {
 		return r, err
 	}
-	return r, r.share(tx, &table, giving)
+	if r.self.Group != "" {
+		err = r.share(tx, &table, giving)
+	}
+	for n, s := range table {
+		r.epochs[n] = s.Epoch
+	}
+	return r, err
+}
+
+// raise raises epochs that are lower than they were before: an earlier moment of the
+// database was put in its place, and clusters were written to in the epochs that it does
+// not know of.
+func raise(tx ecp.Tx, table *[Count]Shard, before [Count]int64) error {
+	for n := range table {
+		if table[n].Epoch >= before[n] {
+			continue
+		}
+		table[n].Epoch = before[n] + 1
+		if err := ecp.Put(tx, table[n], ecp.AnyVersion); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // compareCounters compares the counters of other daemons with those that were seen before.
@@ -123,6 +149,7 @@ func (r *round) share(tx ecp.Tx, table *[Count]Shard, giving []int) error {
 			if err := ecp.Put(tx, s, ecp.AnyVersion); err != nil {
 				return err
 			}
+			table[n] = s
 			counts[r.self.ID]++
 		}
 		if s.Owner == r.self.ID {
