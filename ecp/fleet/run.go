@@ -62,8 +62,10 @@ func (m *Manager) Run(ctx context.Context) error {
 	group.Go(func() { m.pruning.Run(ctx, m.shards.Lead) })
 	group.Go(func() { m.Monitor.Run(ctx) })
 	group.Go(func() { m.Changes.FlushRefusals(ctx, m.Accounts.RefusedLogins) })
-	if err := m.enqueue(ctx, func(ecp.ClusterRecord) bool { return true }); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("read the clusters: %w", err)
+	if m.shards == nil { // else follow does it, and as often as it must
+		if err := m.enqueue(ctx, func(ecp.ClusterRecord) bool { return true }); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("read the clusters: %w", err)
+		}
 	}
 	<-ctx.Done()
 	if asked.Err() != nil { // whatever cause it gives: it is the caller's own

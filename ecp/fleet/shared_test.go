@@ -77,7 +77,8 @@ func inTeam(t *testing.T, n int, test func(*team, []*mate)) {
 	})
 }
 
-func (tm *team) join(name string) *mate {
+// join adds a daemon. before is called when it is made and does not run yet.
+func (tm *team) join(name string, before ...func(*mate)) *mate {
 	tm.t.Helper()
 	d := &mate{Peer: tm.sim.Peer(name), team: tm, name: name}
 	m, err := fleet.New(context.Background(), fleet.Config{
@@ -92,6 +93,9 @@ func (tm *team) join(name string) *mate {
 	})
 	require.NoError(tm.t, err)
 	d.Manager = m
+	for _, do := range before {
+		do(d)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- m.Run(ctx) }()
@@ -407,6 +411,24 @@ func TestTheStoreGoesAway(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, ecp.PhaseSucceeded, got.Phase, got.Error)
 		}
+	})
+}
+
+// TestTheStoreIsAwayAtFirst: a daemon that begins while the store is away waits for it.
+func TestTheStoreIsAwayAtFirst(t *testing.T) {
+	inTeam(t, 1, func(tm *team, mates []*mate) {
+		ids := tm.create(2, mates...)
+		late := tm.join("late", func(d *mate) { d.dead.Store(true) })
+		<-time.After(20 * time.Second)
+		late.dead.Store(false)
+		tm.until("shared evenly", func() bool { return tm.even(mates[0], late) })
+		mates[0].kill()
+		tm.until("shared by the late one", func() bool { return tm.even(late) })
+		op, err := late.Cluster(ids[0]).Do(asSystem(), ecp.Stop{})
+		require.NoError(t, err)
+		got, err := late.WaitOperation(asSystem(), op.ID, time.Hour)
+		require.NoError(t, err)
+		require.Equal(t, ecp.PhaseSucceeded, got.Phase, got.Error)
 	})
 }
 
