@@ -141,6 +141,7 @@ var layers = []layer{
 	{pkg: "internal/emqxlog"},
 	{pkg: "internal/archtest"},
 	{pkg: "internal/faulttest", tests: []string{"agentproto", "internal/agent"}},
+	{pkg: "internal/drilltest", tests: []string{"emqxv5", "sqlstore", "httpapi", "client"}},
 	{pkg: "internal/browsertest"},
 	{pkg: "internal/processtest"},
 	{pkg: "internal/pgtest", code: []string{"internal/processtest"}},
