@@ -1,6 +1,7 @@
 package adopt_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -31,9 +32,16 @@ type beside struct {
 	identity agentproto.Identity
 	tunnel   agentproto.TunnelMode
 
-	mu     sync.Mutex
-	status agentproto.AgentStatus // guarded by mu
-	end    func() error           // stops it and returns how Run ended; nil means it does not run
+	// Of an agent of a team:
+	serverName string // empty means that of the site
+	relay      *relay // by which it reaches a daemon
+	dashboard  http.Handler
+	logs       agentproto.LogSource
+
+	mu      sync.Mutex
+	status  agentproto.AgentStatus // guarded by mu
+	refused *agentproto.Refusal    // guarded by mu
+	end     func() error           // stops it and returns how Run ended; nil means it does not run
 }
 
 func adapterFor(version string) ecp.Adapter {
@@ -59,7 +67,7 @@ func (b *beside) register(token ecp.Secret) error {
 		_, key, _ = ed25519.GenerateKey(rand.Reader)
 	}
 	id, err := agentproto.Register(b.site.t.Context(), agentproto.RegisterConfig{
-		URL: "https://" + b.site.name, ServerName: b.site.name, Token: string(token), CASHA256: []string{b.site.pin},
+		URL: "https://" + b.site.name, ServerName: cmp.Or(b.serverName, b.site.name), Token: string(token), CASHA256: []string{b.site.pin},
 		Key: key, Hello: b.hello(),
 	})
 	if err == nil {
@@ -78,8 +86,8 @@ func (b *beside) start() {
 	b.note(agentproto.AgentStatus{})
 	log := agentproto.NewReportLog(10)
 	agent, err := agentproto.NewAgent(agentproto.AgentConfig{
-		Identity: b.identity, Hello: b.hello, Tunnel: b.tunnel, API: b.api(), Dashboard: b.node.Dashboard(),
-		Reports: log,
+		Identity: b.identity, Hello: b.hello, Tunnel: b.tunnel, API: b.api(), Dashboard: b.dashboardHandler(),
+		Reports: log, Logs: b.logs,
 		Status:  b.note,
 		Timings: agentproto.AgentTimings{BackoffMin: 20 * time.Millisecond, BackoffMax: 100 * time.Millisecond},
 	})
@@ -120,6 +128,9 @@ func (b *beside) note(s agentproto.AgentStatus) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.status = s
+	if s.Refusal != nil {
+		b.refused = s.Refusal
+	}
 }
 
 // refusal is the code that it was refused with last; empty means it was not.
@@ -130,6 +141,20 @@ func (b *beside) refusal() agentproto.RefusalCode {
 		return ""
 	}
 	return b.status.Refusal.Code
+}
+
+// lastRefusal is what it was refused with last; nil means it was not.
+func (b *beside) lastRefusal() *agentproto.Refusal {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.refused
+}
+
+func (b *beside) dashboardHandler() http.Handler {
+	if b.dashboard != nil {
+		return b.dashboard
+	}
+	return b.node.Dashboard()
 }
 
 func (b *beside) endpoint() ecp.Endpoint {

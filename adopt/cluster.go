@@ -123,15 +123,13 @@ func (c *cluster) observe(since time.Time, unheard string, quiet time.Duration) 
 	now := ecp.AgentsObservation{Since: since, Unheard: unheard}
 	cut := ""
 	for _, a := range c.agents {
-		if a.home != nil && a.home.cut {
+		if a.cut() {
 			cut = a.home.id
-			continue
 		}
 		now.Agents = append(now.Agents, a.observation())
 	}
-	elsewhere := slices.ContainsFunc(now.Agents, func(a ecp.AgentObservation) bool { return a.Connected })
 	switch {
-	case elsewhere:
+	case slices.ContainsFunc(now.Agents, func(a ecp.AgentObservation) bool { return a.Connected }):
 		now.Unheard = ""
 	case cut != "" && unheard == "":
 		now.Unheard = "its agents were connected to the daemon " + cut + ", which this one cannot reach"
@@ -146,9 +144,12 @@ func (c *cluster) observe(since time.Time, unheard string, quiet time.Duration) 
 	return matters
 }
 
+// cut reports whether its daemon has not been heard for so long that nothing is known of it.
+func (a *agent) cut() bool { return a.home != nil && a.home.cut }
+
 func (a *agent) observation() ecp.AgentObservation {
 	return ecp.AgentObservation{
-		Agent: a.id, Connected: a.connected, Since: a.since, Clean: a.clean, LastSeen: a.lastSeen,
+		Agent: a.id, Connected: a.connected && !a.cut(), Cut: a.cut(), Since: a.since, Clean: a.clean, LastSeen: a.lastSeen,
 		Instance: text(a.connection.Instance, maxWord), Remote: text(a.connection.Remote,
 			maxName), Carrier: string(a.connection.Carrier),
 		Version: text(a.connection.Hello.Version, maxWord), ClockSkew: a.connection.ClockSkew,

@@ -182,6 +182,21 @@ func (h *Hub) leadsLocked() bool {
 	return true
 }
 
+// Heard returns how many other daemons are heard now.
+func (h *Hub) Heard() (n int) {
+	if h.shared == nil {
+		return 0
+	}
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, f := range h.shared.fellows {
+		if f.heard {
+			n++
+		}
+	}
+	return n
+}
+
 // Serving reports whether another daemon takes agents; see [agentproto.Fellows].
 func (h *Hub) Serving() bool {
 	h.mu.RLock()

@@ -28,6 +28,8 @@ func (h *Hub) keepFollowing(ctx context.Context, f *fellow) {
 		synced, err := h.followOnce(ctx, f)
 		if synced {
 			pause = shortestFollow
+		}
+		if synced && ctx.Err() == nil && !h.ends(f) {
 			h.log.WarnContext(ctx, "another daemon is not heard any more", "daemon", f.id, "error", err)
 		} else {
 			h.log.DebugContext(ctx, "another daemon cannot be followed", "daemon", f.id, "error", err)
@@ -118,12 +120,16 @@ func (h *Hub) takeLine(ctx context.Context, f *fellow, l toldLine) {
 	}
 }
 
+// ends reports whether a daemon has said that it ends.
+func (h *Hub) ends(f *fellow) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return f.ends
+}
+
 // end takes up that a daemon ends.
 func (h *Hub) end(ctx context.Context, f *fellow) {
-	h.mu.RLock()
-	known := f.ends
-	h.mu.RUnlock()
-	if known {
+	if h.ends(f) {
 		return
 	}
 	h.resettle(f, func() { f.heard, f.ends, f.lost = false, true, h.now() })

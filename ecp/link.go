@@ -65,9 +65,12 @@ func (o AgentsObservation) Of(id AgentID) (AgentObservation, bool) {
 type AgentObservation struct {
 	Agent     AgentID
 	Connected bool
-	Since     time.Time // since when Connected is as it is, by this program's clock
-	Clean     bool      // it said goodbye; false while connected
-	LastSeen  time.Time // when anything of it was last heard
+	// Cut means that nothing is known of it: it is connected to another program that shares
+	// the Store, and this one cannot reach that. Connected is false then.
+	Cut      bool
+	Since    time.Time // since when Connected is as it is, by this program's clock
+	Clean    bool      // it said goodbye; false while connected
+	LastSeen time.Time // when anything of it was last heard
 	// Instance is drawn by each process of the agent; Remote is where it came
 	// from, Carrier how ("direct" or "websocket"), Version its own.
 	Instance, Remote, Carrier, Version string

@@ -149,6 +149,8 @@ func (v *AdoptedView) inspectAgent(a ecp.AgentRecord) {
 	switch {
 	case v.replaced(a) && !seen.Connected:
 		v.noteExpiry(a)
+	case seen.Cut:
+		say(ecp.ReasonAgentDisconnected, unheard, "is connected to a daemon that this one cannot reach")
 	case !heard && !v.past(a.RegisteredAt, v.t.Register):
 		say(ecp.ReasonAgentDisconnected, v.newcomer(),
 			"has registered and not connected yet; look at `emqxee-agent status` on its host")
