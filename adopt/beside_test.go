@@ -67,8 +67,8 @@ func (b *beside) register(token ecp.Secret) error {
 		_, key, _ = ed25519.GenerateKey(rand.Reader)
 	}
 	id, err := agentproto.Register(b.site.t.Context(), agentproto.RegisterConfig{
-		URL: "https://" + b.site.name, ServerName: cmp.Or(b.serverName, b.site.name), Token: string(token), CASHA256: []string{b.site.pin},
-		Key: key, Hello: b.hello(),
+		URL: "https://" + b.site.name, ServerName: cmp.Or(b.serverName, b.site.name), Token: string(token),
+		CASHA256: []string{b.site.pin}, Key: key, Hello: b.hello(),
 	})
 	if err == nil {
 		b.identity = id

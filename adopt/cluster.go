@@ -149,7 +149,8 @@ func (a *agent) cut() bool { return a.home != nil && a.home.cut }
 
 func (a *agent) observation() ecp.AgentObservation {
 	return ecp.AgentObservation{
-		Agent: a.id, Connected: a.connected && !a.cut(), Cut: a.cut(), Since: a.since, Clean: a.clean, LastSeen: a.lastSeen,
+		Agent: a.id, Connected: a.connected && !a.cut(), Cut: a.cut(), Since: a.since, Clean: a.clean,
+		LastSeen: a.lastSeen,
 		Instance: text(a.connection.Instance, maxWord), Remote: text(a.connection.Remote,
 			maxName), Carrier: string(a.connection.Carrier),
 		Version: text(a.connection.Hello.Version, maxWord), ClockSkew: a.connection.ClockSkew,

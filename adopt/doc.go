@@ -16,6 +16,13 @@
 //	group.Go(func() error { return hub.Run(ctx) })
 //	group.Go(func() error { return m.Run(ctx) })
 //
+// # Several programs on one Store
+//
+// With [Config].Peers, the Hubs of several programs that share a Store know one another's
+// agents: each of them shows all agents and reaches all brokers, wherever an agent is
+// connected. Reports are read, and what they tell is stored, by the program that the agent
+// is connected to. The reports of agents are bounded there, and other programs are trusted.
+//
 // # Trust
 //
 // The reports of agents are untrusted: they come from programs on hosts of other

@@ -30,6 +30,7 @@ type fellow struct {
 // shared is what a hub has because other daemons share its Store.
 type shared struct {
 	mesh *peers.Mesh
+	self func() string // id of this daemon
 
 	// The hub's lock guards the following.
 	fellows   map[string]*fellow     // by id
@@ -42,7 +43,7 @@ type shared struct {
 // share lets the hub work together with those of other daemons.
 func (h *Hub) share(mesh *peers.Mesh) {
 	parted := make(chan struct{})
-	h.shared = &shared{mesh: mesh, fellows: map[string]*fellow{}, followers: map[*follower]struct{}{},
+	h.shared = &shared{mesh: mesh, self: mesh.Self, fellows: map[string]*fellow{}, followers: map[*follower]struct{}{},
 		parted: parted, part: sync.OnceFunc(func() { close(parted) })}
 	mesh.Handle(pathPeers, http.HandlerFunc(h.servePeer))
 }
@@ -173,7 +174,7 @@ func (h *Hub) eachOfLocked(f *fellow, fn func(*agent)) {
 // leadsLocked reports whether this daemon does what only one of those that are heard is to
 // do.
 func (h *Hub) leadsLocked() bool {
-	self := h.shared.mesh.Self()
+	self := h.shared.self()
 	for _, f := range h.shared.fellows {
 		if f.heard && f.id < self {
 			return false

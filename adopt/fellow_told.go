@@ -1,6 +1,7 @@
 package adopt
 
 import (
+	"slices"
 	"time"
 
 	"github.com/openecp/openecp/agentproto"
@@ -31,6 +32,7 @@ type toldAgent struct {
 	Connection toldConnection `json:"connection"` // the last one
 
 	Report   *ecp.AgentReport `json:"report,omitempty"`
+	Uptimes  []time.Duration  `json:"uptimesNs,omitempty"` // of the members in the report, in their order
 	Members  []string         `json:"members,omitempty"`
 	Recorded string           `json:"recorded,omitempty"` // name of its node in the Store
 
@@ -72,12 +74,31 @@ func ours(t time.Time, ahead time.Duration) time.Time {
 
 // told returns what is told of an agent.
 func (a *agent) told() *toldAgent {
-	return &toldAgent{
+	t := &toldAgent{
 		ID: a.id, Cluster: a.cluster.id, Connected: a.connected, Since: a.since, Clean: a.clean, LastSeen: a.lastSeen,
 		Serving: a.serving, Connection: tellConnection(a.connection), Report: a.report, Members: a.members,
 		Recorded: a.cluster.recorded[a.id],
 		Copied:   a.copied.words, Conflict: a.conflict.words, Mismatch: a.mismatch.words,
 	}
+	if a.report != nil {
+		for _, n := range a.report.Description.Nodes {
+			t.Uptimes = append(t.Uptimes, n.Uptime)
+		}
+	}
+	return t
+}
+
+// reportBy returns the report with times by our clock.
+func (t *toldAgent) reportBy(ahead time.Duration) *ecp.AgentReport {
+	if t.Report == nil {
+		return nil
+	}
+	r := *t.Report
+	r.At, r.Description.Nodes = ours(r.At, ahead), slices.Clone(r.Description.Nodes)
+	for i := range min(len(r.Description.Nodes), len(t.Uptimes)) {
+		r.Description.Nodes[i].Uptime = t.Uptimes[i]
+	}
+	return &r
 }
 
 // takeTold takes over what a daemon tells of an agent.
@@ -87,12 +108,7 @@ func (a *agent) takeTold(f *fellow, t *toldAgent) {
 	a.connection = t.Connection.connection(a.id, f.ahead)
 	a.connected, a.clean = t.Connected, t.Clean
 	a.since, a.lastSeen, a.serving = ours(t.Since, f.ahead), ours(t.LastSeen, f.ahead), ours(t.Serving, f.ahead)
-	a.members, a.report = t.Members, nil
-	if t.Report != nil {
-		r := *t.Report
-		r.At = ours(r.At, f.ahead)
-		a.report = &r
-	}
+	a.members, a.report = t.Members, t.reportBy(f.ahead)
 	a.copied, a.conflict, a.mismatch = objection{words: t.Copied}, objection{words: t.Conflict},
 		objection{words: t.Mismatch}
 	if node := t.Recorded; node != "" && a.cluster.recorded[a.id] != node {
@@ -123,7 +139,7 @@ type standing struct {
 
 func (h *Hub) standing(a *agent) standing {
 	return standing{a.connected, a.connection.Instance, a.connection.Hello.Time, a.connection.Since, a.since,
-		h.shared.mesh.Self()}
+		h.shared.self()}
 }
 
 func (f *fellow) standing(t *toldAgent) standing {

@@ -219,7 +219,8 @@ func TestAgentMoves(t *testing.T) {
 
 	agents[0].relay.lead(b.agents) // while its old connection looks alive to a
 	tm.untilServed(id, agents)
-	eventually(t, func() bool { return b.hub.Stats().Connected["direct"] == 2 && a.hub.Stats().Connected["direct"] == 0 },
+	count := func(d *daemon) int { return d.hub.Stats().Connected["direct"] }
+	eventually(t, func() bool { return count(b) == 2 && count(a) == 0 },
 		func() string { return fmt.Sprint(a.hub.Stats().Connected, b.hub.Stats().Connected) })
 
 	copied := copyOf(t, agents[0], c)

@@ -173,7 +173,7 @@ func (s *site) stays(id ecp.ID, state ecp.State, d time.Duration) {
 }
 
 // eventually waits for a condition, and says what was seen if it does not come.
-func eventually(t *testing.T, is func() bool, seen func() string) {
+func eventually(t testing.TB, is func() bool, seen func() string) {
 	t.Helper()
 	timeout, tick := time.After(patience), time.NewTicker(5*time.Millisecond)
 	defer tick.Stop()
@@ -188,7 +188,7 @@ func eventually(t *testing.T, is func() bool, seen func() string) {
 
 // newCertificate makes a CA and a certificate of it for 127.0.0.1, and returns the
 // CA's fingerprint.
-func newCertificate(t *testing.T) (tls.Certificate, string) {
+func newCertificate(t testing.TB) (tls.Certificate, string) {
 	t.Helper()
 	make := func(of *x509.Certificate, by *x509.Certificate, key, byKey *ecdsa.PrivateKey) *x509.Certificate {
 		of.SerialNumber = big.NewInt(time.Now().UnixNano())

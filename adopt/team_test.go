@@ -31,7 +31,8 @@ import (
 // team is some daemons that share a store. Agents reach them by relays, as if by load
 // balancers, and so do the daemons one another.
 type team struct {
-	t       *testing.T
+	t       testing.TB
+	listen  func() net.Listener // for agents
 	store   *memstore.Store
 	pki     tls.Certificate
 	pin     string
@@ -42,9 +43,11 @@ type team struct {
 // teamName is what agents sign: it is the same for all daemons.
 const teamName = "ecp.test"
 
-func newTeam(t *testing.T, daemons int) *team {
+func newTeam(t *testing.T, daemons int) *team { return newTeamOf(t, daemons) }
+
+func newTeamOf(t testing.TB, daemons int) *team {
 	t.Helper()
-	tm := &team{t: t, store: memstore.New(), timings: hubTimings}
+	tm := &team{t: t, store: memstore.New(), timings: hubTimings, listen: func() net.Listener { return listen(t) }}
 	tm.timings.Beat = 250 * time.Millisecond
 	tm.pki, tm.pin = newCertificate(t)
 	for range daemons {
@@ -95,7 +98,7 @@ func (m *mortal) Changes(ctx context.Context, after int64) iter.Seq2[ecp.Change,
 	return m.Store.Changes(ctx, after)
 }
 
-func keyRing(t *testing.T) *ecp.KeyRing {
+func keyRing(t testing.TB) *ecp.KeyRing {
 	t.Helper()
 	ring, err := ecp.NewKeyRing(ecp.Key{ID: "k1", Secret: bytes.Repeat([]byte{7}, 32)})
 	require.NoError(t, err)
@@ -112,7 +115,7 @@ func (tm *team) join(ahead time.Duration) *daemon {
 	}
 	now := func() time.Time { return time.Now().Add(ahead) }
 	d := &daemon{store: &mortal{Store: tm.store}, clock: now}
-	forPeers, forAgents := listen(t), listen(t)
+	forPeers, forAgents := listen(t), tm.listen()
 	d.peers, d.agents = newRelay(t), forAgents.Addr().String()
 	d.peers.lead(forPeers.Addr().String())
 	var err error
@@ -190,7 +193,7 @@ func (tm *team) adopted(on ...*daemon) (ecp.ID, []*beside) {
 	for i, d := range on {
 		r := newRelay(t)
 		r.lead(d.agents)
-		s := &site{t: t, name: r.address(), pin: tm.pin}
+		s := &site{t: t.(*testing.T), name: r.address(), pin: tm.pin}
 		b := s.agent(fmt.Sprintf("host-%d", i+1), sim.Node(fmt.Sprintf("emqx@10.0.0.%d", i+1)), "5.8.9")
 		b.serverName, b.relay = teamName, r
 		require.NoError(t, b.register(token))
@@ -212,7 +215,8 @@ func (tm *team) untilServed(id ecp.ID, agents []*beside, but ...*daemon) {
 			seen = fmt.Sprintf("daemon %d: %+v", i, d.hub.Observe(id))
 			for _, b := range agents {
 				o, ok := d.hub.Observe(id).Of(ecp.AgentID(b.identity.Agent))
-				if !ok || !o.Connected || o.Report == nil || !o.Report.Complete() || d.ask(tm.t, id, b.node.Name()) != nil {
+				if !ok || !o.Connected || o.Report == nil || !o.Report.Complete() ||
+					d.ask(tm.t, id, b.node.Name()) != nil {
 					return false
 				}
 			}
@@ -222,7 +226,7 @@ func (tm *team) untilServed(id ecp.ID, agents []*beside, but ...*daemon) {
 }
 
 // ask asks the broker beside a node, through its agent.
-func (d *daemon) ask(t *testing.T, id ecp.ID, node string) error {
+func (d *daemon) ask(t testing.TB, id ecp.ID, node string) error {
 	t.Helper()
 	e, err := d.hub.Endpoint(t.Context(), id, node)
 	if err != nil {
@@ -246,7 +250,7 @@ type relay struct {
 	conns map[net.Conn]struct{} // guarded by mu
 }
 
-func listen(t *testing.T) net.Listener {
+func listen(t testing.TB) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -254,7 +258,7 @@ func listen(t *testing.T) net.Listener {
 	return l
 }
 
-func newRelay(t *testing.T) *relay {
+func newRelay(t testing.TB) *relay {
 	t.Helper()
 	r := &relay{listener: listen(t), conns: map[net.Conn]struct{}{}}
 	var work sync.WaitGroup

@@ -116,8 +116,10 @@ func TestDaemonsSpeak(t *testing.T) {
 		from   *Mesh
 		to, is string
 	}{{a, "bb", "aa HTTP/2.0 /x/a%2Fb"}, {b, "aa", "bb HTTP/2.0 /x/a%2Fb"}} {
-		eventually(t, func() bool { s, body := get(t, ask.from, ask.to, "/x/a%2Fb"); return s == 200 && body == ask.is },
-			ask.is)
+		eventually(t, func() bool {
+			status, body := get(t, ask.from, ask.to, "/x/a%2Fb")
+			return status == http.StatusOK && body == ask.is
+		}, ask.is)
 	}
 	s, _ := get(t, a, "bb", "/y")
 	require.Equal(t, http.StatusNotFound, s)
