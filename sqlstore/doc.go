@@ -28,7 +28,8 @@
 // with a time at least [ecp.ChangesKept] ago.
 //
 // On a server, a write that was acknowledged is as safe as PostgreSQL makes it. One
-// process at a time works on a database there, too, unless it is [Postgres.Shared].
+// process at a time works on a database there, too, or those that are [Postgres.Shared]
+// do together; the database never lets in both.
 // Where the server was set back, by a restore or by a fail-over, numbers of changes
 // that somebody may have seen are not given out again: watchers are told that they
 // are gone, as after [Restore].

@@ -18,6 +18,9 @@ type engine interface {
 	// fault puts an error of the driver into words; see [ecp.Error]. Errors that
 	// have these already, and those of a context, stay as they are.
 	fault(op string, err error) error
+	// saw is called when a transaction that reads has found the number of the last
+	// change: watchers need not wait until somebody looks for it.
+	saw(s *Store, last int64)
 	// written is called after every commit of a transaction that wrote.
 	written()
 	// probe says why nothing can be written now; nil = nothing speaks against it.

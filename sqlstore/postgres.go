@@ -67,11 +67,16 @@ const (
 	pgState  = "SELECT seq, mark, " + pgMark + ", holder FROM openecp.store"
 	pgNumber = "UPDATE openecp.store SET seq = $1, mark = $2"
 	pgForget = "DELETE FROM openecp.changes"
-	pgHold   = "UPDATE openecp.store SET holder = $1, host = $2, since = now(), renewed = now() WHERE holder = '' OR " +
-		"renewed < now() - make_interval(secs => $3)"
-	pgHolder  = "SELECT host, since, renewed FROM openecp.store"
-	pgRenew   = "UPDATE openecp.store SET renewed = now() WHERE holder = $1"
-	pgRelease = "UPDATE openecp.store SET holder = '' WHERE holder = $1"
+	// A hold that processes share is taken again by each of them, and given free by
+	// the last one: no record of a daemon is left then. Where it was given free too
+	// early, those that are left take it again.
+	pgHold = "UPDATE openecp.store SET holder = $1, host = $2, renewed = now(), " +
+		"since = CASE holder WHEN $1 THEN since ELSE now() END " +
+		"WHERE holder IN ('', $1) OR renewed < now() - make_interval(secs => $3)"
+	pgHolder  = "SELECT holder, host, since, renewed FROM openecp.store"
+	pgRenew   = "UPDATE openecp.store SET holder = $1, renewed = now() WHERE holder = $1 OR $2 AND holder = ''"
+	pgRelease = "UPDATE openecp.store SET holder = '' WHERE holder = $1 AND NOT ($2 AND " +
+		"EXISTS (SELECT FROM openecp.records WHERE kind = 'daemon'))"
 )
 
 // takenBy finds nothing: statements write no row where a constraint would refuse it.

@@ -36,7 +36,7 @@ func (e *pgEngine) check(ctx context.Context, s *Store) error {
 		}
 		return err
 	}
-	if !e.Shared && holder != e.own {
+	if !e.mayWrite(holder) {
 		e.lose()
 	}
 	if was != mark {
@@ -65,7 +65,7 @@ func (e *pgEngine) keepHold(ctx context.Context) {
 func (e *pgEngine) renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, holdRenew)
 	defer cancel()
-	result, err := e.db.ExecContext(ctx, pgRenew, e.own)
+	result, err := e.db.ExecContext(ctx, pgRenew, e.holder, e.Shared)
 	if err != nil {
 		return err
 	}
@@ -94,6 +94,13 @@ func (s *Store) Lost() <-chan struct{} {
 	return nil
 }
 
+// saw shows watchers at once what other processes have written.
+func (e *pgEngine) saw(s *Store, last int64) {
+	if e.Shared {
+		s.advance(last)
+	}
+}
+
 // written has nothing to do.
 func (e *pgEngine) written() {}
 
@@ -116,7 +123,7 @@ func (e *pgEngine) incarnation() (own string, dead []string) { return e.own, nil
 
 // close releases the hold, so that nobody has to wait for its end.
 func (e *pgEngine) close() error {
-	if !e.Shared {
+	if !e.Beside {
 		if err := e.release(); err != nil {
 			e.log.Warn("the hold of the database could not be given free; it ends by itself", "database", e.at,
 				ecp.ErrorAttr(e.fault("release", err)))

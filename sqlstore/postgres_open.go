@@ -28,11 +28,15 @@ import (
 // is a conflict until the first has been closed, or has not renewed its hold for 12 s
 // by the database's clock. Every transaction that writes looks whether the hold is
 // still its own, so that a process that was stopped for a while writes nothing when
-// it goes on; [Store.Lost] says so.
+// it goes on; [Store.Lost] says so. Processes that share the database hold it
+// together, and keep others away in the same way.
 type Postgres struct {
-	// Shared: the database is not held, and others may work on it. Whoever sets
-	// it sees to it that no two do the same.
+	// Shared: the database is held together with every other process that sets this.
+	// Whoever sets it sees to it that no two do the same.
 	Shared bool
+	// Beside: the database is not held, whoever holds it. It is for a few writes that
+	// may be made beside anything else.
+	Beside bool
 	// Connections is how many may be open at once; 10.
 	Connections int
 	// Timeout is how long the server may take over a statement; 10 s.
@@ -45,6 +49,9 @@ type Postgres struct {
 	// Host names this process for people; the host's name.
 	Host string
 }
+
+// sharedHolder stands in the database for all processes that hold it together.
+const sharedHolder = "shared"
 
 // How a hold is kept.
 const (
@@ -59,6 +66,8 @@ type pgEngine struct {
 	at  string // host, port and name, for people
 	log *slog.Logger
 	own string // the incarnation
+	// holder is who holds the database: own, or sharedHolder.
+	holder string
 	// release gives the hold free.
 	release func() error
 
@@ -70,13 +79,16 @@ type pgEngine struct {
 // tables up to date.
 func openPostgres(ctx context.Context, s *Store, c Config) (_ *pgEngine, err error) {
 	e := &pgEngine{Postgres: c.Postgres, log: s.log, own: newIncarnation(), lost: make(chan struct{})}
+	if e.holder = e.own; e.Shared {
+		e.holder = sharedHolder
+	}
 	e.Connections = cmp.Or(max(e.Connections, 0), 10)
 	e.Timeout = cmp.Or(max(e.Timeout, 0), 10*time.Second)
 	e.Poll = cmp.Or(max(e.Poll, 0), 500*time.Millisecond)
 	e.release = func() error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), holdRenew)
 		defer cancel()
-		_, err := e.db.ExecContext(ctx, pgRelease, e.own)
+		_, err := e.db.ExecContext(ctx, pgRelease, e.holder, e.Shared)
 		return err
 	}
 	if e.Host == "" {
@@ -114,7 +126,7 @@ func (e *pgEngine) work(ctx context.Context, s *Store) {
 		cancel()
 	})
 	s.ended.Go(func() { s.followDatabase(ctx, e) })
-	if !e.Shared {
+	if !e.Beside {
 		s.ended.Go(func() { e.keepHold(ctx) })
 	}
 }
@@ -201,25 +213,39 @@ func (e *pgEngine) prepare(ctx context.Context, c Config) error {
 
 // hold takes the database for this process.
 func (e *pgEngine) hold(ctx context.Context) error {
-	if e.Shared {
+	if e.Beside {
 		return nil
 	}
-	result, err := e.db.ExecContext(ctx, pgHold, e.own, e.Host, holdLife.Seconds())
+	result, err := e.db.ExecContext(ctx, pgHold, e.holder, e.Host, holdLife.Seconds())
 	if err != nil {
 		return err
 	}
 	if n, err := result.RowsAffected(); err != nil || n > 0 {
 		return err
 	}
-	var host string
+	var holder, host string
 	var since, renewed time.Time
-	if err := e.db.QueryRowContext(ctx, pgHolder).Scan(&host, &since, &renewed); err != nil {
+	if err := e.db.QueryRowContext(ctx, pgHolder).Scan(&holder, &host, &since, &renewed); err != nil {
 		return err
+	}
+	from, last := since.UTC().Format(time.RFC3339), renewed.UTC().Format(time.RFC3339)
+	if holder == sharedHolder {
+		return &ecp.Error{Code: ecp.CodeConflict, Op: opening, Cause: ErrHeld, Message: fmt.Sprintf(
+			"processes that share the database %s have it since %s, the last of them renewed on host %s %s; it can be "+
+				"had alone when all of them have ended, or %v after that", e.at, from, host, last, holdLife)}
+	}
+	advice := ""
+	if e.Shared {
+		advice = "; that one does not share it"
 	}
 	return &ecp.Error{Code: ecp.CodeConflict, Op: opening, Cause: ErrHeld, Message: fmt.Sprintf(
 		"another process has the database %s: on host %s since %s, renewed %s; it is free when that one has ended, "+
-			"or %v after it renewed last", e.at, host, since.UTC().Format(time.RFC3339),
-		renewed.UTC().Format(time.RFC3339), holdLife)}
+			"or %v after it renewed last%s", e.at, host, from, last, holdLife, advice)}
+}
+
+// mayWrite reports whether this process may write where holder has the database.
+func (e *pgEngine) mayWrite(holder string) bool {
+	return e.Beside || holder == e.holder || e.Shared && holder == ""
 }
 
 // migrate brings the tables up to date, each step in a transaction of its own. Of

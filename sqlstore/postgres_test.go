@@ -81,6 +81,7 @@ func TestPostgres(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *pgtest.Server){
 		"one process at a time":        oneAtATime,
 		"who was stopped writes none":  overtaken,
+		"alone or shared, never both":  aloneOrShared,
 		"several see each other":       several,
 		"nobody is held up":            standsStill,
 		"another state of itself":      anotherState,
@@ -127,6 +128,75 @@ func overtaken(t *testing.T, server *pgtest.Server) {
 	require.Equal(t, []string{"a", "b"}, images(t, second))
 	require.NoError(t, first.Close())
 	put(t, second, ecp.Image{ID: "c"}) // the first has not given free what is the second's
+}
+
+// aloneOrShared: processes that share a database keep away one that would have it alone,
+// and the reverse, also where all of them come at once.
+func aloneOrShared(t *testing.T, server *pgtest.Server) {
+	url := server.Database(t)
+	first, second := openAt(t, url, shared), openAt(t, url, shared)
+	refusedAlone := func() {
+		t.Helper()
+		_, err := tryAt(t, url)
+		require.ErrorIs(t, err, ecp.ErrConflict)
+		require.ErrorContains(t, err, "processes that share the database")
+	}
+	refusedAlone()
+	beside := openAt(t, url, func(c *sqlstore.Config) { c.Postgres.Beside = true })
+	put(t, beside, ecp.Image{ID: "a"})
+	server.Ask(t, url, "INSERT INTO openecp.records VALUES ('daemon', 'd', '', '', '', '', 1, 0, '{}')")
+	require.NoError(t, first.Close())
+	refusedAlone() // the other one lives
+	put(t, second, ecp.Image{ID: "b"})
+	server.Ask(t, url, "DELETE FROM openecp.records WHERE kind = 'daemon'")
+	require.NoError(t, second.Close())
+
+	alone := openAt(t, url)
+	put(t, alone, ecp.Image{ID: "c"})
+	_, err := tryAt(t, url, shared)
+	require.ErrorIs(t, err, ecp.ErrConflict)
+	require.ErrorContains(t, err, "that one does not share it")
+	require.NoError(t, alone.Close())
+
+	third := openAt(t, url, shared)
+	server.Ask(t, url, "UPDATE openecp.store SET renewed = renewed - interval '13 s'")
+	alone = openAt(t, url)
+	err = third.Write(t.Context(), func(tx ecp.Tx) error { return ecp.Put(tx, ecp.Image{ID: "late"}, 0) })
+	require.ErrorContains(t, err, "another process has taken the database over")
+	<-third.Lost()
+	put(t, alone, ecp.Image{ID: "d"})
+	require.Equal(t, []string{"a", "b", "c", "d"}, images(t, alone))
+
+	for range 3 { // on an empty database, too, where one makes the tables
+		url := server.Database(t)
+		var mu sync.Mutex
+		opened := map[bool]int{}
+		var comers sync.WaitGroup
+		for i := range 8 {
+			comers.Go(func() {
+				s, err := tryAt(t, url, func(c *sqlstore.Config) {
+					c.Postgres.Shared, c.Postgres.Connections = i%2 == 0, 3
+				})
+				if errors.Is(err, ecp.ErrConflict) {
+					return
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				t.Cleanup(func() { _ = s.Close() })
+				mu.Lock()
+				defer mu.Unlock()
+				opened[i%2 == 0]++
+			})
+		}
+		comers.Wait()
+		if opened[true] > 0 {
+			require.Equal(t, map[bool]int{true: 4}, opened)
+		} else {
+			require.Equal(t, map[bool]int{false: 1}, opened)
+		}
+	}
 }
 
 func images(t *testing.T, s ecp.Store) (ids []string) {
@@ -301,7 +371,9 @@ func newer(t *testing.T, server *pgtest.Server) {
 	url := server.Database(t)
 	require.NoError(t, openAt(t, url).Close())
 	server.Ask(t, url, "INSERT INTO openecp.versions (version_id, is_applied) VALUES (99, true)")
-	put(t, openAt(t, url, shared), ecp.Image{ID: "a"})
+	older := openAt(t, url, shared)
+	put(t, older, ecp.Image{ID: "a"})
+	require.NoError(t, older.Close())
 	server.Ask(t, url, "UPDATE openecp.store SET needs = 99")
 	_, err := tryAt(t, url)
 	require.ErrorIs(t, err, ecp.ErrConflict)

@@ -97,7 +97,7 @@ func (e *pgEngine) enter(ctx context.Context, sqlTx *sql.Tx, s *session) (mark s
 	switch {
 	case err != nil:
 		return "", err
-	case !e.Shared && holder != e.own:
+	case !e.mayWrite(holder):
 		e.lose()
 		return "", errTaken
 	case was == mark:

@@ -111,6 +111,9 @@ func (e *sqliteEngine) begin(ctx context.Context, readOnly bool) (*session, erro
 	return s, nil
 }
 
+// saw has nothing to do: nobody else writes.
+func (e *sqliteEngine) saw(*Store, int64) {}
+
 // written asks for a checkpoint.
 func (e *sqliteEngine) written() {
 	select {

@@ -308,7 +308,9 @@ func (t *tx) Seq() (n int64, err error) {
 	if !t.readOnly {
 		return t.seq, nil
 	}
-	err = t.one(lastSeq, &n)
+	if err = t.one(lastSeq, &n); err == nil {
+		t.s.engine.saw(t.s, n)
+	}
 	return n, err
 }
 

@@ -111,7 +111,7 @@ func createToken(ctx context.Context, c config, r tokenRequest, stdout, stderr i
 	if err != nil {
 		return err
 	}
-	database.Postgres.Shared = true // one record is added, beside a daemon
+	database.Postgres.Beside = true // one record is added, beside a daemon
 	store, err := sqlstore.Open(ctx, database)
 	if errors.Is(err, ecp.ErrConflict) {
 		return fmt.Errorf("a daemon runs on the data directory %s; let its API make the token: POST /api/v1/tokens",
