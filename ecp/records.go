@@ -47,6 +47,8 @@ const (
 	// programs, and which clusters each of them works on.
 	KindDaemon Kind = "daemon"
 	KindShard  Kind = "shard"
+	// KindDashboard is a link to the dashboard of a cluster, or a session with it.
+	KindDashboard Kind = "dashboard"
 )
 
 // Record is something a Store keeps. The set of payloads is [Payload]'s.

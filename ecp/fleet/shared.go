@@ -8,6 +8,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/catalog"
+	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/fleet/internal/shards"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/fault"
@@ -34,7 +35,7 @@ type Daemon struct {
 	Address  string    `json:"address,omitempty"` // "" = it has none
 	Version  string    `json:"version,omitempty"` // "" = it does not say
 	Started  time.Time `json:"started"`           // by its own clock
-	LastSeen time.Time `json:"lastSeen"`          // when it last said that it is alive
+	LastSeen time.Time `json:"lastSeen"`          // when it last said that it is alive, by its own clock
 	Shards   int       `json:"shards"`            // parts of the fleet that it works on, of 256
 	Self     bool      `json:"self"`              // it is the one that was asked
 }
@@ -60,6 +61,11 @@ func (m *Manager) Daemons(ctx context.Context) ([]Daemon, error) {
 	}
 	return out, nil
 }
+
+// Claims returns why this program cannot work on its part of the fleet now: it has not
+// joined the others yet, could not renew its claims in time, or is handing them over. It is
+// nil where Config.Shared is nil. It asks nobody, and needs no actor.
+func (m *Manager) Claims() error { return m.shards.Ready() }
 
 // newKeeper returns the Keeper of a Manager that shares its Store.
 func (m *Manager) newKeeper(c Config) *shards.Keeper {
@@ -150,6 +156,8 @@ func (m *Manager) takeUp(ctx context.Context, c ecp.Change, revisions map[ecp.ID
 		m.certificateChanged(ctx, p.Name)
 	case ecp.Target:
 		m.targets.Poke()
+	case change.AuditEntry:
+		m.Accounts.TakeUp(p)
 	case catalog.SealedSecret:
 		if p.Kind == ecp.KindTarget {
 			m.targets.Poke()

@@ -195,6 +195,23 @@ func (k *Keeper) Changed(c ecp.Change) {
 	}
 }
 
+// Ready returns why this daemon cannot work on its part of the fleet now; nil means that
+// it can, also where that part is empty.
+func (k *Keeper) Ready() error {
+	if k == nil {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case k.group == "":
+		return ecp.NewError(ecp.CodeUnavailable, "", "this daemon has not joined those that share the database")
+	case !k.validLocked():
+		return ecp.NewError(ecp.CodeUnavailable, "", "this daemon could not renew its claim to clusters in time")
+	}
+	return nil
+}
+
 // Last reports whether no other daemon shares the Store now, as far as this one knows.
 func (k *Keeper) Last() bool {
 	k.mu.Lock()

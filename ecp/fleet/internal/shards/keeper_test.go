@@ -108,7 +108,9 @@ func (f *fleet) remove(k *Keeper) {
 func TestTheFirstTakesAllAndSharesWithOthers(t *testing.T) {
 	f := newFleet(t)
 	a := f.join()
+	require.ErrorContains(t, a.Ready(), "has not joined")
 	require.Len(t, f.step(a), Count, "nobody else is there: it waits for nothing")
+	require.NoError(t, a.Ready())
 	f.balanced()
 	b := f.join()
 	f.calm(5)
@@ -131,6 +133,7 @@ func TestOneThatDiesIsReplacedInTime(t *testing.T) {
 	f.calm(11)
 	require.Len(t, b.Owned(), Count/2, "it may be alive")
 	require.Empty(t, a.Owned(), "and has stopped by itself")
+	require.ErrorContains(t, a.Ready(), "could not renew")
 	f.calm(3)
 	require.Len(t, b.Owned(), Count)
 	for n, s := range f.table() {

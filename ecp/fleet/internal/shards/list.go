@@ -11,7 +11,7 @@ import (
 type Listed struct {
 	Daemon
 	Shards   int       // that it owns
-	LastSeen time.Time // when it last renewed its claims, by the clock of the Store
+	LastSeen time.Time // when it last renewed its claims, by its own clock
 	Self     bool      // it is the one that was asked
 }
 
