@@ -194,7 +194,7 @@ func TestDirectDashboards(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, Link{URL: address, Via: access.ViaServiceAddress}, link)
 	}
-	require.Empty(t, h.d.sessions.links)
+	require.Empty(t, h.d.sessions.(inMemory).links)
 	require.Empty(t, h.d.ports.of)
 	opened := h.audit("open dashboard")
 	require.Len(t, opened, maxLinksPerActor+1)

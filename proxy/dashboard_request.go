@@ -37,7 +37,11 @@ func (d dashboardRequest) enter(w http.ResponseWriter, r *http.Request, secret s
 		respond(w, http.StatusMethodNotAllowed, "A link must be opened in a browser, and only once.")
 		return
 	}
-	t, ok := d.sessions.redeem(secret, d.id, now)
+	t, ok, err := d.sessions.redeem(r.Context(), secret, d.id, now)
+	if err != nil {
+		d.respondError(r.Context(), w, err)
+		return
+	}
 	if !ok {
 		respond(w, http.StatusForbidden,
 			d.withHint("The link was used already, is older than a minute, or belongs to another dashboard."))
@@ -49,7 +53,11 @@ func (d dashboardRequest) enter(w http.ResponseWriter, r *http.Request, secret s
 		return
 	}
 	t.node = e.Node
-	session, ok := d.sessions.begin(t, d.cookies.secret(r), now)
+	session, ok, err := d.sessions.begin(r.Context(), t, d.cookies.secret(r), now)
+	if err != nil {
+		d.respondError(r.Context(), w, err)
+		return
+	}
 	if !ok {
 		respond(w, http.StatusServiceUnavailable, "Too many dashboards are open. Try again later.")
 		return
@@ -70,7 +78,10 @@ func (d dashboardRequest) leave(w http.ResponseWriter, r *http.Request) {
 		respond(w, http.StatusMethodNotAllowed, "To end the session, send POST from the dashboard itself.")
 		return
 	}
-	d.sessions.end(d.cookies.secret(r))
+	if err := d.sessions.end(r.Context(), d.cookies.secret(r)); err != nil {
+		d.respondError(r.Context(), w, err)
+		return
+	}
 	http.SetCookie(w, d.cookies.clear())
 	respond(w, http.StatusOK, "The session has ended.")
 }
@@ -78,8 +89,11 @@ func (d dashboardRequest) leave(w http.ResponseWriter, r *http.Request) {
 // show forwards a request to the dashboard.
 func (d dashboardRequest) show(w http.ResponseWriter, r *http.Request) {
 	secret := d.cookies.secret(r)
-	t, ok := d.sessions.find(secret, d.id, d.now())
+	t, ok, err := d.sessions.find(r.Context(), secret, d.id, d.now())
 	switch {
+	case err != nil:
+		d.respondError(r.Context(), w, err)
+		return
 	case !ok:
 		respond(w, http.StatusForbidden, d.withHint("There is no session with this dashboard, or it has ended."))
 		return
@@ -90,7 +104,7 @@ func (d dashboardRequest) show(w http.ResponseWriter, r *http.Request) {
 	ctx, e, err := d.endpoint(r.Context(), secret, t)
 	if err != nil {
 		if isFinal(err) {
-			d.sessions.end(secret)
+			err = errors.Join(err, d.sessions.end(r.Context(), secret))
 		}
 		d.respondError(r.Context(), w, err)
 		return
@@ -130,7 +144,7 @@ func (d dashboardRequest) endpoint(
 		err = mayBeShown(e)
 	}
 	if err == nil && e.Node != t.node {
-		d.sessions.setNode(secret, e.Node)
+		err = d.sessions.setNode(ctx, secret, e.Node)
 	}
 	return ctx, e, err
 }
@@ -218,12 +232,15 @@ func (d dashboardRequest) waitForEnd(ctx context.Context, secret string) {
 			return
 		case <-tick.C:
 		}
-		t, ok := d.sessions.find(secret, d.id, d.now())
+		t, ok, err := d.sessions.find(ctx, secret, d.id, d.now())
+		if err != nil { // the store is away for a while
+			continue
+		}
 		if !ok {
 			return
 		}
 		if _, _, err := d.endpoint(ctx, secret, t); isFinal(err) {
-			d.sessions.end(secret)
+			_ = d.sessions.end(ctx, secret) // the next request tries again
 			return
 		}
 	}

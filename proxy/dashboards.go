@@ -41,6 +41,10 @@ type DashboardsConfig struct {
 	// NewLinkHint returns the sentence that tells a person how to get a new link to a
 	// cluster's dashboard. If it is nil, the sentence is a general one.
 	NewLinkHint func(ecp.ID) string
+	// Store keeps links and sessions of dashboards with a Domain, so that each of several
+	// programs that share it takes those of the others; its codec has to know [Kinds]. If
+	// it is nil, they are in memory. Those with Ports always are: a port is one program's.
+	Store ecp.Store
 	// Logger receives what went wrong with brokers. If it is nil, nothing is logged.
 	Logger *slog.Logger
 	// Now is the clock of links and sessions; nil means time.Now.
@@ -75,8 +79,9 @@ type Dashboards struct {
 	now         func() time.Time
 	bounds      Bounds
 	recheck     time.Duration
-	sessions    *sessions
-	requests    *limiter[ecp.ID] // but those for WebSockets
+	sessions    sessionKeeper
+	inUse       func(ecp.ID, time.Time) bool // whether somebody may come to a cluster's dashboard
+	requests    *limiter[ecp.ID]             // but those for WebSockets
 	webSockets  *limiter[ecp.ID]
 
 	closing chan struct{} // closed by Shutdown
@@ -105,12 +110,17 @@ func NewDashboards(c DashboardsConfig) (*Dashboards, error) {
 	}
 	d := &Dashboards{
 		manager: c.Manager, domain: c.Domain, newLinkHint: c.NewLinkHint, log: loggerOr(c.Logger), now: c.Now,
-		setupHint: cmp.Or(c.SetupHint, "there is neither a domain nor ports for them"),
-		bounds:    c.Bounds.or(usualDashboardBounds),
-		recheck:   cmp.Or(c.Recheck, 15*time.Second), sessions: newSessions(),
+		setupHint:  cmp.Or(c.SetupHint, "there is neither a domain nor ports for them"),
+		bounds:     c.Bounds.or(usualDashboardBounds),
+		recheck:    cmp.Or(c.Recheck, 15*time.Second),
 		requests:   newLimiter[ecp.ID](quickRequests, longRequests),
 		webSockets: newLimiter[ecp.ID](openWebSockets, limits{}),
 		closing:    make(chan struct{}), ended: make(chan struct{}),
+	}
+	memory := newSessions()
+	d.sessions, d.inUse = inMemory{memory}, memory.hasAny
+	if c.Store != nil && c.Domain != nil {
+		d.sessions = storedSessions{c.Store}
 	}
 	if c.Ports != nil {
 		d.ports = newPortPool(*c.Ports)
@@ -157,15 +167,17 @@ func (d *Dashboards) newLink(ctx context.Context, id ecp.ID, via access.Dashboar
 		}
 	}
 	actor, _ := ecp.ActorFrom(ctx)
-	secret, expires, ok := d.sessions.addLink(id, actor, d.now())
+	secret, expires, ok, err := d.sessions.addLink(ctx, id, actor, d.now())
+	if err != nil {
+		return Link{}, err
+	}
 	if !ok {
 		return Link{}, &ecp.Error{Code: ecp.CodeThrottled, Op: op, RetryAfter: linkLifetime,
 			Message: "there are many links already that nobody has used; they expire within a minute"}
 	}
 	origin, err := d.openOrigin(ctx, id, via)
 	if err != nil {
-		d.sessions.removeLink(secret)
-		return Link{}, err
+		return Link{}, errors.Join(err, d.sessions.end(ctx, secret))
 	}
 	return Link{URL: origin.JoinPath(enterPath, secret).String(), ExpiresAt: expires, Via: via}, nil
 }
@@ -179,7 +191,7 @@ func (d *Dashboards) openOrigin(ctx context.Context, id ecp.ID, via access.Dashb
 	if d.domain != nil {
 		return d.domain.origin(id), nil
 	}
-	unused := func(other ecp.ID) bool { return !d.sessions.hasAny(other, d.now()) }
+	unused := func(other ecp.ID) bool { return !d.inUse(other, d.now()) }
 	port, err := d.ports.assign(ctx, id, d.portHandler, unused)
 	if err != nil {
 		return nil, &ecp.Error{Code: ecp.CodeUnavailable, Op: "open dashboard", Cause: err,

@@ -182,7 +182,7 @@ func TestLinks(t *testing.T) {
 	require.ErrorIs(t, err, ecp.ErrNotFound)
 	_, err = h.d.Open(t.Context(), h.id, "")
 	require.ErrorIs(t, err, ecp.ErrDenied)
-	require.Empty(t, h.d.sessions.links, "who is refused leaves nothing")
+	require.Empty(t, h.d.sessions.(inMemory).links, "who is refused leaves nothing")
 	require.Empty(t, h.d.ports.of)
 
 	link := h.mint(user)

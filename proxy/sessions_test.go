@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/memstore"
 	"github.com/stretchr/testify/require"
 )
 
@@ -61,4 +62,93 @@ func TestSessionsAreBounded(t *testing.T) {
 		require.True(t, ok)
 	}
 	require.Len(t, b.open, maxSessionsPerActor+3, "tokens of one name are")
+}
+
+// TestStoredSessions: programs that share a store take the links and sessions of one
+// another, a link once, and a session until one of them has ended it.
+func TestStoredSessions(t *testing.T) {
+	ctx, now, store := t.Context(), time.Now(), memstore.New()
+	one, other := storedSessions{store}, storedSessions{store}
+	ann := ecp.Actor{Name: "ann", Credential: "session/1", Grants: []ecp.Grant{{Role: ecp.RoleSystem}}}
+	link, _, ok, err := one.addLink(ctx, "c", ann, now)
+	require.NoError(t, err)
+	require.True(t, ok)
+	redeem := func(k storedSessions, id ecp.ID, at time.Time) (ticket, bool) {
+		t.Helper()
+		got, ok, err := k.redeem(ctx, link, id, at)
+		require.NoError(t, err)
+		return got, ok
+	}
+	_, ok = redeem(other, "another", now)
+	require.False(t, ok)
+	got, ok := redeem(other, "c", now)
+	require.True(t, ok)
+	require.Equal(t, ann, got.actor)
+	_, ok = redeem(one, "c", now)
+	require.False(t, ok, "it was used already")
+
+	session, ok, err := other.begin(ctx, got, "", now)
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.NoError(t, one.setNode(ctx, session, "emqx@2"))
+	find := func(k storedSessions, id ecp.ID, at time.Time) (ticket, bool) {
+		t.Helper()
+		got, ok, err := k.find(ctx, session, id, at)
+		require.NoError(t, err)
+		return got, ok
+	}
+	got, ok = find(one, "c", now)
+	require.True(t, ok)
+	require.Equal(t, "emqx@2", got.node)
+	_, ok = find(one, "another", now)
+	require.False(t, ok)
+	_, ok = find(one, "c", now.Add(sessionLifetime))
+	require.False(t, ok)
+	_, ok, err = one.redeem(ctx, session, "c", now)
+	require.NoError(t, err)
+	require.False(t, ok, "a session is no link")
+	require.NoError(t, one.end(ctx, session))
+	require.NoError(t, one.end(ctx, session))
+	_, ok = find(other, "c", now)
+	require.False(t, ok)
+}
+
+// TestStoredSessionsAreBounded as those in memory are, over all programs together.
+func TestStoredSessionsAreBounded(t *testing.T) {
+	ctx, now, store := t.Context(), time.Now(), memstore.New()
+	keepers := []storedSessions{{store}, {store}}
+	ann := ecp.Actor{Name: "ann", Credential: "session/1"}
+	for i := range maxLinksPerActor {
+		_, _, ok, err := keepers[i%2].addLink(ctx, "c", ann, now)
+		require.NoError(t, err)
+		require.True(t, ok)
+	}
+	_, _, ok, err := keepers[0].addLink(ctx, "c", ann, now)
+	require.NoError(t, err)
+	require.False(t, ok)
+	_, _, ok, err = keepers[0].addLink(ctx, "c", ann, now.Add(linkLifetime))
+	require.NoError(t, err)
+	require.True(t, ok, "those that are over count no more")
+
+	var secrets []string
+	for i := range maxSessionsPerActor + 1 {
+		secret, ok, err := keepers[i%2].begin(ctx, ticket{cluster: "c", actor: ann}, "", now.Add(time.Duration(i)))
+		require.NoError(t, err)
+		require.True(t, ok)
+		secrets = append(secrets, secret)
+	}
+	for i, secret := range secrets {
+		_, ok, err := keepers[0].find(ctx, secret, "c", now)
+		require.NoError(t, err)
+		require.Equal(t, i > 0, ok, "the oldest makes room")
+	}
+	again, ok, err := keepers[1].begin(ctx, ticket{cluster: "c", actor: ann}, secrets[5], now)
+	require.NoError(t, err)
+	require.True(t, ok)
+	_, ok, err = keepers[0].find(ctx, secrets[5], "c", now)
+	require.NoError(t, err)
+	require.False(t, ok, "one browser has one session with a cluster")
+	_, ok, err = keepers[0].find(ctx, again, "c", now)
+	require.NoError(t, err)
+	require.True(t, ok)
 }
