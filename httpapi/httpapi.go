@@ -157,6 +157,7 @@ func (a *api) addRoutes() error {
 	a.logRoutes()
 	a.prometheusRoutes()
 	a.overviewRoutes()
+	a.daemonRoutes()
 	a.processRoutes()
 	a.pageRoutes()
 	return a.passthroughRoutes()

@@ -76,6 +76,7 @@ var groups = []*huma.Tag{
 	{Name: "logout"},
 	{Name: "me"},
 	{Name: "roles"},
+	{Name: "daemons", Description: "The daemons that work on one database"},
 	{Name: "audit", Description: "Who changed what, and from where"},
 	{Name: "process", Description: "The process itself; no token is needed"},
 }

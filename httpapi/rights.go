@@ -32,7 +32,8 @@ var needs = map[string]ecp.Right{
 	"openDashboard": ecp.RightRead,
 
 	"listUnrecorded": ecp.RightAdmin, "takeOverUnrecorded": ecp.RightAdmin, "removeUnrecorded": ecp.RightAdmin,
-	"listImages": ecp.RightCatalog, "getImage": ecp.RightCatalog, "createImage": ecp.RightAdmin,
+	"listDaemons": ecp.RightAdmin,
+	"listImages":  ecp.RightCatalog, "getImage": ecp.RightCatalog, "createImage": ecp.RightAdmin,
 	"updateImage": ecp.RightAdmin, "deleteImage": ecp.RightAdmin,
 	"listSizes": ecp.RightCatalog, "getSize": ecp.RightCatalog, "createSize": ecp.RightAdmin,
 	"updateSize": ecp.RightAdmin, "deleteSize": ecp.RightAdmin,

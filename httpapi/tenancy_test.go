@@ -58,7 +58,8 @@ var rightsTable = map[string]string{
 	"openDashboard": "yyyyhhh",
 
 	"listUnrecorded": "ydddddd", "takeOverUnrecorded": "hdddddd", "removeUnrecorded": "hdddddd",
-	"getPool": "yyyyyyy", "updatePool": "ydddddd",
+	"listDaemons": "ydddddd",
+	"getPool":     "yyyyyyy", "updatePool": "ydddddd",
 	"listImages": "yyyyyyy", "getImage": "yyyyyyy", "createImage": "ydddddd", "updateImage": "ydddddd",
 	"deleteImage": "ydddddd",
 	"listSizes":   "yyyyyyy", "getSize": "yyyyyyy", "createSize": "ydddddd", "updateSize": "ydddddd",
