@@ -82,7 +82,8 @@ func (b *bundle) daemon(ctx context.Context) error {
 	b.add("versions.json", text, err)
 	for name, path := range map[string]string{
 		"ready": "/readyz", "overview": "/api/v1/overview", "pool": "/api/v1/pool", "me": "/api/v1/me",
-		"targets": "/api/v1/kubernetes-targets", "images": "/api/v1/images", "sizes": "/api/v1/sizes",
+		"daemons": "/api/v1/daemons", "targets": "/api/v1/kubernetes-targets",
+		"images": "/api/v1/images", "sizes": "/api/v1/sizes",
 	} {
 		b.get(ctx, "daemon/"+name+".json", path)
 	}

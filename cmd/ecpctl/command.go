@@ -54,7 +54,7 @@ func newRoot(a *app) *cobra.Command {
 		clusterCommand(a), operationCommand(a), eventsCommand(a), waitCommand(a),
 		applyCommand(a), diffCommand(a), doctorCommand(a), bundleCommand(a), loginCommand(a), logoutCommand(a),
 		whoamiCommand(a), passwordCommand(a), rolesCommand(a), contextCommand(a), versionCommand(a),
-		overviewCommand(a), registrationCommand(a), unrecordedCommand(a),
+		overviewCommand(a), registrationCommand(a), unrecordedCommand(a), daemonCommand(a),
 	)
 	root.AddCommand(resourceCommands(a)...)
 	root.InitDefaultCompletionCmd()

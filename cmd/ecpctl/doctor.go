@@ -5,12 +5,16 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/openecp/openecp/client"
+	"github.com/openecp/openecp/ecp"
 	"github.com/spf13/cobra"
 )
 
@@ -22,7 +26,7 @@ const (
 
 func doctorCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "doctor", Short: "check the server, its clock, TLS, your rights, and that both builds fit",
+		Use: "doctor", Short: "check the server, its clock, TLS, your rights, that both builds fit, and its daemons",
 		Args:    takes(0, 0),
 		Long:    "doctor prints a line for each check, and exits with 1 if one of them failed.",
 		Example: "  ecpctl doctor --context prod\n  ecpctl doctor -o json",
@@ -104,6 +108,70 @@ func (d *doctor) examine(ctx context.Context) {
 		err = warning{errors.New(me.Name + " may do nothing; ask an administrator for a role")}
 	}
 	d.say("rights", err, fmt.Sprintf("%s has %d grants", me.Name, len(me.Grants)))
+	if err == nil {
+		d.daemons(ctx, c)
+	}
+}
+
+// daemons checks those that work together on the server's database, for who may see them.
+func (d *doctor) daemons(ctx context.Context, c *client.Client) {
+	var list struct{ Items []seenDaemon }
+	answer, err := c.Do(ctx, client.Request{Path: daemonKind.path}, &list)
+	if errors.Is(err, ecp.ErrDenied) || errors.Is(err, ecp.ErrNotFound) { // or a server from before there were any
+		return
+	}
+	if err == nil {
+		err = disagree(list.Items, answer.Date)
+	}
+	well := "one has the database alone"
+	if n := len(list.Items); n > 0 {
+		well = fmt.Sprintf("%d work together, of one version, with the same time", n)
+	}
+	d.say("daemons", err, well)
+}
+
+// seenDaemon is one of those that work on one database.
+type seenDaemon struct {
+	ID, Host, Version string
+	LastSeen          time.Time
+	Self              bool
+}
+
+// How far a daemon's last word may be away from the clock of the one that was asked: it
+// says something every three seconds.
+const (
+	goodAhead = 3 * time.Second
+	goodQuiet = 15 * time.Second
+)
+
+// disagree says where daemons that work together are not of one version, or have not the
+// same time. now is the time of the one that was asked.
+func disagree(all []seenDaemon, now time.Time) error {
+	var wrong []string
+	hosts := map[string][]string{} // by version
+	for _, o := range all {
+		hosts[o.Version] = append(hosts[o.Version], o.Host)
+		switch ahead := o.LastSeen.Sub(now); {
+		case o.Self || now.IsZero():
+		case ahead > goodAhead:
+			wrong = append(wrong, fmt.Sprintf("the clock of %s is %s ahead of the server's; set the one that is wrong",
+				o.Host, ahead.Round(time.Second)))
+		case -ahead > goodQuiet:
+			wrong = append(wrong, fmt.Sprintf("%s was last seen %s ago: it has just died, or its clock is behind the "+
+				"server's", o.Host, (-ahead).Round(time.Second)))
+		}
+	}
+	if len(hosts) > 1 {
+		var said []string
+		for _, version := range slices.Sorted(maps.Keys(hosts)) {
+			said = append(said, version+" on "+strings.Join(hosts[version], ", "))
+		}
+		wrong = append(wrong, "they are of different versions: "+strings.Join(said, "; ")+"; finish the upgrade")
+	}
+	if wrong == nil {
+		return nil
+	}
+	return warning{errors.New(strings.Join(wrong, "; "))}
 }
 
 // skew compares two clocks.

@@ -53,7 +53,7 @@ var formsOf = map[string]string{
 	"catalog target get": "default", "org list": "", "org get": "default", "org quota": "default",
 	"project list": "", "project get": "default/default", "project quota": "default/default", "user list": "",
 	"user get": "ann", "token list": "", "token get": "ci", "pool": "", "audit": "--limit 3", "agent list": "plant",
-	"registration list": "plant", "unrecorded list": "", "op list": "sensors", "op get": "OPERATION",
+	"registration list": "plant", "unrecorded list": "", "daemon list": "", "op list": "sensors", "op get": "OPERATION",
 	"op wait": printsChange, "overview": "", "roles": "", "whoami": "", "context list": "", "version": "",
 	"doctor": "", "events": "--since 0 --limit 5",
 

@@ -7,7 +7,8 @@ import (
 
 // headsZH are the heads of tables in Chinese; one that is the same in both languages is not in it.
 var headsZH = map[string]string{
-	"ACTION": "操作", "ACTIONS": "动作", "ACTIVE": "活动", "ACTOR": "操作者", "AGE": "存在时间", "ANNOTATIONS": "注解",
+	"ACTION": "操作", "ACTIONS": "动作", "ACTIVE": "活动", "ACTOR": "操作者", "ADDRESS": "地址",
+	"AGE": "存在时间", "ANNOTATIONS": "注解",
 	"ARCHITECTURES": "架构", "AT": "时间", "BEGAN": "开始时间", "CARRIER": "传输方式", "CLASS": "存储类", "CLUSTER": "集群",
 	"CLUSTERS": "集群数", "CONNECTED": "已连接", "CONNECTIONS": "连接数", "CREATED": "创建时间", "CREATED BY": "创建者",
 	"CREATOR": "创建者", "CURRENT": "当前", "CUSTOMER": "客户", "DEFAULT": "默认", "DELETED": "删除时间",
@@ -21,8 +22,9 @@ var headsZH = map[string]string{
 	"PROJECT": "项目", "REACH": "范围", "REACHABLE": "可访问", "READY": "就绪", "REASON": "原因", "RECEIVED": "接收",
 	"RECORDED ON": "记录于", "REFERENCE": "地址", "REMOTE": "来源地址", "RESTARTS": "重启次数", "REVOKED": "吊销时间",
 	"RIGHT": "权限", "ROLE": "角色", "ROLES": "角色", "RUNNING": "运行中", "SCOPE": "范围", "SENT": "发送", "SEQ": "序号",
-	"SERVER": "服务器", "SESSIONS": "会话数", "SETTINGS": "配置", "SINCE": "持续时间", "SIZE": "规格", "SOURCE": "来源",
-	"STATE": "状态", "STATUS": "状态", "STEPS": "步骤", "STORAGE": "存储", "SUBSCRIPTIONS": "订阅数", "TAKE OVER": "可接管",
+	"SELF": "当前应答", "SERVER": "服务器", "SESSIONS": "会话数", "SETTINGS": "配置", "SHARDS": "分片数",
+	"SINCE": "持续时间", "SIZE": "规格", "SOURCE": "来源",
+	"STARTED": "启动时间", "STATE": "状态", "STATUS": "状态", "STEPS": "步骤", "STORAGE": "存储", "SUBSCRIPTIONS": "订阅数", "TAKE OVER": "可接管",
 	"TARGET": "目标", "TO": "到", "TOPICS": "主题", "TYPE": "类型", "UNTIL": "截止时间", "UNVERIFIED": "未验证", "USER": "用户",
 	"USES": "使用次数", "VERSION": "版本", "VOLUMES": "存储卷", "WANTED": "期望值", "WHY": "原因", "WHY NOT": "不能的原因",
 	"connections": "连接数", "dropped/s": "丢弃/秒", "received/s": "接收/秒", "retained": "保留消息", "sent/s": "发送/秒",

@@ -69,6 +69,8 @@ var verbOf = map[string]string{
 	"listUsers":   "user list", "createUser": "user create", "getUser": "user get", "updateUser": "user update",
 	"deleteUser": "user delete", "unlockUser": "user unlock",
 
+	"listDaemons": "daemon list",
+
 	"getVersion": "version", "readyz": "doctor",
 
 	"signIn":  "(for browsers; login is the same for people at a terminal)",

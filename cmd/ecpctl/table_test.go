@@ -126,7 +126,7 @@ func TestColumnsAreOfTheAPI(t *testing.T) {
 	for name, k := range map[string]kind{
 		"Operation": operationKind, "Agent": agentKind, "AuditEntry": auditKind, "Registration": registrationKind,
 		"Unrecorded": unrecordedKind, "Quota": quotaKind, "RightInfo": rightKind, "SettingDrift": driftKind,
-		"Sample": sampleKind, "Stats": statsKind,
+		"Daemon": daemonKind, "Sample": sampleKind, "Stats": statsKind,
 	} {
 		for _, c := range k.columns {
 			require.True(t, hasField(schemas, schemas[name], c.path), "%s has no %s", name, c.path)

@@ -86,7 +86,7 @@ func TestNoServerIsNamed(t *testing.T) {
 	for _, args := range [][]string{
 		{"cluster", "list"}, {"cluster", "api", "sensors", "/api/v5/nodes"}, {"roles"}, {"overview"}, {"password"},
 		{"unrecorded", "list"}, {"registration", "list", "plant"}, {"org", "quota", "acme"},
-		{"cluster", "settings", "drift", "sensors"}, {"audit", "export"}, {"doctor"},
+		{"cluster", "settings", "drift", "sensors"}, {"audit", "export"}, {"doctor"}, {"daemon", "list"},
 	} {
 		code, out, said := called(t, args...)
 		require.Equal(t, exitUsage, code, args)
