@@ -40,6 +40,7 @@ func (c *config) check() error {
 		}
 	}
 	c.checkDatabase(bad)
+	c.checkPeers(bad)
 	if c.dev && c.kubeconfig != "" {
 		bad("kubeconfig", "and --dev exclude one another: --dev simulates clusters")
 	}

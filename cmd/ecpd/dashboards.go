@@ -130,6 +130,9 @@ func (d *daemon) newDashboards(ctx context.Context, port string) (*proxy.Dashboa
 		return nil, err
 	}
 	c.Domain = domain
+	if d.shared != nil {
+		c.Store = d.store
+	}
 	if ports != nil {
 		d.listeners = &listeners{setting: d.config.at("dashboard-listen"), pair: d.certificate, log: d.log}
 		c.Ports = &proxy.Ports{

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/proxy"
 	"github.com/openecp/openecp/sqlstore"
 )
 
@@ -24,6 +26,7 @@ const standbyPoll = time.Second
 // storeConfig is which database the configuration names, and with what in it.
 func (c *config) storeConfig(log *slog.Logger) (sqlstore.Config, error) {
 	s := sqlstore.Config{Kinds: fleet.Kinds(), Logger: log}
+	maps.Copy(s.Kinds, proxy.Kinds())
 	if c.database == "" {
 		s.Dir = c.dataDir
 		return s, nil
@@ -76,6 +79,7 @@ func (d *daemon) openStore(ctx context.Context) (*sqlstore.Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.Postgres.Shared = d.config.shares()
 	c.Platform, c.Unmarked = platformOf(d.config), unmarked(d.config)
 	store, err := sqlstore.Open(ctx, c)
 	if c.URL == "" || !errors.Is(err, sqlstore.ErrHeld) {
@@ -146,13 +150,25 @@ func standbyPages(why *atomic.Pointer[error]) http.Handler {
 	return mux
 }
 
+// lost returns an error once another daemon has taken the database over.
+func (d *daemon) lost() error {
+	select {
+	case <-d.store.Lost():
+		return errLost
+	default:
+		return nil
+	}
+}
+
+var errLost = errors.New("another daemon has taken the database over, because this one did not renew its hold in " +
+	"time; nothing was written since: start it again to stand by")
+
 // watchStore ends with an error when another daemon has taken the database over.
 func (d *daemon) watchStore(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
 	case <-d.store.Lost():
-		return errors.New("another daemon has taken the database over, because this one did not renew its hold in " +
-			"time; nothing was written since: start it again to stand by")
+		return errLost
 	}
 }

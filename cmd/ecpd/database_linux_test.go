@@ -23,7 +23,8 @@ func TestPostgres(t *testing.T) {
 	server := pgtest.Start(t)
 	for name, test := range map[string]func(*testing.T, *pgtest.Server){
 		"a second daemon stands by": standsBy, "there and back again": migrates, "docs/ha.md": asDocumented,
-		"what cannot be": wrongDatabase,
+		"what cannot be": wrongDatabase, "two at once": worksTogether, "two Managers": twins,
+		"what cannot be of several": wrongPeers,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -149,10 +150,15 @@ func asDocumented(t *testing.T, server *pgtest.Server) {
 	data, password := filepath.Join(dir, "data"), filepath.Join(dir, "password")
 	require.NoError(t, os.WriteFile(password, []byte("of no use: the server trusts\n"), 0o600))
 	at := fmt.Sprint("127.0.0.1:", server.Port)
+	keys := filepath.Join(dir, "keys")
 	here := strings.NewReplacer("db1.example.com,db2.example.com", at, "db1.example.com", at, "verify-full", "disable",
-		"/etc/ecpd/database-password", password, "/var/lib/ecpd", data, "ecpd --database", built(t)+" --dev "+
-			"--listen 127.0.0.1:0 --data-dir "+data+" --database", "ecpd migrate", built(t)+" migrate")
-	ran := 0
+		"/etc/ecpd/database-password", password, "/var/lib/ecpd", data, "ecpd --database", built(t)+
+			" --listen 127.0.0.1:0 --data-dir "+data+" --database", "ecpd migrate", built(t)+" migrate",
+		"/etc/ecpd/secrets-keys", keys, "10.0.0.1:18190", "127.0.0.1:0")
+	ecpctl := filepath.Dir(processtest.Program(t, "./cmd/ecpctl"))
+	const token = "only-for-tests-0123456789abcdef"
+	var together *process
+	asked, ran := "", 0
 	first := dev(t, data)
 	code, _ := first.Terminate(t)
 	require.Zero(t, code)
@@ -162,20 +168,32 @@ func asDocumented(t *testing.T, server *pgtest.Server) {
 		}
 		cmd := exec.Command("bash", "-euc", "exec "+here.Replace(command))
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "PATH="+server.Programs()+":"+os.Getenv("PATH"), "PGHOST=127.0.0.1",
-			fmt.Sprint("PGPORT=", server.Port), "PGUSER=openecp")
-		if strings.HasPrefix(command, "ecpd --database") {
+		cmd.Env = append(os.Environ(), "PATH="+server.Programs()+":"+ecpctl+":"+os.Getenv("PATH"), "PGHOST=127.0.0.1",
+			fmt.Sprint("PGPORT=", server.Port), "PGUSER=openecp", "ECPD_CLUSTER_AGENT=http://127.0.0.1:18180",
+			"ECPD_BOOTSTRAP_TOKEN="+token, "ECPCTL_TOKEN="+token, "ECPCTL_SERVER="+asked)
+		switch {
+		case strings.HasPrefix(command, "ecpd --database"):
 			p := processtest.Start(t, cmd)
-			p.Line(t, readyLine)
+			asked = p.Line(t, readyLine)
+			if strings.Contains(command, "--peer-listen") { // it is asked by the commands that follow
+				together = p
+				client(t, p, asked, token).works(t)
+				break
+			}
 			code, _ := p.Terminate(t)
 			require.Zero(t, code, p)
-		} else {
+		default:
 			r := processtest.Run(t, cmd)
 			require.Zero(t, r.Code, "%s: %s", command, r)
+			if together != nil && strings.HasPrefix(command, "ecpctl doctor") {
+				require.Contains(t, r.Stdout, "1 work together, of one version")
+				code, _ := together.Terminate(t)
+				require.Zero(t, code, together)
+			}
 		}
 		ran++
 	}
-	require.GreaterOrEqual(t, ran, 4)
+	require.GreaterOrEqual(t, ran, 8)
 }
 
 // consoleCommands are the commands in the console blocks of a document, each in one line.

@@ -207,6 +207,15 @@ func TestMetricsDocument(t *testing.T) {
 		"docs/metrics.md is out of date; if the change is meant: go generate ./cmd/ecpd")
 }
 
+// ofTheFleet are the metrics that are the same at every daemon of one database.
+var ofTheFleet = []string{
+	"openecp_certificate_expiry_timestamp_seconds", "openecp_clusters", "openecp_contested_objects",
+	"openecp_foreign_members", "openecp_operation_duration_seconds", "openecp_operations",
+	"openecp_operations_ended_total", "openecp_pool_clusters_limit", "openecp_pool_clusters_used",
+	"openecp_pool_connections_limit", "openecp_pool_connections_used", "openecp_quota_connections_limit",
+	"openecp_quota_connections_used", "openecp_stale_clusters", "openecp_unrecorded_clusters",
+}
+
 func metricsDocument(all map[string]*family) string {
 	var b strings.Builder
 	b.WriteString(`# Metrics
@@ -219,16 +228,25 @@ listener of its own without a token. [deploy/grafana/ecpd.json](../deploy/grafan
 No label grows with the fleet or holds what a client wrote, but for the names of organisations and projects for which
 somebody has set a quota: to look at one cluster, ask the API. Counters begin at zero
 when the daemon starts. While the database does not answer, what it would have told is left out.
+
+Where several daemons work together on one database, each shows the whole fleet, and its own work. What is the same at
+all of them says *any* in the tables below: take the largest (` + "`max by`" + `). What is of one daemon says *each*: add it
+up, or look at one.
 `)
 	for _, part := range []struct{ prefix, title string }{
 		{"openecp_", "The fleet"},
 		{"ecpd_", "The daemon"},
 	} {
-		fmt.Fprintf(&b, "\n## %s\n\n| metric | type | labels | what it says |\n|---|---|---|---|\n", part.title)
+		fmt.Fprintf(&b, "\n## %s\n\n| metric | type | labels | of several daemons | what it says |\n"+
+			"|---|---|---|---|---|\n", part.title)
 		for _, name := range slices.Sorted(maps.Keys(all)) {
 			if f := all[name]; strings.HasPrefix(name, part.prefix) {
-				fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", name, f.kind,
-					strings.Join(slices.Sorted(maps.Keys(f.labels)), ", "), f.help)
+				of := "each"
+				if slices.Contains(ofTheFleet, name) {
+					of = "any"
+				}
+				fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", name, f.kind,
+					strings.Join(slices.Sorted(maps.Keys(f.labels)), ", "), of, f.help)
 			}
 		}
 	}

@@ -33,7 +33,7 @@ func (d *daemon) once(key, body string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if resp.StatusCode != http.StatusAccepted {
+	if resp.StatusCode != http.StatusAccepted && resp.StatusCode != http.StatusCreated {
 		return "", fmt.Errorf("answered with %d %s", resp.StatusCode, b)
 	}
 	var c struct{ ID string }

@@ -97,7 +97,8 @@ type daemon struct {
 	certificate *certificate // nil with plain HTTP
 	authorities *authorities
 	downloads   *downloads
-	hub         *adopt.Hub // nil if agents cannot connect
+	hub         *adopt.Hub    // nil if agents cannot connect
+	shared      *fleet.Shared // nil if no other daemon works on the database
 	// kubeconfig reads the file again; it is nil if there is none.
 	kubeconfig func(ctx context.Context, force bool) (changed bool, err error)
 	reloader   *reloader
@@ -132,6 +133,9 @@ func (d *daemon) assemble(ctx context.Context, kube k8sprovisioner.Config) (err 
 		return err
 	}
 	if err := d.openListener(ctx); err != nil {
+		return err
+	}
+	if d.shared, err = d.openPeers(ctx); err != nil {
 		return err
 	}
 	if err := d.newHub(); err != nil {
@@ -199,6 +203,7 @@ func (d *daemon) newManager(ctx context.Context, kube k8sprovisioner.Config) err
 			emqxv4.New(emqxv4.Config{Logger: d.log, LimitField: "max_connections"}),
 			emqxv5.New(emqxv5.Config{Logger: d.log}),
 		},
+		Shared:  d.shared,
 		Logger:  d.log,
 		Workers: d.config.workers,
 		Limits: fleet.Limits{
@@ -394,6 +399,9 @@ func (d *daemon) ready(ctx context.Context) error {
 	if err := d.working(ctx); err != nil {
 		return err
 	}
+	if err := d.manager.Claims(); err != nil {
+		return err
+	}
 	return waitsForLeases(d.manager.Leases())
 }
 
@@ -433,7 +441,10 @@ func (d *daemon) working(ctx context.Context) error {
 	if _, err := d.manager.Pool(ecp.WithActor(ctx, ecp.System)); err != nil {
 		return err
 	}
-	return d.store.Writable(ctx)
+	if err := d.store.Writable(ctx); err != nil {
+		return err
+	}
+	return d.lost()
 }
 
 // timings are short with --dev: no load balancer has to notice that a simulated node

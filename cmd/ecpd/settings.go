@@ -25,7 +25,7 @@ func (secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 type config struct {
 	file, listen, dataDir, metricsListen, trustedProxies, publicURL      string
 	kubeconfig, reach, identity, clusterDomain, ipFamily, ipPolicy       string
-	database, databasePasswordFile                                       string
+	database, databasePasswordFile, peerListen, peerAddress              string
 	tlsCert, tlsKey, logLevel, logFormat, secretsKeyFile                 string
 	dashDomain, dashListen, dashHost                                     string
 	clusterAgent, agentsDir, agentsCAFile                                string
@@ -68,6 +68,12 @@ func (c *config) settings() []setting {
 				"password (default SQLite in the data directory)"},
 		{name: "database-password-file", key: "database.passwordFile", at: &c.databasePasswordFile,
 			usage: "`file` with the password of the user in --database"},
+		{name: "peer-listen", key: "peers.listen", at: &c.peerListen,
+			usage: "`address` for other daemons; with it this one works together with others on --database, without " +
+				"it one works and the others stand by"},
+		{name: "peer-address", key: "peers.address", at: &c.peerAddress,
+			usage: "`address` HOST:PORT under which other daemons reach --peer-listen (default the one there, if it " +
+				"is of one host)"},
 		{name: "dev", key: "dev", at: &c.dev, value: "false",
 			usage: "no Kubernetes: simulated clusters, kept in the data directory; listens on loopback only"},
 		{name: "workers", key: "workers", at: &c.workers, value: "20", least: "1", most: "1000",
