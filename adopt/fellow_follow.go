@@ -47,12 +47,20 @@ var errSilent = errors.New("nothing was heard of it")
 // followOnce reads what a daemon tells until that breaks off, and reports whether it told
 // of all of its agents.
 func (h *Hub) followOnce(ctx context.Context, f *fellow) (synced bool, _ error) {
+	defer func() {
+		if ctx.Err() == nil { // else this daemon ends: what it knew last counts for its agents
+			h.lose(f)
+		}
+	}()
+	return h.readTold(ctx, f)
+}
+
+func (h *Hub) readTold(ctx context.Context, f *fellow) (synced bool, _ error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	silence := 4 * h.cfg.Timings.Beat
 	silent := time.AfterFunc(silence, func() { cancel(errSilent) })
 	defer silent.Stop()
-	defer h.lose(f)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://daemon"+pathAgents, http.NoBody)
 	if err != nil {
 		return false, err

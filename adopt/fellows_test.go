@@ -285,8 +285,10 @@ func copyOf(t *testing.T, of *beside, to *daemon) *beside {
 // TestDaemonEnds: one that ends sends its agents to the others at once, and states stay.
 func TestDaemonEnds(t *testing.T) {
 	t.Parallel()
-	tm := newTeam(t, 2)
-	a, b := tm.daemons[0], tm.daemons[1]
+	tm := newTeam(t, 0)
+	tm.timings.Server.RetryAfter = time.Minute
+	a, b := tm.join(0), tm.join(0)
+	tm.untilAllHear()
 	id, agents := tm.adopted(a, a)
 	for _, x := range agents {
 		x.start()

@@ -8,9 +8,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -24,12 +26,21 @@ import (
 	"github.com/openecp/openecp/ecp/fleet"
 )
 
-// rehomed is how many agents the benchmark has. They are in a process of their own: both
-// ends of so many connections are more files than one process may have open.
-const (
-	rehomed    = 10_000
-	perCluster = 100
-)
+// The agents of the benchmark are in a process of their own: both ends of so many
+// connections are more files than one process may have open.
+const perCluster = 5
+
+// howMany returns OPENECP_BENCH_REHOME, or 10,000.
+func howMany(b *testing.B) int {
+	b.Helper()
+	text := os.Getenv("OPENECP_BENCH_REHOME")
+	if text == "" {
+		return 10_000
+	}
+	n, err := strconv.Atoi(text)
+	require.NoError(b, err)
+	return n
+}
 
 // rehomeJob is what the process with the agents reads from its environment.
 type rehomeJob struct {
@@ -39,6 +50,8 @@ type rehomeJob struct {
 }
 
 const rehomeEnv = "OPENECP_BENCH_AGENTS"
+
+func rehomeNode(i int) string { return fmt.Sprintf("emqx@node-%d", i) }
 
 func rehomeKey(i int) ed25519.PrivateKey {
 	seed := make([]byte, ed25519.SeedSize)
@@ -60,14 +73,20 @@ func TestRehomeAgents(t *testing.T) {
 	for i := range job.Agents {
 		key := rehomeKey(i)
 		log := agentproto.NewReportLog(2)
-		node := fmt.Sprintf("emqx@10.0.%d.%d", i/perCluster, i%perCluster)
-		log.Append(agentproto.Report{At: time.Now(), Node: node, Version: "5.8.9", Edition: "enterprise",
-			Members: []agentproto.Member{{Name: node, Status: agentproto.MemberRunning},
-				{Name: fmt.Sprintf("emqx@10.0.%d.shared", i/perCluster), Status: agentproto.MemberRunning}}})
+		report := agentproto.Report{At: time.Now(), Node: rehomeNode(i), Version: "5.8.9", Edition: "enterprise"}
+		for n := range perCluster {
+			report.Members = append(report.Members, agentproto.Member{Name: rehomeNode(i/perCluster*perCluster + n),
+				Status: agentproto.MemberRunning})
+		}
+		log.Append(report)
 		public, _ := key.Public().(ed25519.PublicKey)
-		agent, err := agentproto.NewAgent(agentproto.AgentConfig{Reports: log, Identity: agentproto.Identity{
+		config := agentproto.AgentConfig{Reports: log, Identity: agentproto.Identity{
 			Agent: string(ecp.AgentIDOf(public)), Key: key, Server: "https://" + job.Address, ServerName: teamName,
-			CASHA256: []string{job.Pin}}})
+			CASHA256: []string{job.Pin}}}
+		if i == 0 && testing.Verbose() {
+			config.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
+		}
+		agent, err := agentproto.NewAgent(config)
 		require.NoError(t, err)
 		group.Go(func() { _ = agent.Run(ctx) })
 		if i%10 == 9 { // the server's queue of handshakes is not what is measured
@@ -106,22 +125,24 @@ func BenchmarkRehome(b *testing.B) {
 }
 
 func rehome(b *testing.B) {
-	tm := newTeamOf(b, 0)
+	tm, rehomed := newTeamOf(b, 0), howMany(b)
 	tm.timings = adopt.Timings{} // as they are
 	tm.listen = func() net.Listener { return listenShared(b, "127.0.0.1:0") }
 	one := tm.join(0)
 	port := one.agents
 	tm.listen = func() net.Listener { return listenShared(b, "127.0.0.1:0") }
+	at := time.Now()
 	ids := tm.registerMany(rehomed)
+	b.Logf("registered after %s", time.Since(at))
 
 	raw, err := json.Marshal(rehomeJob{rehomed, port, tm.pin})
 	require.NoError(b, err)
 	self, err := os.Executable()
 	require.NoError(b, err)
-	child := exec.CommandContext(b.Context(), self, "-test.run", "^TestRehomeAgents$", "-test.timeout", "20m")
+	child := exec.CommandContext(b.Context(), self, "-test.run", "^TestRehomeAgents$", "-test.timeout", "20m", "-test.v")
 	child.Env = append(os.Environ(), rehomeEnv+"="+string(raw))
 	var said bytes.Buffer
-	child.Stdout, child.Stderr = &said, &said
+	child.Stdout, child.Stderr = &said, os.Stderr
 	stdin, err := child.StdinPipe()
 	require.NoError(b, err)
 	require.NoError(b, child.Start())
@@ -149,15 +170,20 @@ func rehome(b *testing.B) {
 		}
 	}
 	until("connected", func() int { return reported(one) })
+	b.Logf("connected after %s", time.Since(at))
 	tm.listen = func() net.Listener { return listenShared(b, port) }
 	two := tm.join(0)
 	until("known to the other daemon", func() int { return reported(two) })
+	b.Logf("known to the other daemon after %s", time.Since(at))
 	here := func() int { return two.hub.Stats().Connected["direct"] }
 	before := here()
 	began := time.Now()
 	one.halt()
 	ended := time.Since(began)
+	until("half of them connected again", func() int { return 2 * here() })
+	b.Logf("half of them connected again after %s", time.Since(began))
 	until("connected again", here)
+	b.Logf("connected again after %s", time.Since(began))
 	until("reported again", func() int { return reported(two) })
 	b.ReportMetric(time.Since(began).Seconds(), "s-to-rehome")
 	b.ReportMetric(ended.Seconds(), "s-to-end")

@@ -175,9 +175,8 @@ func TestStrangersAreRefused(t *testing.T) {
 	s, _ := get(t, gone, "aa", "/x/")
 	require.Equal(t, http.StatusForbidden, s, "on the connection that it has")
 	gone.plain.CloseIdleConnections()
-	s, why := get(t, gone, "aa", "/x/")
+	s, _ = get(t, gone, "aa", "/x/")
 	require.Zero(t, s, "nor can it connect")
-	require.Contains(t, why, "bad certificate")
 
 	// A daemon with a database of its own that lists these, and one that lies about its id.
 	other := newRegistry(t, 1)
@@ -194,7 +193,7 @@ func TestStrangersAreRefused(t *testing.T) {
 	copied := &registry{store: r.store, ring: r.ring, all: slices.Clone(r.all)}
 	twin := copied.start(t, "ee", whoAsks)
 	eventually(t, func() bool { return twin.lists("aa") && twin.Self() == "ee" }, "ready")
-	s, why = get(t, twin, "aa", "/x/")
+	s, why := get(t, twin, "aa", "/x/")
 	require.Zero(t, s, why)
 
 	address, _ := a.find("bb")
