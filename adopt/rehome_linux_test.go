@@ -139,7 +139,8 @@ func rehome(b *testing.B) {
 	require.NoError(b, err)
 	self, err := os.Executable()
 	require.NoError(b, err)
-	child := exec.CommandContext(b.Context(), self, "-test.run", "^TestRehomeAgents$", "-test.timeout", "20m", "-test.v")
+	child := exec.CommandContext(b.Context(), self, "-test.run", "^TestRehomeAgents$", "-test.timeout", "20m",
+		"-test.v")
 	child.Env = append(os.Environ(), rehomeEnv+"="+string(raw))
 	var said bytes.Buffer
 	child.Stdout, child.Stderr = &said, os.Stderr

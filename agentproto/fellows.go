@@ -57,10 +57,11 @@ func (s *Server) replace(ctx context.Context, old *session, fresh Connection) *R
 }
 
 // Agents that are sent to other servers spread over this time, so that those are not
-// flooded: so much for each of them, and no more than that for all.
+// flooded: so much for each of them, and no more than that for all. A handshake costs a
+// server about as much time of a processor.
 const (
-	moveEach = 500 * time.Microsecond
-	moveAll  = 5 * time.Second
+	moveEach = 2 * time.Millisecond
+	moveAll  = 20 * time.Second
 )
 
 // going returns the refusal that tells an agent that the server stops, where it had so many.
