@@ -98,7 +98,7 @@ func (h *Hub) answerPeer(w http.ResponseWriter, r *http.Request, agent ecp.Agent
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(answer)
+	_ = json.NewEncoder(w).Encode(answer) //nolint:errchkjson // only the connection can fail
 }
 
 // refuseHere refuses an agent because of what another daemon has found.
@@ -253,7 +253,7 @@ func (h *Hub) tell(w http.ResponseWriter, r *http.Request) {
 	send := func(some ...toldLine) bool {
 		_ = out.SetWriteDeadline(time.Now().Add(4 * h.cfg.Timings.Beat))
 		for _, l := range some {
-			if lines.Encode(l) != nil {
+			if lines.Encode(l) != nil { //nolint:errchkjson // only the connection can fail
 				return false
 			}
 		}

@@ -120,36 +120,37 @@ func (l lines) ReadLogs(context.Context, agentproto.LogQuery) (iter.Seq2[agentpr
 func dashboardElsewhere(t *testing.T, d *daemon, id ecp.ID, b *beside, cancelled chan struct{}) {
 	e, err := d.hub.Dashboard(t.Context(), id, b.node.Name())
 	require.NoError(t, err)
-	send := func(ctx context.Context, path string, header http.Header) *http.Response {
+	send := func(ctx context.Context, path string, header http.Header) (status int, body io.ReadCloser) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.BaseURL+path, http.NoBody)
 		require.NoError(t, err)
 		req.Header = header
 		res, err := e.Transport.RoundTrip(req)
 		require.NoError(t, err)
-		return res
+		return res.StatusCode, res.Body
 	}
-	res := send(t.Context(), "/a%2Fb//c?x=1;2", http.Header{"X-Forwarded-For": {"203.0.113.7"},
-		"Authorization": {"Bearer x"}})
-	body, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	assert.Equal(t, "x=1;2 203.0.113.7 Bearer x", string(body), "what is sent arrives as it is")
-
-	res = send(t.Context(), "/forged", http.Header{})
-	body, _ = io.ReadAll(res.Body)
-	assert.Equal(t, "from the broker", string(body))
+	read := func(path string, header http.Header) string {
+		_, body := send(t.Context(), path, header)
+		defer body.Close()
+		text, err := io.ReadAll(body)
+		require.NoError(t, err)
+		return string(text)
+	}
+	sent := http.Header{"X-Forwarded-For": {"203.0.113.7"}, "Authorization": {"Bearer x"}}
+	assert.Equal(t, "x=1;2 203.0.113.7 Bearer x", read("/a%2Fb//c?x=1;2", sent), "what is sent arrives as it is")
+	assert.Equal(t, "from the broker", read("/forged", http.Header{}))
 
 	ctx, cancel := context.WithCancel(t.Context())
-	res = send(ctx, "/stream", http.Header{})
-	line, err := bufio.NewReader(res.Body).ReadString('\n')
+	_, body := send(ctx, "/stream", http.Header{})
+	line, err := bufio.NewReader(body).ReadString('\n')
 	require.NoError(t, err)
 	assert.Equal(t, "one\n", line, "each piece arrives by itself")
 	cancel()
 	eventually(t, func() bool { return len(cancelled) == 1 }, func() string { return "the agent was not told" })
-	_ = res.Body.Close()
+	_ = body.Close()
 
-	res = send(t.Context(), "/upgrade", http.Header{"Connection": {"Upgrade"}, "Upgrade": {"echo"}})
-	require.Equal(t, http.StatusSwitchingProtocols, res.StatusCode)
-	stream, ok := res.Body.(io.ReadWriteCloser)
+	status, body := send(t.Context(), "/upgrade", http.Header{"Connection": {"Upgrade"}, "Upgrade": {"echo"}})
+	require.Equal(t, http.StatusSwitchingProtocols, status)
+	stream, ok := body.(io.ReadWriteCloser)
 	require.True(t, ok)
 	for _, word := range []string{"hello", "again"} {
 		_, err = io.WriteString(stream, word)

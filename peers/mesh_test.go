@@ -151,6 +151,7 @@ func TestUpgrade(t *testing.T) {
 	req.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"echo"}}
 	res, err := a.Transport("bb").RoundTrip(req)
 	require.NoError(t, err)
+	defer res.Body.Close()
 	require.Equal(t, http.StatusSwitchingProtocols, res.StatusCode)
 	stream, ok := res.Body.(io.ReadWriteCloser)
 	require.True(t, ok)
