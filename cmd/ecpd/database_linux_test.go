@@ -24,6 +24,7 @@ func TestPostgres(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *pgtest.Server){
 		"a second daemon stands by": standsBy, "there and back again": migrates, "docs/ha.md": asDocumented,
 		"what cannot be": wrongDatabase, "two at once": worksTogether, "two Managers": twins,
+		"agents of two":             agentsAcross,
 		"what cannot be of several": wrongPeers,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -42,7 +42,7 @@ func (d *daemon) newHub() (err error) {
 	}
 	d.hub, err = adopt.NewHub(adopt.Config{
 		Name: u.Host, Logger: d.log, Authorities: d.authorities.certificates,
-		Timings: adopt.Timings{Goodbye: goodbyeTimeout},
+		Timings: adopt.Timings{Goodbye: goodbyeTimeout}, Peers: d.mesh,
 	})
 	if err == nil {
 		d.authorities.changed = d.hub.Announce

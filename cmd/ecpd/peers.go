@@ -2,11 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net"
-	"net/http"
 	"strconv"
 
 	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/peers"
 )
 
 // shares reports whether the daemon works together with others on its database.
@@ -52,24 +53,30 @@ func (c *config) checkPeers(bad report) {
 	}
 }
 
-// openPeers opens the listener for other daemons, if there is one, and returns how the
-// Manager shares its Store; nil means that it does not.
-func (d *daemon) openPeers(ctx context.Context) (*fleet.Shared, error) {
+// openPeers opens the listener for other daemons, if this one works together with others.
+// They forward requests to agents over it; without agents there is none.
+func (d *daemon) openPeers(ctx context.Context) error {
 	if !d.config.shares() {
-		return nil, nil //nolint:nilnil // nil is a Manager that is alone
+		return nil
 	}
-	s, err := listen(ctx, d.config.at("peer-listen"), d.config.peerListen, nil, http.NotFoundHandler(), d.log)
+	d.shared = &fleet.Shared{Version: buildInfo().Version}
+	if d.agentURL() == "" {
+		return nil
+	}
+	sealer, err := newSealer(d.config)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	d.servers = append(d.servers, s)
-	address := d.config.peerAddress
-	if address == "" {
-		address = s.listener.Addr().String()
-		if host, _, err := net.SplitHostPort(d.config.peerListen); err == nil { // a name, not what it stands for here
-			_, port, _ := net.SplitHostPort(address)
-			address = net.JoinHostPort(host, port)
-		}
+	var lc net.ListenConfig
+	if d.peers, err = lc.Listen(ctx, "tcp", d.config.peerListen); err != nil {
+		return fmt.Errorf("%s: %w", d.config.at("peer-listen"), err)
 	}
-	return &fleet.Shared{Address: address, Version: buildInfo().Version}, nil
+	d.shared.Address = d.config.peerAddress
+	if d.shared.Address == "" {
+		host, _, _ := net.SplitHostPort(d.config.peerListen) // checked; a name, not what it stands for here
+		_, port, _ := net.SplitHostPort(d.peers.Addr().String())
+		d.shared.Address = net.JoinHostPort(host, port)
+	}
+	d.mesh, err = peers.New(peers.Config{Listener: d.peers, Store: d.store, Sealer: sealer, Logger: d.log})
+	return err
 }

@@ -29,6 +29,7 @@ import (
 	"github.com/openecp/openecp/emqxv5"
 	"github.com/openecp/openecp/httpapi"
 	"github.com/openecp/openecp/k8sprovisioner"
+	"github.com/openecp/openecp/peers"
 	"github.com/openecp/openecp/proxy"
 	"github.com/openecp/openecp/sqlstore"
 )
@@ -99,6 +100,8 @@ type daemon struct {
 	downloads   *downloads
 	hub         *adopt.Hub    // nil if agents cannot connect
 	shared      *fleet.Shared // nil if no other daemon works on the database
+	peers       net.Listener  // for other daemons; nil without them, or without agents
+	mesh        *peers.Mesh   // on that listener, which the hub runs; nil as that is
 	// kubeconfig reads the file again; it is nil if there is none.
 	kubeconfig func(ctx context.Context, force bool) (changed bool, err error)
 	reloader   *reloader
@@ -135,7 +138,7 @@ func (d *daemon) assemble(ctx context.Context, kube k8sprovisioner.Config) (err 
 	if err := d.openListener(ctx); err != nil {
 		return err
 	}
-	if d.shared, err = d.openPeers(ctx); err != nil {
+	if err := d.openPeers(ctx); err != nil {
 		return err
 	}
 	if err := d.newHub(); err != nil {
@@ -388,6 +391,9 @@ func seedSimulation(c *emqxsim.Cluster) {
 }
 
 func (d *daemon) close() {
+	if d.peers != nil {
+		_ = d.peers.Close()
+	}
 	for _, s := range d.servers {
 		s.close()
 	}
