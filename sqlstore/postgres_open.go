@@ -59,6 +59,10 @@ const (
 	holdRenew = 3 * time.Second
 )
 
+// mostStill is how long a process may stand still inside of a transaction where others share
+// the database: none of them can write meanwhile.
+const mostStill = 3 * time.Second
+
 // pgEngine is a database on a PostgreSQL server.
 type pgEngine struct {
 	Postgres

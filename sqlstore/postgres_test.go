@@ -275,8 +275,7 @@ func several(t *testing.T, server *pgtest.Server) {
 // others, and what it wrote is not there.
 func standsStill(t *testing.T, server *pgtest.Server) {
 	url := server.Database(t)
-	brief := func(c *sqlstore.Config) { c.Postgres.Timeout = 2 * time.Second }
-	stopped, other := openAt(t, url, shared, brief), openAt(t, url, shared)
+	stopped, other := openAt(t, url, shared), openAt(t, url, shared)
 	inside, goOn, done := make(chan struct{}), make(chan struct{}), make(chan error)
 	go func() {
 		done <- stopped.Write(t.Context(), func(tx ecp.Tx) error {
@@ -286,7 +285,9 @@ func standsStill(t *testing.T, server *pgtest.Server) {
 		})
 	}()
 	<-inside
+	began := time.Now()
 	put(t, other, ecp.Image{ID: "a"})
+	require.Less(t, time.Since(began), 5*time.Second, "who may wait for it")
 	close(goOn)
 	require.ErrorIs(t, <-done, ecp.ErrUnavailable)
 	require.Equal(t, []string{"a"}, images(t, other))

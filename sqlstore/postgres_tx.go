@@ -91,9 +91,13 @@ func (e *pgEngine) begin(ctx context.Context, readOnly bool) (_ *session, err er
 // forgotten, and the numbers jump to where none were given out. It returns the mark
 // of the state.
 func (e *pgEngine) enter(ctx context.Context, sqlTx *sql.Tx, s *session) (mark string, err error) {
-	limit := fmt.Sprintf("%dms", e.Timeout.Milliseconds())
+	limit := func(d time.Duration) string { return fmt.Sprintf("%dms", d.Milliseconds()) }
+	still := e.Timeout
+	if e.Shared {
+		still = min(still, mostStill)
+	}
 	var was, holder, idle, statement string
-	err = sqlTx.QueryRowContext(ctx, pgBegin, limit, limit).Scan(&s.last, &was, &mark, &holder, &idle, &statement)
+	err = sqlTx.QueryRowContext(ctx, pgBegin, limit(still), limit(e.Timeout)).Scan(&s.last, &was, &mark, &holder, &idle, &statement)
 	switch {
 	case err != nil:
 		return "", err

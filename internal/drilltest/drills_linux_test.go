@@ -46,7 +46,7 @@ func kills(_ *world, s *seat) { s.kill() }
 func starts(w *world, s *seat) { require.NoError(w.t, s.start()) }
 
 var drills = []drill{
-	{name: "killed", breaks: kills, mends: starts, lasts: 20 * time.Second},
+	{name: "killed", breaks: kills, mends: starts, lasts: 20 * time.Second, long: true},
 	{name: "killed behind a pooler", breaks: kills, mends: starts, lasts: 20 * time.Second, pooled: true},
 	{name: "ended", breaks: func(_ *world, s *seat) { s.end() }, mends: starts, lasts: 10 * time.Second, long: true},
 	{name: "suspended", breaks: func(_ *world, s *seat) { s.suspend() }, mends: func(_ *world, s *seat) { s.wake() },
@@ -54,7 +54,8 @@ var drills = []drill{
 	{name: "an hour ahead", breaks: clockBy(time.Hour), mends: clockBy(0), lasts: 20 * time.Second, long: true},
 	{name: "an hour late", breaks: clockBy(-time.Hour), mends: clockBy(0), lasts: 20 * time.Second, long: true},
 	{name: "cut from the database", breaks: wireOf(cut), mends: wireOf(open), lasts: 20 * time.Second, long: true},
-	{name: "no packet from the database", breaks: wireOf(lost), mends: wireOf(open), lasts: 20 * time.Second},
+	{name: "no packet from the database", breaks: wireOf(lost), mends: wireOf(open), lasts: 20 * time.Second,
+		long: true},
 	{name: "no answer from the database", breaks: wireOf(muffled), mends: wireOf(open), lasts: 20 * time.Second,
 		long: true},
 	{name: "the database is away", breaks: wires(cut), mends: wires(open), lasts: 20 * time.Second, all: true},
@@ -81,18 +82,24 @@ func TestDrills(t *testing.T) {
 			t.Log(line)
 		}
 	})
+	var all sync.WaitGroup
+	turn := make(chan struct{}, 3) // they wait most of the time
 	for _, d := range drills {
 		if d.long && !long() {
 			continue
 		}
-		t.Run(d.name, func(t *testing.T) {
-			t.Parallel()
-			line := d.run(t, server)
-			mu.Lock()
-			lines = append(lines, line)
-			mu.Unlock()
+		all.Go(func() {
+			turn <- struct{}{}
+			defer func() { <-turn }()
+			t.Run(d.name, func(t *testing.T) {
+				line := d.run(t, server)
+				mu.Lock()
+				lines = append(lines, line)
+				mu.Unlock()
+			})
 		})
 	}
+	all.Wait()
 }
 
 func (d drill) run(t *testing.T, server *pgtest.Server) string {
@@ -238,7 +245,7 @@ func (w *writing) run(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }

@@ -149,7 +149,7 @@ func (w *world) look(ctx context.Context) (all []books) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(200 * time.Millisecond):
 		}
 	}
 	return all
