@@ -52,7 +52,13 @@ type daemon struct {
 type suspension struct {
 	over chan struct{} // closed when it goes on
 	thaw func()        // what is on its wire
+	// rest is closed somewhat later: passes over clusters are quicker than what renews the
+	// claims, which a machine may do as well.
+	rest chan struct{}
 }
+
+// slowStart is how much later that is.
+const slowStart = 1500 * time.Millisecond
 
 var errDead = errors.New("the process is dead")
 
@@ -148,6 +154,7 @@ func (s *seat) kill() {
 	_ = d.server.Close() // breaks its connections
 	if f != nil {
 		close(f.over)
+		close(f.rest)
 	}
 	close(d.done)
 	d.cancel()
@@ -160,7 +167,7 @@ func (s *seat) kill() {
 func (s *seat) suspend() {
 	if d := s.runs(); d != nil && d.frozen.Load() == nil {
 		d.peer.Suspend(true)
-		d.frozen.Store(&suspension{make(chan struct{}), s.wire.freeze()})
+		d.frozen.Store(&suspension{make(chan struct{}), s.wire.freeze(), make(chan struct{})})
 	}
 }
 
@@ -171,6 +178,7 @@ func (s *seat) wake() {
 			d.peer.Suspend(false)
 			f.thaw()
 			close(f.over)
+			time.AfterFunc(slowStart, func() { close(f.rest) })
 		}
 	}
 }

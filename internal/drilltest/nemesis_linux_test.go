@@ -78,7 +78,7 @@ func (n *nemesis) rage(ctx context.Context) {
 			n.server.Run(n.t)
 			n.tell("PostgreSQL runs")
 		}
-		name, lasts := faultNames[n.dice.IntN(len(faultNames))], time.Duration(1+n.dice.IntN(5))*time.Second
+		name, lasts := faultNames[n.dice.IntN(len(faultNames))], time.Duration(1+n.dice.IntN(8))*time.Second
 		if n.dice.IntN(4) == 0 { // longer than claims hold
 			lasts += 12 * time.Second
 		}

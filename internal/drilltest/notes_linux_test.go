@@ -38,10 +38,14 @@ func (s through) Read(ctx context.Context, fn func(ecp.Tx) error) error {
 }
 
 func (s through) Write(ctx context.Context, fn func(ecp.Tx) error) error {
+	o, owned := ecp.OwnershipFrom(ctx)
+	f := s.d.frozen.Load()
 	if err := s.d.goesOn(); err != nil {
 		return err
 	}
-	o, owned := ecp.OwnershipFrom(ctx)
+	if f != nil && !owned {
+		<-f.rest
+	}
 	w := storedWrite{by: s.d.name, shard: o.Shard, epoch: o.Epoch}
 	err := s.Store.Write(ctx, func(tx ecp.Tx) (err error) {
 		if w.after, err = tx.Seq(); err != nil {
