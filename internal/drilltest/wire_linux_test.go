@@ -96,25 +96,38 @@ func (w *wire) accept() {
 		if err != nil {
 			return
 		}
-		far, err := net.Dial("tcp", w.to)
-		if err != nil {
-			_ = near.Close() // the client sees as much
-			continue
-		}
-		w.mu.Lock()
-		refused := w.is == cut || w.closed
-		if !refused {
-			w.conns[near], w.conns[far] = struct{}{}, struct{}{}
-		}
-		w.mu.Unlock()
-		if refused {
-			_ = near.Close()
-			_ = far.Close()
-			continue
-		}
-		w.ended.Go(func() { w.pump(far, near, func(is way) bool { return is == lost }) })
-		w.ended.Go(func() { w.pump(near, far, func(is way) bool { return is == lost || is == muffled }) })
+		w.ended.Go(func() { w.connect(near) })
 	}
+}
+
+// connect leads a new connection on. The database does not hear of one that does not get
+// through.
+func (w *wire) connect(near net.Conn) {
+	w.mu.Lock()
+	is, changed, closed := w.is, w.changed, w.closed
+	w.mu.Unlock()
+	if is != open && is != cut && !closed {
+		<-changed
+	}
+	if is != open || closed {
+		_ = near.Close() // that is all that is wanted
+		return
+	}
+	far, err := net.Dial("tcp", w.to)
+	if err != nil {
+		_ = near.Close() // the client sees as much
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.is == cut || w.closed {
+		_ = near.Close()
+		_ = far.Close()
+		return
+	}
+	w.conns[near], w.conns[far] = struct{}{}, struct{}{}
+	w.ended.Go(func() { w.pump(far, near, func(is way) bool { return is == lost }) })
+	w.ended.Go(func() { w.pump(near, far, func(is way) bool { return is == lost || is == muffled }) })
 }
 
 // pump carries what comes from one end to the other, and holds it back as long as it must.
