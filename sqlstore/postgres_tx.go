@@ -97,7 +97,8 @@ func (e *pgEngine) enter(ctx context.Context, sqlTx *sql.Tx, s *session) (mark s
 		still = min(still, mostStill)
 	}
 	var was, holder, idle, statement string
-	err = sqlTx.QueryRowContext(ctx, pgBegin, limit(still), limit(e.Timeout)).Scan(&s.last, &was, &mark, &holder, &idle, &statement)
+	err = sqlTx.QueryRowContext(ctx, pgBegin, limit(still), limit(e.Timeout)).
+		Scan(&s.last, &was, &mark, &holder, &idle, &statement)
 	switch {
 	case err != nil:
 		return "", err
