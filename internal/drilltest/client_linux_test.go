@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/openecp/openecp/client"
@@ -29,8 +28,8 @@ type doors struct {
 
 func (w *world) doors(dice *rand.Rand) *doors {
 	d := &doors{dice: dice}
-	for _, s := range w.seats {
-		c, err := client.New(client.Config{Server: "http://" + s.address, Token: client.Token(token), Retries: -1,
+	for _, address := range w.addresses {
+		c, err := client.New(client.Config{Server: "http://" + address, Token: client.Token(token), Retries: -1,
 			HTTP: &http.Client{Transport: &http.Transport{}}})
 		require.NoError(w.t, err)
 		d.all = append(d.all, c)
@@ -84,10 +83,11 @@ func (d *doors) ask(
 // actor is a client that creates, changes and deletes clusters of its own.
 type actor struct {
 	*doors
-	number int
-	owns   []ecp.ID
-	ops    []op
-	keys   int
+	number  int
+	adopted bool // its clusters are, and need nobody to make them
+	owns    []ecp.ID
+	ops     []op
+	keys    int
 }
 
 // most is how many clusters an actor has at once.
@@ -122,6 +122,8 @@ func (a *actor) once(ctx context.Context) {
 		value := fmt.Sprint(a.number, " says ", len(a.ops))
 		a.do(ctx, op{what: "describe", cluster: id, value: value},
 			client.Request{Method: http.MethodPatch, Path: path, Body: map[string]any{"description": value}})
+	case a.adopted && n < 17:
+		a.create(ctx)
 	case n < 12:
 		a.do(ctx, op{what: "connections", cluster: id}, client.Request{Method: http.MethodPost,
 			Path: path + "/connections", Body: map[string]any{"connections": 10 + a.dice.IntN(120)}})
@@ -141,10 +143,13 @@ func (a *actor) once(ctx context.Context) {
 
 func (a *actor) create(ctx context.Context) {
 	o := op{what: "create", value: fmt.Sprint("c-", a.number, "-", len(a.ops))}
-	o = a.do(ctx, o, client.Request{Method: http.MethodPost, Path: client.ClustersPath, Body: client.Create{
-		Mode: ecp.Hosted, Project: project, Name: o.value,
-		Spec: map[string]any{"image": "emqx-ee-5.8.9", "nodes": 1, "connections": 10 + a.dice.IntN(40)},
-	}})
+	body := client.Create{Mode: ecp.Adopted, Project: project, Name: o.value, Spec: map[string]any{}}
+	if !a.adopted {
+		body.Mode, body.Spec = ecp.Hosted, map[string]any{
+			"image": "emqx-ee-5.8.9", "nodes": 1, "connections": 10 + a.dice.IntN(40),
+		}
+	}
+	o = a.do(ctx, o, client.Request{Method: http.MethodPost, Path: client.ClustersPath, Body: body})
 	if o.outcome == taken && len(a.owns) < most {
 		a.owns = append(a.owns, o.cluster)
 	}
@@ -228,12 +233,4 @@ func (r *reader) follow(ctx context.Context, upTo func() (int64, bool)) {
 		case <-ctx.Done():
 		}
 	}
-}
-
-// crowd is all clients of a run.
-type crowd struct {
-	actors  []*actor
-	readers []*reader
-	acting  sync.WaitGroup
-	reading sync.WaitGroup
 }

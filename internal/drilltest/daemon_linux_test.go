@@ -62,6 +62,10 @@ const slowStart = 1500 * time.Millisecond
 
 var errDead = errors.New("the process is dead")
 
+func (s *seat) label() string         { return s.name }
+func (s *seat) link() *wire           { return s.wire }
+func (s *seat) skew(by time.Duration) { s.clock.Store(int64(by)) }
+
 func (s *seat) now() time.Time { return time.Now().Round(0).Add(time.Duration(s.clock.Load())) }
 
 // runs returns the daemon, nil if none runs.

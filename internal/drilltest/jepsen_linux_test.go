@@ -2,6 +2,7 @@ package drilltest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -58,8 +59,20 @@ func TestAnyOrder(t *testing.T) {
 	seed, lasts := diceOf(t), runTime(t)
 	server := pgtest.Start(t)
 	w := newWorld(t, server, 3, nil)
-	throw := func(n uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, n)) }
+	n := &nemesis{world: w, server: server, faults: inOneProcess}
+	for _, s := range w.seats {
+		n.places = append(n.places, s)
+	}
+	n.run(t, seed, lasts, func() {
+		w.until("the fleet is shared", w.shared)
+		w.settle()
+	})
+}
 
+// run breaks things under clients and readers, waits until all has settled, and checks.
+func (n *nemesis) run(t *testing.T, seed uint64, lasts time.Duration, settle func()) {
+	w := n.world
+	throw := func(i uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, i)) }
 	var last atomic.Int64
 	reading, stop := context.WithTimeout(t.Context(), lasts+2*patience)
 	defer stop()
@@ -76,13 +89,13 @@ func TestAnyOrder(t *testing.T) {
 	defer calm()
 	var actors []*actor
 	for i := range 5 {
-		a := &actor{doors: w.doors(throw(uint64(i))), number: i}
+		a := &actor{doors: w.doors(throw(uint64(i))), number: i, adopted: w.sim == nil}
 		actors = append(actors, a)
 		acting.Go(func() { a.act(storm) })
 	}
 	var looked []books
 	acting.Go(func() { looked = w.look(storm) })
-	n := &nemesis{world: w, server: server, dice: throw(1000)}
+	n.dice = throw(1000)
 	n.rage(storm)
 	acting.Wait()
 
@@ -91,9 +104,7 @@ func TestAnyOrder(t *testing.T) {
 		h.ops = append(h.ops, a.ops...)
 	}
 	began := time.Now()
-	w.until("the fleet is shared", w.shared)
-	shared := time.Since(began)
-	w.settle()
+	settle()
 	settled := time.Since(began)
 	h.end = w.endOf(looked)
 	h.truth = w.stream()
@@ -109,7 +120,7 @@ func TestAnyOrder(t *testing.T) {
 	h.stored, h.calls, h.asked = w.notes.stored, w.notes.calls, w.notes.asked
 	w.notes.mu.Unlock()
 	h.audit = w.audit()
-	t.Log(told(n, h, shared, settled))
+	t.Log(told(n, h, settled))
 	for _, what := range h.check() {
 		t.Error(what)
 	}
@@ -119,7 +130,7 @@ func TestAnyOrder(t *testing.T) {
 }
 
 // told is a run in a few lines.
-func told(n *nemesis, h *history, shared, settled time.Duration) string {
+func told(n *nemesis, h *history, settled time.Duration) string {
 	outcomes, whys := map[outcome]int{}, map[string]int{}
 	var slowest time.Duration
 	again := 0
@@ -135,9 +146,9 @@ func told(n *nemesis, h *history, shared, settled time.Duration) string {
 	}
 	return fmt.Sprintf("%d faults; %d ops (%v), %d of them asked for more than once, the slowest after %v; "+
 		"%v; %d events for each of %d readers; %d writes and %d calls of passes; %d looks at the books; "+
-		"shared %v and settled %v after the last fault",
+		"settled %v after the last fault",
 		len(n.lines), len(h.ops), outcomes, again, slowest.Round(time.Millisecond), whys, len(h.truth),
-		len(h.readers), len(h.stored), len(h.calls), len(h.end.books), shared.Round(time.Millisecond),
+		len(h.readers), len(h.stored), len(h.calls), len(h.end.books),
 		settled.Round(time.Millisecond))
 }
 
@@ -175,6 +186,9 @@ func (w *world) books(ctx context.Context) (b books, _ error) {
 			return err
 		}
 		quota, _, err := ecp.Get[ecp.Quota](tx, project)
+		if errors.Is(err, ecp.ErrNotFound) {
+			err = nil // nothing is booked there
+		}
 		b.pool, b.poolClusters, b.poolLimit = pool.UsedConnections, pool.UsedClusters, pool.Connections
 		b.quota, b.quotaLimit = quota.UsedConnections, quota.Connections
 		return err
@@ -214,6 +228,11 @@ func (w *world) endOf(looked []books) (e end) {
 		for r, err := range ecp.List[ecp.ClusterRecord](tx, ecp.Query{}) {
 			if err != nil {
 				return err
+			}
+			if w.sim == nil {
+				e.clusters[r.ID] = settledCluster{name: r.Name, description: r.Description,
+					operation: string(r.Status.Operation)}
+				continue
 			}
 			found, err := w.sim.Observe(w.t.Context(), r.ID)
 			if err != nil {
@@ -268,15 +287,16 @@ func (w *world) stream() (all []seen) {
 // audit reads the audit of what was asked of clusters.
 func (w *world) audit() (all []audited) {
 	w.t.Helper()
-	for _, s := range w.seats {
-		d := s.runs()
-		for e, err := range d.manager.Changes.ExportAudit(asSystem(), change.AuditOptions{Kind: ecp.KindCluster}) {
-			require.NoError(w.t, err)
-			if e.Outcome == change.OutcomeDone {
+	require.NoError(w.t, w.direct.Read(w.t.Context(), func(tx ecp.Tx) error {
+		for e, err := range ecp.List[change.AuditEntry](tx, ecp.Query{}) {
+			if err != nil {
+				return err
+			}
+			if e.Outcome == change.OutcomeDone && e.Kind == ecp.KindCluster {
 				all = append(all, audited{e.Action, ecp.ID(e.Key)})
 			}
 		}
-		break // any of them
-	}
+		return nil
+	}))
 	return all
 }

@@ -10,9 +10,23 @@ import (
 	"github.com/openecp/openecp/internal/pgtest"
 )
 
+// place is where one daemon after the other runs.
+type place interface {
+	label() string
+	link() *wire
+	skew(by time.Duration) // of its wall clock
+	start() error
+	kill()
+	end()
+	suspend()
+	wake()
+}
+
 // nemesis breaks things at random, and mends them after a while.
 type nemesis struct {
 	*world
+	places []place
+	faults []string // of faultsOf, as often as they are wanted
 	server *pgtest.Server
 	dice   *rand.Rand
 	done   map[string]int // how often each
@@ -20,55 +34,55 @@ type nemesis struct {
 	began  time.Time
 }
 
-// faults are what a nemesis does to one seat: break it, and what mends it. Each is done
-// to a seat that is whole.
-func (n *nemesis) faults() map[string]func(*seat) (mend func()) {
-	restart := func(s *seat) func() {
+// faultsOf are what a nemesis does to one place: break it, and what mends it. Each is done
+// to one that is whole.
+func faultsOf() map[string]func(place) (mend func()) {
+	restart := func(s place) func() {
 		return func() {
 			for s.start() != nil { // the database may be away
 				<-time.After(200 * time.Millisecond)
 			}
 		}
 	}
-	broken := func(is way) func(*seat) func() {
-		return func(s *seat) func() {
-			s.wire.set(is)
-			return func() { s.wire.set(open) }
+	broken := func(is way) func(place) func() {
+		return func(s place) func() {
+			s.link().set(is)
+			return func() { s.link().set(open) }
 		}
 	}
-	clock := func(by time.Duration) func(*seat) func() {
-		return func(s *seat) func() {
-			s.clock.Store(int64(by))
-			return func() { s.clock.Store(0) }
+	clock := func(by time.Duration) func(place) func() {
+		return func(s place) func() {
+			s.skew(by)
+			return func() { s.skew(0) }
 		}
 	}
-	return map[string]func(*seat) func(){
-		"killed":        func(s *seat) func() { s.kill(); return restart(s) },
-		"ended":         func(s *seat) func() { s.end(); return restart(s) },
-		"suspended":     func(s *seat) func() { s.suspend(); return s.wake },
+	return map[string]func(place) func(){
+		"killed":        func(s place) func() { s.kill(); return restart(s) },
+		"ended":         func(s place) func() { s.end(); return restart(s) },
+		"suspended":     func(s place) func() { s.suspend(); return s.wake },
 		"cut off":       broken(cut),
 		"lost":          broken(lost),
 		"muffled":       broken(muffled),
 		"an hour ahead": clock(time.Hour),
 		"an hour late":  clock(-time.Hour),
-		"killed while suspended": func(s *seat) func() {
+		"killed while suspended": func(s place) func() {
 			s.suspend()
 			return func() { s.kill(); restart(s)() }
 		},
 	}
 }
 
-// order of the names, so that the dice decide alone.
-var faultNames = []string{"killed", "ended", "suspended", "suspended", "cut off", "lost", "muffled", "an hour ahead",
+// inOneProcess are the faults of daemons that are no processes.
+var inOneProcess = []string{"killed", "ended", "suspended", "suspended", "cut off", "lost", "muffled", "an hour ahead",
 	"an hour late", "killed while suspended", "killed"}
 
 // rage breaks things until ctx ends, and mends all of it.
 func (n *nemesis) rage(ctx context.Context) {
 	n.began, n.done = time.Now(), map[string]int{}
-	faults := n.faults()
+	faults := faultsOf()
 	var mending sync.WaitGroup
-	whole := make(chan *seat, len(n.seats))
-	for _, s := range n.seats {
+	whole := make(chan place, len(n.places))
+	for _, s := range n.places {
 		whole <- s
 	}
 	for ctx.Err() == nil {
@@ -78,7 +92,7 @@ func (n *nemesis) rage(ctx context.Context) {
 			n.server.Run(n.t)
 			n.tell("PostgreSQL runs")
 		}
-		name, lasts := faultNames[n.dice.IntN(len(faultNames))], time.Duration(1+n.dice.IntN(8))*time.Second
+		name, lasts := n.faults[n.dice.IntN(len(n.faults))], time.Duration(1+n.dice.IntN(8))*time.Second
 		if n.dice.IntN(4) == 0 { // longer than claims hold
 			lasts += 12 * time.Second
 		}
@@ -91,7 +105,7 @@ func (n *nemesis) rage(ctx context.Context) {
 		}
 		select {
 		case s := <-whole:
-			n.tell("%s %s for %v", s.name, name, lasts)
+			n.tell("%s %s for %v", s.label(), name, lasts)
 			mend := faults[name](s)
 			mending.Go(func() {
 				select {

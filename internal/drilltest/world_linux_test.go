@@ -32,13 +32,14 @@ const patience = 2 * time.Minute
 
 // world is a database, a platform, and seats on which daemons run.
 type world struct {
-	t       testing.TB
-	url     string // of the database
-	reached string // how daemons reach it, but for the wire
-	sim     *emqxsim.Provisioner
-	direct  *sqlstore.Store // the test's own way to the database
-	seats   []*seat
-	notes   notes
+	t         testing.TB
+	url       string               // of the database
+	reached   string               // how daemons reach it, but for the wire
+	sim       *emqxsim.Provisioner // nil where there is no platform
+	direct    *sqlstore.Store      // the test's own way to the database
+	addresses []string             // of the daemons
+	seats     []*seat
+	notes     notes
 }
 
 // newWorld makes a world on a database of its own, and starts a daemon on every seat.
@@ -65,6 +66,7 @@ func newWorld(t testing.TB, server *pgtest.Server, seats int, through func(strin
 			world: w, name: string(rune('a' + i)), address: l.Addr().String(), wire: newWire(t, host),
 		})
 		require.NoError(t, l.Close())
+		w.addresses = append(w.addresses, l.Addr().String())
 	}
 	t.Cleanup(func() {
 		for _, s := range w.seats {
