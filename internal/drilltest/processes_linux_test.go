@@ -22,6 +22,7 @@ import (
 // process is a place where ecpd runs, and is started again where it ends by itself.
 type process struct {
 	name    string
+	program string // that is started from now on
 	command func() *exec.Cmd
 	wire    *wire
 	running sync.WaitGroup
@@ -100,12 +101,11 @@ func (p *process) wake()    { p.signal(syscall.SIGCONT) }
 var ofProcesses = []string{"killed", "killed", "ended", "suspended", "suspended", "cut off", "lost", "muffled",
 	"killed while suspended"}
 
-// newProcesses starts ecpd at so many places, on a database of its own, without a platform:
+// newProcesses starts a program, some ecpd, at so many places, on a database of its own, without a platform:
 // clusters are adopted ones, whose agents never come.
-func newProcesses(t *testing.T, server *pgtest.Server, n int) (*world, []*process) {
+func newProcesses(t *testing.T, server *pgtest.Server, n int, program string) (*world, []*process) {
 	t.Helper()
 	w := &world{t: t, url: server.Database(t)}
-	program := processtest.Program(t, "./cmd/ecpd")
 	keys := filepath.Join(t.TempDir(), "keys")
 	require.NoError(t, os.WriteFile(keys, []byte("first:"+strings.Repeat("A", 43)+"=\n"), 0o600))
 	_, rest, _ := strings.Cut(w.url, "@")
@@ -117,10 +117,10 @@ func newProcesses(t *testing.T, server *pgtest.Server, n int) (*world, []*proces
 		address := l.Addr().String()
 		require.NoError(t, l.Close())
 		w.addresses = append(w.addresses, address)
-		p := &process{name: string(rune('a' + i)), wire: newWire(t, host)}
+		p := &process{name: string(rune('a' + i)), wire: newWire(t, host), program: program}
 		data, url := t.TempDir(), strings.Replace(w.url, host, p.wire.address(), 1)
 		p.command = func() *exec.Cmd {
-			cmd := exec.Command(program, "serve", "--listen", address, "--data-dir", data, "--database", url,
+			cmd := exec.Command(p.program, "serve", "--listen", address, "--data-dir", data, "--database", url,
 				"--peer-listen", "127.0.0.1:0", "--secrets-key-file", keys, "--cluster-agent", "http://127.0.0.1:18180")
 			cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + data, "ECPD_BOOTSTRAP_TOKEN=" + token}
 			return cmd
@@ -166,7 +166,7 @@ func TestAnyOrderOfProcesses(t *testing.T) {
 	t.Parallel()
 	seed, lasts := diceOf(t), min(runTime(t), 3*time.Minute)
 	server := pgtest.Start(t, "max_connections=100")
-	w, all := newProcesses(t, server, 3)
+	w, all := newProcesses(t, server, 3, processtest.Program(t, "./cmd/ecpd"))
 	require.NoError(t, w.direct.Write(t.Context(), func(tx ecp.Tx) error {
 		pool, version, err := ecp.Get[ecp.Pool](tx, ecp.PoolKey)
 		if err != nil {
