@@ -119,20 +119,21 @@ func (c *cluster) claims(of ecp.AgentID, members []string) []claim {
 // observe makes anew what Observe returns, and reports whether the Manager would
 // want to look at the cluster for the difference. quiet is how long an agent may
 // be silent before anybody takes notice.
-func (c *cluster) observe(since time.Time, unheard string, quiet time.Duration) (matters bool) {
+func (c *cluster) observe(since time.Time, unheard string, quiet time.Duration, b blindness) (matters bool) {
 	now := ecp.AgentsObservation{Since: since, Unheard: unheard}
 	cut := ""
 	for _, a := range c.agents {
-		if a.cut() {
-			cut = a.home.id
+		o := a.observation()
+		if by := a.cut(b); by != "" {
+			cut, o.Connected, o.Cut = by, false, true
 		}
-		now.Agents = append(now.Agents, a.observation())
+		now.Agents = append(now.Agents, o)
 	}
 	switch {
 	case slices.ContainsFunc(now.Agents, func(a ecp.AgentObservation) bool { return a.Connected }):
 		now.Unheard = ""
 	case cut != "" && unheard == "":
-		now.Unheard = "its agents were connected to the daemon " + cut + ", which this one cannot reach"
+		now.Unheard = "its agents may be connected to the daemon " + cut + ", which this one cannot reach"
 	}
 	slices.SortFunc(now.Agents, func(a, b ecp.AgentObservation) int {
 		return strings.Compare(string(a.Agent), string(b.Agent))
@@ -144,13 +145,28 @@ func (c *cluster) observe(since time.Time, unheard string, quiet time.Duration) 
 	return matters
 }
 
-// cut reports whether its daemon has not been heard for so long that nothing is known of it.
-func (a *agent) cut() bool { return a.home != nil && a.home.cut }
+// blindness is that another daemon which the Store lists is not heard. The zero value is none.
+type blindness struct {
+	daemon string
+	since  time.Time
+}
+
+// cut returns the daemon because of which nothing is known of an agent: the one that it is
+// connected to has not been heard for long, or it has lost its connection since another one
+// is not heard, to which it may be connected by now. It is empty if there is none.
+func (a *agent) cut(b blindness) string {
+	switch {
+	case a.home != nil && a.home.cut:
+		return a.home.id
+	case b.daemon != "" && !a.connected && !a.clean && !a.since.Before(b.since):
+		return b.daemon
+	}
+	return ""
+}
 
 func (a *agent) observation() ecp.AgentObservation {
 	return ecp.AgentObservation{
-		Agent: a.id, Connected: a.connected && !a.cut(), Cut: a.cut(), Since: a.since, Clean: a.clean,
-		LastSeen: a.lastSeen,
+		Agent: a.id, Connected: a.connected, Since: a.since, Clean: a.clean, LastSeen: a.lastSeen,
 		Instance: text(a.connection.Instance, maxWord), Remote: text(a.connection.Remote,
 			maxName), Carrier: string(a.connection.Carrier),
 		Version: text(a.connection.Hello.Version, maxWord), ClockSkew: a.connection.ClockSkew,

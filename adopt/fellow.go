@@ -36,6 +36,7 @@ type shared struct {
 	fellows   map[string]*fellow     // by id
 	followers map[*follower]struct{} // daemons that follow this one
 	ending    bool                   // this daemon has said that it ends
+	blind     blindness              // that was observed with
 	parted    chan struct{}          // closed by part, when all followers have been told
 	part      func()
 }
@@ -92,6 +93,7 @@ func (h *Hub) keepFellows(ctx context.Context) {
 	for {
 		others, changed := h.shared.mesh.Others()
 		h.meet(others)
+		h.observeBlind()
 		h.expireFellows()
 		select {
 		case <-changed:
@@ -159,6 +161,46 @@ func (h *Hub) expireFellows() {
 		if matters {
 			h.wake(id)
 		}
+	}
+}
+
+// blindLocked returns which daemon is not heard, and since when.
+func (h *Hub) blindLocked() blindness {
+	if h.shared == nil {
+		return blindness{}
+	}
+	return h.shared.blind
+}
+
+// observeBlind observes clusters anew with agents that have lost their connections, if
+// another daemon is not heard any more, or heard again.
+func (h *Hub) observeBlind() {
+	var now blindness
+	var changed []ecp.ID
+	h.mu.Lock()
+	for _, f := range h.shared.fellows {
+		// An agent can be there although the daemon seemed to be heard: silence takes a while.
+		if since := f.lost.Add(-4 * h.cfg.Timings.Beat); f.listed && !f.heard && !f.ends &&
+			(now.daemon == "" || since.Before(now.since)) {
+			now = blindness{f.id, since}
+		}
+	}
+	if now != h.shared.blind {
+		h.shared.blind = now
+		for id, c := range h.clusters {
+			for _, a := range c.agents {
+				if !a.connected && !a.clean {
+					if h.changedLocked(c) {
+						changed = append(changed, id)
+					}
+					break
+				}
+			}
+		}
+	}
+	h.mu.Unlock()
+	for _, id := range changed {
+		h.wake(id)
 	}
 }
 

@@ -21,18 +21,27 @@ const maxTold = 1 << 20
 // A daemon that cannot be followed is tried again after a pause that grows.
 const shortestFollow, longestFollow = 100 * time.Millisecond, 2 * time.Second
 
+// tellAfter is after how many tries in a row that is logged: a daemon that is killed stays
+// in the list for some seconds.
+const tellAfter = 12
+
 // keepFollowing follows a daemon until ctx ends.
 func (h *Hub) keepFollowing(ctx context.Context, f *fellow) {
 	pause := shortestFollow
-	for ctx.Err() == nil {
+	for failed := 0; ctx.Err() == nil; {
 		synced, err := h.followOnce(ctx, f)
-		if synced {
-			pause = shortestFollow
+		if failed++; synced {
+			pause, failed = shortestFollow, 0
 		}
-		if synced && ctx.Err() == nil && !h.ends(f) {
+		switch {
+		case ctx.Err() != nil || h.ends(f):
+		case synced:
 			h.log.WarnContext(ctx, "another daemon is not heard any more", "daemon", f.id, "error", err)
-		} else {
-			h.log.DebugContext(ctx, "another daemon cannot be followed", "daemon", f.id, "error", err)
+		case failed == tellAfter:
+			h.log.WarnContext(ctx, "another daemon cannot be reached, and nothing is known of agents that connect to "+
+				"it; check the address for other daemons in its settings", "daemon", f.id, "error", err)
+		default:
+			h.log.DebugContext(ctx, "another daemon cannot be reached", "daemon", f.id, "error", err)
 		}
 		select {
 		case <-time.After(pause/2 + rand.N(pause)):
@@ -147,8 +156,8 @@ func (h *Hub) end(ctx context.Context, f *fellow) {
 // How far what a line says of a daemon's clock may be from what was known: lines can be
 // late, but not early.
 const (
-	mostEarly = 250 * time.Millisecond
-	mostLate  = 5 * time.Second
+	mostEarly = time.Second
+	mostLate  = 10 * time.Second
 )
 
 // compareClocks takes up how far the clock of a daemon is ahead of ours. Times that it has

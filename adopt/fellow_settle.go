@@ -32,7 +32,7 @@ func (h *Hub) settleLocked(a *agent) {
 
 // orphanLocked takes up that no daemon knows anything of an agent any more.
 func (h *Hub) orphanLocked(a *agent) {
-	if a.connected {
+	if a.connected || a.clean { // one that has moved has ended its connection on purpose
 		a.connected, a.since, a.clean = false, h.now(), false
 	}
 	a.home, a.orphan, a.noted, a.serving, a.members = nil, true, true, time.Time{}, nil

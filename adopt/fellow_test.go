@@ -98,6 +98,33 @@ func TestDaemonIsCutOff(t *testing.T) {
 	})
 }
 
+// TestMayBeElsewhere: an agent that loses its connection while a daemon is not heard may be
+// connected to that one. What was lost before is as it was.
+func TestMayBeElsewhere(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		f := r.withFellows("f")[0]
+		r.register("x", "emqx@x")
+		r.register("y", "emqx@y")
+		r.connect("x")
+		r.connect("y")
+		r.server.end("y", false)
+		pass(time.Minute)
+		r.hub.lose(f)
+		pass(time.Second)
+		r.server.end("x", false)
+		r.wakes()
+		r.hub.observeBlind()
+		require.Equal(t, 1, r.wakes())
+		require.True(t, r.seen("x").Cut)
+		require.False(t, r.seen("y").Cut)
+		r.hub.takeLine(t.Context(), f, toldLine{Synced: true})
+		r.hub.observeBlind()
+		require.Equal(t, 1, r.wakes())
+		require.False(t, r.seen("x").Cut)
+		require.False(t, r.seen("x").Connected)
+	})
+}
+
 // TestMovesBetweenDaemons: whatever order daemons are heard in, an agent that is connected
 // somewhere shows so.
 func TestMovesBetweenDaemons(t *testing.T) {

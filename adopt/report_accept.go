@@ -260,7 +260,7 @@ func (h *Hub) changedLocked(c *cluster) (matters bool) {
 	if h.due.next() != first {
 		h.reschedule()
 	}
-	return c.observe(h.since, h.cfg.Unheard, h.cfg.Timings.Quiet)
+	return c.observe(h.since, h.cfg.Unheard, h.cfg.Timings.Quiet, h.blindLocked())
 }
 
 // expire removes objections whose time is over, and stores that agents are away.

@@ -65,8 +65,8 @@ func (o AgentsObservation) Of(id AgentID) (AgentObservation, bool) {
 type AgentObservation struct {
 	Agent     AgentID
 	Connected bool
-	// Cut means that nothing is known of it: it is connected to another program that shares
-	// the Store, and this one cannot reach that. Connected is false then.
+	// Cut means that nothing is known of it: it is, or may be by now, connected to another
+	// program that shares the Store, which this one cannot reach. Connected is false then.
 	Cut      bool
 	Since    time.Time // since when Connected is as it is, by this program's clock
 	Clean    bool      // it said goodbye; false while connected

@@ -150,7 +150,7 @@ func (v *AdoptedView) inspectAgent(a ecp.AgentRecord) {
 	case v.replaced(a) && !seen.Connected:
 		v.noteExpiry(a)
 	case seen.Cut:
-		say(ecp.ReasonAgentDisconnected, unheard, "is connected to a daemon that this one cannot reach")
+		say(ecp.ReasonAgentDisconnected, unheard, "may be connected to a daemon that this one cannot reach")
 	case !heard && !v.past(a.RegisteredAt, v.t.Register):
 		say(ecp.ReasonAgentDisconnected, v.newcomer(),
 			"has registered and not connected yet; look at `emqxee-agent status` on its host")
