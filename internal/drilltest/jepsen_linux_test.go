@@ -116,9 +116,7 @@ func (n *nemesis) run(t *testing.T, seed uint64, lasts time.Duration, settle fun
 			t.Errorf("reader %d: %s", i, what)
 		}
 	}
-	w.notes.mu.Lock()
-	h.stored, h.calls, h.asked = w.notes.stored, w.notes.calls, w.notes.asked
-	w.notes.mu.Unlock()
+	w.notes.into(h)
 	h.audit = w.audit()
 	t.Log(told(n, h, settled))
 	for _, what := range h.check() {

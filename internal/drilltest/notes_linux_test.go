@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +21,13 @@ type notes struct {
 	stored []storedWrite // guarded by mu, as all below
 	calls  []platformCall
 	asked  []brokerCall
+}
+
+// into puts what there is by now into a history.
+func (n *notes) into(h *history) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	h.stored, h.calls, h.asked = slices.Clone(n.stored), slices.Clone(n.calls), slices.Clone(n.asked)
 }
 
 // through is the way of a daemon to the database: it notes which pass has written what.

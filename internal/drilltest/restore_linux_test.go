@@ -95,6 +95,7 @@ func TestRestoredToAMoment(t *testing.T) {
 		return err == nil && is.Status.State == ecp.Running && found(later) == 3, fmt.Sprint(is.Status, err)
 	})
 	do(later, nodes(2)) // written to by an epoch that the database has forgotten
-	h := &history{calls: w.notes.calls}
+	h := &history{}
+	w.notes.into(h)
 	h.checkPlatform(func(format string, args ...any) { t.Errorf(format, args...) })
 }
