@@ -837,6 +837,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/daemons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the daemons that work together on the database
+         * @description Each works on its shards of the fleet; any of them takes any request. One that ended without a word is in the list until the others have taken its shards over. The list is empty where one daemon has the database alone.
+         */
+        get: operations["listDaemons"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/emqx-licenses": {
         parameters: {
             query?: never;
@@ -2514,6 +2534,33 @@ export interface components {
             project?: string;
             spec: components["schemas"]["HostedSpec"];
         };
+        Daemon: {
+            /** @description where other daemons reach it */
+            address: string;
+            /** @description where it runs */
+            host: string;
+            /** @description minted when it started */
+            id: string;
+            /**
+             * Format: date-time
+             * @description when it last renewed its claims, by its own clock: every few seconds
+             */
+            lastSeen: string;
+            /** @description it is the one that answers */
+            self: boolean;
+            /**
+             * Format: int64
+             * @description parts of the fleet that it works on, of 256
+             */
+            shards: number;
+            /**
+             * Format: date-time
+             * @description by its own clock
+             */
+            started: string;
+            /** @description of its build */
+            version: string;
+        };
         DescribedPatch: {
             description?: string | null;
         };
@@ -3264,6 +3311,11 @@ export interface components {
         };
         PageConnector: {
             items: components["schemas"]["Connector"][];
+            /** @description cursor of the next page; empty on the last */
+            next: string;
+        };
+        PageDaemon: {
+            items: components["schemas"]["Daemon"][];
             /** @description cursor of the next page; empty on the last */
             next: string;
         };
@@ -7767,6 +7819,32 @@ export interface operations {
             413: components["responses"]["Problem413Invalid"];
             415: components["responses"]["Problem415Invalid"];
             422: components["responses"]["Problem422IdempotencyKeyReusedInvalidQuotaExceededUnsupported"];
+            500: components["responses"]["Problem500Internal"];
+            503: components["responses"]["Problem503Unavailable"];
+        };
+    };
+    listDaemons: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageDaemon"];
+                };
+            };
+            400: components["responses"]["Problem400Invalid"];
+            401: components["responses"]["Problem401Denied"];
+            403: components["responses"]["Problem403Denied"];
+            422: components["responses"]["Problem422Invalid"];
             500: components["responses"]["Problem500Internal"];
             503: components["responses"]["Problem503Unavailable"];
         };
