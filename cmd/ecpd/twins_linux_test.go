@@ -112,23 +112,23 @@ func ticketsAreShared(t *testing.T, a, b *twin, id string) {
 	t.Helper()
 	var link struct{ URL string }
 	a.call(t, "POST", "/api/v1/clusters/"+id+"/dashboard", "", &link, 200, 201)
-	visit := func(d *twin, url, cookie string) *http.Response {
+	visit := func(d *twin, url, cookie string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(http.MethodGet, url, nil).WithContext(t.Context())
 		if cookie != "" {
 			r.Header.Set("Cookie", cookie)
 		}
 		w := httptest.NewRecorder()
 		d.dashboards.ServeHTTP(w, r)
-		return w.Result()
+		return w
 	}
 	entered := visit(b, link.URL, "")
-	require.Equal(t, http.StatusSeeOther, entered.StatusCode)
-	cookie, _, _ := strings.Cut(entered.Header.Get("Set-Cookie"), ";")
+	require.Equal(t, http.StatusSeeOther, entered.Code)
+	cookie, _, _ := strings.Cut(entered.Header().Get("Set-Cookie"), ";")
 	root := "http://" + id + ".dash.example.com/"
-	require.Equal(t, http.StatusOK, visit(a, root, cookie).StatusCode)
-	require.Equal(t, http.StatusOK, visit(b, root, cookie).StatusCode)
-	require.Equal(t, http.StatusForbidden, visit(a, root, "").StatusCode)
-	require.Equal(t, http.StatusForbidden, visit(a, link.URL, "").StatusCode, "it was used")
+	require.Equal(t, http.StatusOK, visit(a, root, cookie).Code)
+	require.Equal(t, http.StatusOK, visit(b, root, cookie).Code)
+	require.Equal(t, http.StatusForbidden, visit(a, root, "").Code)
+	require.Equal(t, http.StatusForbidden, visit(a, link.URL, "").Code, "it was used")
 }
 
 // catalogueIsShared: images and targets that one was given are the other's at once.
