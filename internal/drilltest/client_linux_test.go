@@ -90,8 +90,8 @@ type actor struct {
 	keys    int
 }
 
-// most is how many clusters an actor has at once.
-const most = 4
+// mostOwned is how many clusters an actor has at once.
+const mostOwned = 4
 
 // act does things until ctx ends, and ends what it has begun.
 func (a *actor) act(ctx context.Context) {
@@ -111,7 +111,7 @@ func (a *actor) once(ctx context.Context) {
 		a.move()
 	}
 	n := a.dice.IntN(20)
-	if len(a.owns) == 0 || len(a.owns) < most && n < 3 {
+	if len(a.owns) == 0 || len(a.owns) < mostOwned && n < 3 {
 		a.create(ctx)
 		return
 	}
@@ -150,7 +150,7 @@ func (a *actor) create(ctx context.Context) {
 		}
 	}
 	o = a.do(ctx, o, client.Request{Method: http.MethodPost, Path: client.ClustersPath, Body: body})
-	if o.outcome == taken && len(a.owns) < most {
+	if o.outcome == taken && len(a.owns) < mostOwned {
 		a.owns = append(a.owns, o.cluster)
 	}
 }

@@ -95,8 +95,6 @@ type end struct {
 	lastSeq  int64
 	gaps     []int64 // numbers that no change has
 	clusters map[ecp.ID]settledCluster
-	pool     ecp.Pool
-	quota    ecp.Quota
 	books    []books // at moments of the run, each of one snapshot
 }
 

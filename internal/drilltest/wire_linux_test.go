@@ -145,8 +145,8 @@ func (w *wire) pump(to, from net.Conn, holds func(way) bool) {
 		n, err := from.Read(b)
 		for n > 0 {
 			w.mu.Lock()
-			is, changed, known := w.is, w.changed, false
-			_, known = w.conns[to]
+			is, changed := w.is, w.changed
+			_, known := w.conns[to]
 			w.mu.Unlock()
 			if !known {
 				return
