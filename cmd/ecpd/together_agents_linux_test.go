@@ -128,6 +128,9 @@ func agentsAcross(t *testing.T, server *pgtest.Server) {
 	asked(b, 15*time.Second)
 	require.Zero(t, first.Wait(t, 15*time.Second))
 
+	if os.Getenv("OPENECP_LONG") == "" { // another one joins, and one is killed
+		return
+	}
 	c := g.ready(t, begin())
 	asked(c, 15*time.Second)
 	front.leadTo(c)

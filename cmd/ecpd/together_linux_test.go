@@ -117,7 +117,12 @@ func worksTogether(t *testing.T, server *pgtest.Server) {
 	// A kill: another one takes over once the claims have run out.
 	c := g.ready(t, g.begin(t))
 	c.shares(t, 2, 20*time.Second)
-	second.Kill()
+	if os.Getenv("OPENECP_LONG") != "" { // the claims of a daemon that was killed have to run out
+		second.Kill()
+	} else {
+		code, _ := second.Terminate(t)
+		require.Zero(t, code)
+	}
 	c.shares(t, 1, 20*time.Second)
 	c.works(t)
 	code, _ := c.Terminate(t)

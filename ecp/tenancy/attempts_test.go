@@ -111,6 +111,24 @@ func TestUnlock(t *testing.T) {
 	require.Equal(t, []change.AuditChange{{Path: "/origin", After: `"192.0.2.8"`}}, got[0].Changes)
 }
 
+// A program that shares the Store unlocks what another one has unlocked, and nothing else.
+func TestUnlockElsewhere(t *testing.T) {
+	o := newOffice(t)
+	o.guessFrom("ap-user", 100)
+	e := change.AuditEntry{Action: "unlock", Kind: ecp.KindUser, Key: "ap-user", Outcome: change.OutcomeDone}
+	for _, other := range []func(*change.AuditEntry){
+		func(e *change.AuditEntry) { e.Action = "update" }, func(e *change.AuditEntry) { e.Kind = ecp.KindOrg },
+		func(e *change.AuditEntry) { e.Key = "root" }, func(e *change.AuditEntry) { e.Outcome = change.OutcomeDenied },
+	} {
+		wrong := e
+		other(&wrong)
+		o.accounts.TakeUp(wrong)
+		require.ErrorIs(t, o.loginFrom("192.0.2.7", "ap-user", goodPassword), ecp.ErrThrottled)
+	}
+	o.accounts.TakeUp(e)
+	require.NoError(t, o.loginFrom("192.0.2.7", "ap-user", goodPassword))
+}
+
 // The present password is guessed no faster from many origins than from one.
 func TestGuessingThePresentPassword(t *testing.T) {
 	o := newOffice(t)
