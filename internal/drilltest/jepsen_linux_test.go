@@ -99,7 +99,7 @@ func (n *nemesis) run(t *testing.T, seed uint64, lasts time.Duration, settle fun
 	n.rage(storm)
 	acting.Wait()
 
-	h := &history{}
+	h := &history{skewed: w.sim != nil}
 	for _, a := range actors {
 		h.ops = append(h.ops, a.ops...)
 	}
@@ -119,6 +119,11 @@ func (n *nemesis) run(t *testing.T, seed uint64, lasts time.Duration, settle fun
 	w.notes.into(h)
 	h.audit = w.audit()
 	t.Log(told(n, h, settled))
+	for _, s := range h.truth {
+		if s.Kind == ecp.KindOperation && s.State == string(ecp.PhaseFailed) {
+			t.Logf("%s failed: %s", s.Key, s.Object)
+		}
+	}
 	for _, what := range h.check() {
 		t.Error(what)
 	}
