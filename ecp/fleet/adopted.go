@@ -44,7 +44,7 @@ func (m *Manager) persistAdopted(
 	ctx context.Context, seen ecp.ClusterRecord, agents []ecp.AgentRecord, snap derive.AdoptedSnapshot,
 ) time.Duration {
 	now, mem := snap.At.UTC(), m.observed.MemoryOf(seen.ID)
-	outcome := derive.Outcome{FirstObservation: !mem.Derived, Lost: mem.Mark.Lost(seen.Status, now, snap.Tick)}
+	outcome := derive.Outcome{FirstObservation: !mem.Derived, Lost: mem.Mark.Lost(seen, now, snap.Tick)}
 	after := seen
 	if s := derive.AdvanceAdopted(m.observed.Timings, now, seen, nil, agents, snap, outcome); len(s.Transitions) > 0 {
 		err := m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
@@ -72,7 +72,7 @@ func (m *Manager) persistAdopted(
 	}
 	v := derive.NewAdoptedView(m.observed.Timings, now, after, agents, snap)
 	again := v.RequeueAfter()
-	mem.Derived, mem.Mark = mem.Derived || v.Stale() == "", derive.NewClockMark(after.Status, now, snap.Tick)
+	mem.Derived, mem.Mark = mem.Derived || v.Stale() == "", derive.NewClockMark(after, now, snap.Tick)
 	mem.Mark.Planned = again
 	if after.Status.State != seen.Status.State {
 		m.observed.Log.InfoContext(ctx, "cluster moved", "cluster", seen.ID, "from", seen.Status.State,

@@ -208,7 +208,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 	}
 	m.Access = &access.Gateway{Observed: m.observed}
 	m.Monitor = monitor.New(m.observed, m.Directory)
-	m.made = derive.NewClockMark(ecp.Status{}, m.observed.Now(), m.observed.Tick())
+	m.made = derive.NewClockMark(ecp.ClusterRecord{}, m.observed.Now(), m.observed.Tick())
 	m.slots = sched.NewWriteLimiter(m.workers)
 	for _, a := range c.Adapters {
 		if _, twice := m.observed.Adapters[a.Major()]; twice {

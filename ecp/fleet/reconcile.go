@@ -76,7 +76,7 @@ func (m *Manager) reconcile(ctx context.Context, id ecp.ID) time.Duration {
 		SleepHandled:     handled,
 		FirstObservation: !mem.Derived,
 		NewestRender:     derive.NewestRender(p),
-		Lost:             mem.Mark.Lost(rec.Status, m.observed.Now(), m.observed.Tick()),
+		Lost:             mem.Mark.Lost(rec, m.observed.Now(), m.observed.Tick()),
 	}
 	stored := rec
 	rec = rec.Clone()
@@ -296,10 +296,10 @@ func (m *Manager) persist(
 	ctx context.Context, seen ecp.ClusterRecord, op *ecp.Operation, snap derive.Snapshot, outcome derive.Outcome,
 ) time.Duration {
 	now, tick, mem := m.observed.Now().UTC(), m.observed.Tick(), m.observed.MemoryOf(seen.ID)
-	outcome.Lost = mem.Mark.Lost(seen.Status, now, tick)
+	outcome.Lost = mem.Mark.Lost(seen, now, tick)
 	first := derive.Advance(m.observed.Timings, now, seen, op, snap, outcome)
 	if len(first.Transitions) == 0 && first.Operation == nil {
-		mem.Derived, mem.Mark = snap.Unseen == "", derive.NewClockMark(seen.Status, now, tick)
+		mem.Derived, mem.Mark = snap.Unseen == "", derive.NewClockMark(seen, now, tick)
 		return m.requeueAfter(seen, snap)
 	}
 	var after ecp.ClusterRecord
@@ -336,7 +336,7 @@ func (m *Manager) persist(
 		return time.Second
 	}
 	if after.Revision == seen.Revision {
-		mem.Mark = derive.NewClockMark(after.Status, now, tick)
+		mem.Mark = derive.NewClockMark(after, now, tick)
 	}
 	if after.Revision == seen.Revision && after.Status.State != seen.Status.State {
 		mem.Derived = true

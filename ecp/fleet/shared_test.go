@@ -46,6 +46,7 @@ type mate struct {
 	name string
 	stop func()
 
+	ahead  atomic.Int64                  // of its clock, in nanoseconds
 	dead   atomic.Bool                   // nothing that it does arrives any more
 	frozen atomic.Pointer[chan struct{}] // nor does it go on until that is closed; nil = it goes on
 }
@@ -86,6 +87,7 @@ func (tm *team) join(name string, before ...func(*mate)) *mate {
 		Provisioners: map[string]ecp.Provisioner{"default": d.platform()},
 		Adapters:     []ecp.Adapter{emqxv4.New(emqxv4.Config{}), emqxv5.New(emqxv5.Config{})},
 		Shared:       &fleet.Shared{Host: name, Address: name + ":8443", Version: "1.2.3"},
+		Now:          func() time.Time { return time.Now().Add(time.Duration(d.ahead.Load())) },
 		Defaults: fleet.Defaults{
 			Projects: []string{"default/default"},
 			Pool:     &ecp.Pool{Connections: 1000, Clusters: 40},
@@ -363,6 +365,37 @@ func TestASuspendedDaemonDoesNothing(t *testing.T) {
 		tm.mu.Unlock()
 		tm.until("all run again", func() bool { return tm.in(mates[1], ecp.Running, ids...) && tm.even(mates...) })
 	})
+}
+
+// TestClocksOfDaemonsDiffer: an operation has the time that it is given, whoever was asked for
+// it, and whoever works on it.
+func TestClocksOfDaemonsDiffer(t *testing.T) {
+	for name, ahead := range map[string]time.Duration{"ahead": time.Hour, "behind": -time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			inTeam(t, 2, func(tm *team, mates []*mate) {
+				ids := tm.create(8, mates...)
+				mates[0].ahead.Store(int64(ahead))
+				<-time.After(time.Minute)
+				for _, asked := range mates {
+					var ops []ecp.Operation
+					for _, id := range ids {
+						op, err := asked.Cluster(id).Do(asSystem(), ecp.Restart{})
+						require.NoError(t, err)
+						ops = append(ops, op)
+					}
+					for _, op := range ops {
+						tm.until("it ends", func() bool {
+							got, err := asked.Operation(asSystem(), op.ID)
+							require.NoError(t, err)
+							require.NotEqual(t, ecp.PhaseFailed, got.Phase, "asked of %s: %+v", asked.name, got)
+							return got.Phase.Final()
+						})
+					}
+				}
+				tm.until("all run", func() bool { return tm.in(mates[1], ecp.Running, ids...) })
+			})
+		})
+	}
 }
 
 // TestAloneCostsNothing: no record and no transaction where nobody shares the store.

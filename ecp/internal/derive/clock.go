@@ -12,14 +12,14 @@ const (
 	clockSlack   = time.Second      // a smaller difference is left as it is
 )
 
-// ClockMark is when a cluster was last observed, by both clocks, and the times that
-// its record had then. Stored times are those of the wall clock, which people
-// can read and another process can go on with; it steps. Patience is counted by
-// the monotonic one.
+// ClockMark is when a cluster was last observed, by both clocks, and the times that its record
+// had then. Stored times are those of the wall clock, which people can read and another process
+// can go on with; it steps. Patience is counted by the monotonic one.
 type ClockMark struct {
 	Wall, Tick         time.Time
 	Planned            time.Duration // until the next observation at the latest
 	deadline, draining time.Time
+	revision           int64
 }
 
 // LostTime is what stored times have to be moved by: the wall clock has stepped,
@@ -27,11 +27,15 @@ type ClockMark struct {
 // machine stood still or no worker was free.
 type LostTime struct{ deadline, draining time.Duration }
 
-// Lost compares the clocks with those of the last observation. A time that was stored
-// since then, by a command, is right as it is.
-func (k ClockMark) Lost(st ecp.Status, wall, tick time.Time) (out LostTime) {
+// Lost compares the clocks with those of the last observation. A time that was stored since
+// then, by a command, is right as it is, unless another clock than this one has counted it.
+func (k ClockMark) Lost(rec ecp.ClusterRecord, wall, tick time.Time) (out LostTime) {
+	st, waits := rec.Status, wall.Sub(rec.UpdatedAt)
 	if k.Tick.IsZero() {
 		return out
+	}
+	if rec.Revision != k.revision && !st.Deadline.Equal(k.deadline) && waits.Abs() > ObserveSlack {
+		out.deadline = waits
 	}
 	d := wall.Round(0).Sub(k.Wall) - min(tick.Sub(k.Tick), k.Planned+ObserveSlack)
 	if d.Abs() < clockSlack {
@@ -47,10 +51,10 @@ func (k ClockMark) Lost(st ecp.Status, wall, tick time.Time) (out LostTime) {
 }
 
 // NewClockMark notes an observation that was stored.
-func NewClockMark(st ecp.Status, wall, tick time.Time) ClockMark {
-	k := ClockMark{Wall: wall.Round(0), Tick: tick, deadline: st.Deadline}
-	if st.Draining != nil {
-		k.draining = st.Draining.Since
+func NewClockMark(rec ecp.ClusterRecord, wall, tick time.Time) ClockMark {
+	k := ClockMark{Wall: wall.Round(0), Tick: tick, deadline: rec.Status.Deadline, revision: rec.Revision}
+	if rec.Status.Draining != nil {
+		k.draining = rec.Status.Draining.Since
 	}
 	return k
 }
@@ -79,8 +83,8 @@ func shiftDeadlines(st *ecp.Status, by LostTime) {
 
 // AdjustDeadlines lets time in which nothing could be seen, or done because another
 // program holds the platform or a maintenance window is waited for, or in which nobody
-// looked, not count, and
-// gives a cluster that was not observed while the program was down a fair chance.
+// looked, not count, and gives a cluster a fair chance that was not observed while the
+// program was down.
 func AdjustDeadlines(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ecp.Operation, snap Snapshot,
 	outcome Outcome) {
 	st := &rec.Status

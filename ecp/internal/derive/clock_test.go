@@ -24,21 +24,27 @@ func TestPatienceAndClocks(t *testing.T) {
 		"suspended, and the clock set back": {0, time.Hour, -time.Second - ObserveSlack},
 	} {
 		t.Run(name, func(t *testing.T) {
-			st := ecp.Status{Deadline: t0.Add(time.Minute), Draining: &ecp.Draining{Node: "a", Since: t0}}
-			k := NewClockMark(st, t0, t0)
+			var rec ecp.ClusterRecord
+			st := &rec.Status
+			st.Deadline, st.Draining = t0.Add(time.Minute), &ecp.Draining{Node: "a", Since: t0}
+			k := NewClockMark(rec, t0, t0)
 			k.Planned = time.Second
-			lost := k.Lost(st, t0.Add(c.wall), t0.Add(c.tick))
+			lost := k.Lost(rec, t0.Add(c.wall), t0.Add(c.tick))
 			require.Equal(t, LostTime{c.lost, c.lost}, lost)
-			shiftDeadlines(&st, lost)
+			shiftDeadlines(st, lost)
 			require.Equal(t, t0.Add(time.Minute+c.lost), st.Deadline)
 			require.Equal(t, t0.Add(c.lost), st.Draining.Since)
 
 			st.Deadline, st.Draining.Since = t0.Add(30*time.Minute), t0.Add(time.Minute) // by a command since then
-			require.Zero(t, k.Lost(st, t0.Add(c.wall), t0.Add(c.tick)))
+			rec.Revision, rec.UpdatedAt = 1, t0.Add(c.wall)
+			require.Zero(t, k.Lost(rec, t0.Add(c.wall), t0.Add(c.tick)))
+
+			rec.UpdatedAt = t0.Add(c.wall + time.Hour) // by one of another program, whose clock is wrong
+			require.Equal(t, LostTime{deadline: -time.Hour}, k.Lost(rec, t0.Add(c.wall), t0.Add(c.tick)))
 		})
 	}
-	require.Zero(t, ClockMark{}.Lost(ecp.Status{Deadline: t0}, t0.Add(time.Hour), t0.Add(time.Hour)),
-		"nothing was looked at yet")
+	rec := ecp.ClusterRecord{Status: ecp.Status{Deadline: t0}}
+	require.Zero(t, ClockMark{}.Lost(rec, t0.Add(time.Hour), t0.Add(time.Hour)), "nothing was looked at yet")
 }
 
 // What another process has stored under another clock is bounded.
