@@ -151,11 +151,13 @@ func TestStoredWords(t *testing.T) {
 	require.Equal(t, string(want), strings.Join(lines, ""), howToUpdate)
 }
 
-// A kind that nothing decodes has no golden file.
+// A kind that nothing decodes has no golden file. Those of dashboards are decoded by package
+// proxy, and last for hours.
 func TestStoredKindsAreDecoded(t *testing.T) {
 	typ := reflect.TypeFor[ecp.Kind]()
 	dir := filepath.Join(moduleRoot(t), strings.TrimPrefix(typ.PkgPath(), modulePath))
 	kinds := stringConstants(t, dir)[typ.Name()]
+	kinds = slices.DeleteFunc(kinds, func(k string) bool { return k == string(ecp.KindDashboard) })
 	require.NotEmpty(t, kinds)
 	for _, k := range kinds {
 		assert.Contains(t, Kinds(), ecp.Kind(k))
