@@ -98,6 +98,7 @@ var notCompared = map[string]string{
 	"/api/v1/overview":                          "counts of what brokers answer",
 	"/api/v1/projects/{org}/{project}/overview": "counts of what brokers answer",
 	"/api/v1/audit/export":                      "as /api/v1/audit",
+	"/api/v1/daemons":                           "the program's own",
 	"/api/v1/events":                            "a stream",
 	"/api/v1/version":                           "the program's own",
 	"/docs/api":                                 "the program's own",

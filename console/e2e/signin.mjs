@@ -44,9 +44,9 @@ await scenario(async (open) => {
   await go(w, '/clusters/new');
   const name = page.getByLabel('Name', { exact: true });
   await name.fill('half typed');
-  await api('PATCH', 'users/ann', { password: second });
   const dialog = page.getByRole('dialog', { name: 'Your session has ended' });
   await during(w, [/^answer: 401 GET /], async () => {
+    await api('PATCH', 'users/ann', { password: second });
     await dialog.waitFor();
     await fillName(dialog, 'ann', first);
     await dialog.getByRole('alert').waitFor();

@@ -252,7 +252,7 @@ func (h *history) checkOperations(wrong func(string, ...any)) {
 		}
 	}
 	for key, phase := range phases {
-		if !ecp.Phase(phase).Final() || ecp.Phase(phase) == ecp.PhaseFailed && !h.skewed {
+		if !ecp.Phase(phase).Final() || ecp.Phase(phase) == ecp.PhaseFailed {
 			wrong("%s is %s at the end", key, phase)
 		}
 	}

@@ -17,9 +17,6 @@ type history struct {
 	asked   []brokerCall
 	audit   []audited
 	end     end
-	// skewed: a daemon had a wrong clock, by which the time of an operation may have been over
-	// that was not.
-	skewed bool
 }
 
 // outcome is what a client knows of what it has asked for.

@@ -99,7 +99,7 @@ func (n *nemesis) run(t *testing.T, seed uint64, lasts time.Duration, settle fun
 	n.rage(storm)
 	acting.Wait()
 
-	h := &history{skewed: w.sim != nil}
+	h := &history{}
 	for _, a := range actors {
 		h.ops = append(h.ops, a.ops...)
 	}
