@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -20,6 +21,8 @@ type Config struct {
 	// IPv6 gives pods and services IPv6 addresses only. Without it pods have IPv4
 	// addresses, and services have both families on request.
 	IPv6 bool
+	// Audit writes down what is changed through the API server; see Lab.AuditLog.
+	Audit bool
 	// Logger gets slow and unexpected events. Without one nothing is logged.
 	Logger *slog.Logger
 }
@@ -33,12 +36,18 @@ type Lab struct {
 	CAFile     string // path; PEM of the authority behind every certificate
 	PodCIDR    string // every address in it is this machine
 	NodeIP     string // InternalIP of every node
+	// AuditLog is the path of the API server's audit log: an event of audit.k8s.io/v1 in
+	// each line, with both bodies, for each request by others than the control plane's own
+	// programs that creates, changes or deletes something but its status. It is empty
+	// without Config.Audit. The event of a request may be there a moment after its answer.
+	AuditLog string
 
 	log    *slog.Logger
 	bin    string
 	net    network
 	ipv6   bool
-	routed bool
+	audit  bool
+	held   io.Closer // the network; nil until it is claimed
 	ca     *authority
 	client *http.Client
 	lock   *fileLock // held while the lab lives
@@ -75,7 +84,7 @@ func Start(ctx context.Context, cfg Config) (*Lab, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("it took more than %v", startLimit))
 	defer cancel()
-	l := &Lab{log: logger(cfg.Logger), bin: bin, ipv6: cfg.IPv6, failed: make(chan error, 1)}
+	l := &Lab{log: logger(cfg.Logger), bin: bin, ipv6: cfg.IPv6, audit: cfg.Audit, failed: make(chan error, 1)}
 	begun := time.Now()
 	if err := l.start(ctx, cfg.Nodes); err != nil {
 		kept := l.keepLogs()
@@ -125,7 +134,7 @@ func (l *Lab) prepare() error {
 	if l.ca, err = newAuthority(filepath.Join(l.Dir, "pki"), l.URL); err != nil {
 		return err
 	}
-	if err := errors.Join(l.writeIdentities(), l.writeStages()); err != nil {
+	if err := errors.Join(l.writeIdentities(), l.writeStages(), l.writeAuditPolicy()); err != nil {
 		return err
 	}
 	l.Kubeconfig, l.CAFile = l.ca.path("admin.kubeconfig"), l.ca.path("ca.crt")
@@ -228,8 +237,8 @@ func (l *Lab) stop() error {
 	if l.launch != nil {
 		l.launch.close()
 	}
-	if l.routed {
-		errs = append(errs, l.net.release(ctx))
+	if l.held != nil {
+		errs = append(errs, l.net.release(ctx), l.held.Close())
 	}
 	if l.lock != nil {
 		errs = append(errs, os.RemoveAll(l.Dir))

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -25,7 +24,36 @@ func TestMain(m *testing.M) {
 	if os.Getenv(helperEnv) == "1" {
 		os.Exit(helper())
 	}
-	goleak.VerifyTestMain(labtest.M(m), goleak.IgnoreTopFunction(labtest.UnreadCloseError))
+	goleak.VerifyTestMain(labtest.M(m, audited), goleak.IgnoreTopFunction(labtest.UnreadCloseError))
+}
+
+func audited(c *kubelab.Config) { c.Audit = true }
+
+// TestAuditLog: it has who changed what and how, and nothing of the control plane's own.
+func TestAuditLog(t *testing.T) {
+	lab := labtest.Start(t)
+	ns := labtest.Namespace(t, lab)
+	kubectl(t, lab, pod("p", "", "x:1"), "apply", "-n", ns, "-f", "-")
+	shows(t, lab, "^Running$", "get", "pod", "-n", ns, "p", "-o", "jsonpath={.status.phase}")
+	labtest.Eventually(t, 10*time.Second, "the pod is in the log", func(context.Context) (bool, string) {
+		log, err := os.ReadFile(lab.AuditLog)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var of []string
+		for line := range strings.Lines(string(log)) {
+			if strings.Contains(line, `"namespace":"`+ns+`"`) {
+				of = append(of, line)
+			}
+		}
+		seen := strings.Join(of, "")
+		if strings.Contains(seen, `"username":"system:`) || strings.Contains(seen, `"subresource":"status"`) ||
+			strings.Contains(seen, `"verb":"get"`) {
+			t.Fatal(seen)
+		}
+		return strings.Contains(seen, `"verb":"create","user":{"username":"admin"`) &&
+			strings.Contains(seen, `"image":"x:1"`), seen
+	})
 }
 
 // kubectl runs kubectl and fails the test when it fails.
@@ -243,16 +271,17 @@ func processes(t *testing.T, dir string) []string {
 }
 
 // nothingLeft waits until a lab has no folder, no route and no process. The
-// route may be there if another lab, of another test binary, has taken it since.
+// route may be there if another lab, of another test binary, has taken it since; an
+// empty one is not looked for.
 func nothingLeft(t *testing.T, dir, cidr string) {
 	t.Helper()
-	labtest.Eventually(t, 10*time.Second, "nothing is left of "+dir, func(ctx context.Context) (bool, string) {
-		routes, err := exec.CommandContext(ctx, "ip", "route", "show", "table", "local").Output()
+	labtest.Eventually(t, 10*time.Second, "nothing is left of "+dir, func(context.Context) (bool, string) {
+		routes := localRoutes(t)
 		_, folder := os.Stat(dir)
 		procs := processes(t, dir)
-		return err == nil && os.IsNotExist(folder) && len(procs) == 0 &&
-				(!strings.Contains(string(routes), cidr) || claims(t, filepath.Dir(dir), cidr) > 0),
-			fmt.Sprintf("folder %v, processes %v, routes %s %v", folder, procs, routes, err)
+		routed := cidr != "" && strings.Contains(routes, cidr) && claims(t, filepath.Dir(dir), cidr) == 0
+		return os.IsNotExist(folder) && len(procs) == 0 && !routed,
+			fmt.Sprintf("folder %v, processes %v, routes %s", folder, procs, routes)
 	})
 }
 

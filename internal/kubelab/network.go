@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"net"
@@ -11,16 +12,36 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
+	"syscall"
 )
 
 // network is the part of the address space that one lab owns. A lab takes a number by
-// adding the local route, which fails if another lab has it: the route is the lock.
-// The loopback addresses of the same number belong to the lab, too, so that it need
-// not search for free ports.
+// listening on an abstract socket named after it, which ends with the process, however
+// that one ends, and then adds the local route. The loopback addresses of the same number
+// belong to the lab, too, so that it need not search for free ports.
 type network struct {
 	octet int
 	ipv6  bool // pods and services have addresses of IPv6 only
+}
+
+// routeMark is the protocol of every route that a lab adds. It tells the routes that dead
+// labs have left from those of other programs.
+const routeMark = "217"
+
+// errTaken means that a living lab has the network.
+var errTaken = errors.New("a living lab has the network")
+
+// hold takes the number of the network until the result is closed. Abstract sockets are
+// of the network namespace, as routes are.
+func (n network) hold(ctx context.Context) (io.Closer, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "unix", "@openecp-kubelab-"+strconv.Itoa(n.octet))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, errTaken
+	}
+	return l, err
 }
 
 // Networks are 10.64.0.0/16 to 10.95.0.0/16, and fd40:0:64::/48 and so on for pods
@@ -74,36 +95,89 @@ func (n network) loopback() string { return fmt.Sprintf("127.%d.0.1", n.octet) }
 // prefix is the first two octets.
 func (n network) prefix() string { return fmt.Sprintf("10.%d", n.octet) }
 
-// claim takes a free network. It calls record before each try, so that the claim is on
-// disk before it can be left behind.
-func claim(ctx context.Context, ipv6 bool, record func(network) error) (network, error) {
+// claim takes a free network, which is held until the result is closed. It calls record
+// before each try, so that the claim is on disk before it can be left behind.
+func claim(ctx context.Context, ipv6 bool, record func(network) error) (network, io.Closer, error) {
 	used := addressesInUse()
-	order := rand.Perm(networkCount)
-	for _, i := range order {
+	for _, i := range rand.Perm(networkCount) {
 		n := network{firstOctet + i, ipv6}
 		if overlapsAny(n.route(), used) {
 			continue
 		}
-		if err := record(n); err != nil {
-			return network{}, err
+		held, err := n.hold(ctx)
+		if errors.Is(err, errTaken) {
+			continue
 		}
-		err := ip(ctx, "route", "add", "local", n.route(), "dev", "lo")
-		if err == nil && ipv6 {
-			if err := ip(ctx, "-6", "route", "add", "local", n.route6(), "dev", "lo"); err != nil {
-				return n, fmt.Errorf("add a local route for pod addresses of IPv6: %w",
-					errors.Join(err, n.release(ctx)))
-			}
+		if err != nil {
+			return network{}, nil, fmt.Errorf("take a range of pod addresses: %w", err)
+		}
+		if err = record(n); err == nil {
+			err = n.addRoutes(ctx)
 		}
 		if err == nil {
-			return n, nil
+			return n, held, nil
 		}
-		if !strings.Contains(err.Error(), "File exists") {
-			return network{}, fmt.Errorf("add a local route for pod addresses: %w", err)
+		held.Close()
+		if !strings.Contains(err.Error(), "File exists") { // otherwise it is a route of another program
+			return network{}, nil, err
 		}
 	}
-	return network{}, errors.New("add a local route for pod addresses: all of 10.64.0.0/16 to 10.95.0.0/16 are " +
-		"taken; " +
-		"see `ip route show table local`")
+	return network{}, nil, errors.New("add a local route for pod addresses: all of 10.64.0.0/16 to 10.95.0.0/16 are " +
+		"taken; see `ip route show table local`")
+}
+
+// addRoutes adds the route, and in a lab on IPv6 that one, too.
+func (n network) addRoutes(ctx context.Context) error {
+	if err := ip(ctx, "route", "add", "local", n.route(), "dev", "lo", "proto", routeMark); err != nil {
+		return fmt.Errorf("add a local route for pod addresses: %w", err)
+	}
+	if !n.ipv6 {
+		return nil
+	}
+	if err := ip(ctx, "-6", "route", "add", "local", n.route6(), "dev", "lo", "proto", routeMark); err != nil {
+		return fmt.Errorf("add a local route for pod addresses of IPv6: %w", errors.Join(err, n.release(ctx)))
+	}
+	return nil
+}
+
+// sweepRoutes releases the networks in this namespace whose labs are dead, whether or not
+// their folders are known.
+func sweepRoutes(ctx context.Context) error {
+	out, err := exec.CommandContext(ctx, "ip", "route", "show", "table", "local", "proto", routeMark).Output()
+	if err != nil {
+		return fmt.Errorf("list the routes of labs: %w", err)
+	}
+	var errs []error
+	for _, n := range networksOf(string(out)) {
+		errs = append(errs, n.releaseIfDead(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+var labRoute = regexp.MustCompile(`(?m)^local 10\.(\d+)\.0\.0/16 dev lo `)
+
+// networksOf returns the networks whose routes are in a list as the ip command prints it.
+func networksOf(routes string) (out []network) {
+	for _, m := range labRoute.FindAllStringSubmatch(routes, -1) {
+		octet, err := strconv.Atoi(m[1])
+		if err == nil && octet >= firstOctet && octet < firstOctet+networkCount {
+			out = append(out, network{octet: octet})
+		}
+	}
+	return out
+}
+
+// releaseIfDead releases the network unless a living lab has it.
+func (n network) releaseIfDead(ctx context.Context) error {
+	held, err := n.hold(ctx)
+	if errors.Is(err, errTaken) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	return n.release(ctx)
 }
 
 // release releases the network. A route that is gone already is no error.

@@ -3,8 +3,10 @@ package kubelab
 import (
 	"context"
 	"errors"
+	"io"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -173,5 +175,76 @@ func TestSweepSparesTheLiving(t *testing.T) {
 	left, err := os.ReadDir(labs)
 	if err != nil || len(left) != 1 || left[0].Name() != "living" {
 		t.Errorf("left: %v, %v; want the living one", left, err)
+	}
+}
+
+// TestRoutesOfTheDead: a range of addresses is free again when its lab has ended without a
+// word, though nobody finds the lab's folder; those of the living and of others stay.
+func TestRoutesOfTheDead(t *testing.T) {
+	if err := Available(); err != nil {
+		t.Skip(err)
+	}
+	ctx := t.Context()
+	take := func() (network, io.Closer) {
+		t.Helper()
+		n, held, err := claim(ctx, false, func(network) error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			held.Close()
+			if err := n.release(context.WithoutCancel(ctx)); err != nil {
+				t.Error(err)
+			}
+		})
+		return n, held
+	}
+	living, _ := take()
+	dead, killed := take()
+	other, gone := take()
+	if err := errors.Join(killed.Close(), gone.Close(), other.release(ctx),
+		ip(ctx, "route", "add", "local", other.route(), "dev", "lo")); err != nil {
+		t.Fatal(err)
+	}
+	(&Lab{log: logger(nil)}).sweep(ctx, t.TempDir())
+	out, err := exec.CommandContext(ctx, "ip", "route", "show", "table", "local").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range map[network]bool{living: true, dead: false, other: true} {
+		if strings.Contains(string(out), "local "+n.route()) != want {
+			t.Errorf("is %s to be there? %v:\n%s", n.route(), want, out)
+		}
+	}
+}
+
+// TestDeadLabWhoseRangeIsTaken: what a dead lab has written down does not take the range
+// from the lab that has it now.
+func TestDeadLabWhoseRangeIsTaken(t *testing.T) {
+	if err := Available(); err != nil {
+		t.Skip(err)
+	}
+	n, held, err := claim(t.Context(), false, func(network) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	defer func() {
+		if err := n.release(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	labs := t.TempDir()
+	dir := filepath.Join(labs, "dead")
+	if err := errors.Join(os.Mkdir(dir, 0o700),
+		writeOwner(dir, owner{1, n.octet, netNamespace(), time.Now()})); err != nil {
+		t.Fatal(err)
+	}
+	(&Lab{log: logger(nil)}).sweep(t.Context(), labs)
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("its folder is there: %v", err)
+	}
+	if err := n.addRoutes(t.Context()); err == nil || !strings.Contains(err.Error(), "File exists") {
+		t.Errorf("the living lab has lost its route: %v", err)
 	}
 }

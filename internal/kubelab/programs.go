@@ -35,7 +35,7 @@ func (l *Lab) etcd() program {
 
 func (l *Lab) apiServer() program {
 	pki := l.ca.path
-	return program{"kube-apiserver", []string{
+	return program{"kube-apiserver", append(l.auditArgs(), []string{
 		"--etcd-servers=http://" + l.loopback(etcdPort),
 		"--bind-address=" + l.net.loopback(), "--secure-port=" + apiPort,
 		// Loopback is refused here, and a namespace of `unshare` has no default
@@ -50,7 +50,43 @@ func (l *Lab) apiServer() program {
 		"--kubelet-client-key=" + pki("apiserver-kubelet.key"),
 		"--kubelet-certificate-authority=" + pki("ca.crt"), "--kubelet-preferred-address-types=InternalIP",
 		"--enable-admission-plugins=NodeRestriction", "--profiling=false",
-	}}
+	}...)}
+}
+
+// auditPolicy logs who changes what. The control plane's own programs write most of all,
+// and status is theirs.
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+omitManagedFields: true
+rules:
+- level: None
+  verbs: [get, list, watch]
+- level: None
+  users: [system:apiserver, system:kube-controller-manager, system:kube-scheduler, kwok]
+- level: None
+  userGroups: [system:serviceaccounts:kube-system, system:nodes]
+- level: None
+  resources: [{group: "", resources: ["*/status", events]}, {group: apps, resources: ["*/status"]}]
+- level: RequestResponse
+`
+
+// auditArgs tells the API server to log, each event before it goes on.
+func (l *Lab) auditArgs() []string {
+	if !l.audit {
+		return nil
+	}
+	return []string{"--audit-policy-file=" + filepath.Join(l.Dir, "audit.yaml"), "--audit-log-path=" + l.AuditLog,
+		"--audit-log-mode=blocking"}
+}
+
+// writeAuditPolicy writes the policy, if there is to be a log.
+func (l *Lab) writeAuditPolicy() error {
+	if !l.audit {
+		return nil
+	}
+	l.AuditLog = filepath.Join(l.Dir, "audit.log")
+	return os.WriteFile(filepath.Join(l.Dir, "audit.yaml"), []byte(auditPolicy), 0o600)
 }
 
 func (l *Lab) controllerManager() program {

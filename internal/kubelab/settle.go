@@ -43,16 +43,19 @@ func (l *Lab) settle(ctx context.Context) error {
 	if l.lock, err = tryLock(filepath.Join(l.Dir, "lock")); err != nil {
 		return err
 	}
-	l.net, err = claim(ctx, l.ipv6, func(n network) error {
+	l.net, l.held, err = claim(ctx, l.ipv6, func(n network) error {
 		return writeOwner(l.Dir, owner{os.Getpid(), n.octet, netNamespace(), time.Now()})
 	})
-	l.routed = err == nil
 	return err
 }
 
 // sweep removes the folders, routes and volumes of labs whose owner is dead, which
-// holds if their lock is free. A failure is only logged: it must not fail a start.
+// holds if their lock is free, and the routes of those whose folder is elsewhere or gone.
+// A failure is only logged: it must not fail a start.
 func (l *Lab) sweep(ctx context.Context, labs string) {
+	if err := sweepRoutes(ctx); err != nil {
+		l.log.Warn("remove the routes that killed labs have left", "err", err)
+	}
 	entries, err := os.ReadDir(labs)
 	if err != nil {
 		l.log.Warn("look for what killed labs have left", "err", err)
@@ -90,7 +93,7 @@ func removeDead(ctx context.Context, dir string) error {
 	}
 	switch {
 	case o.Namespace == netNamespace():
-		if err := (network{octet: o.Octet}).release(ctx); err != nil {
+		if err := (network{octet: o.Octet}).releaseIfDead(ctx); err != nil { // another may have it since
 			return err
 		}
 	case !namespaceGone(o.Namespace):
@@ -103,7 +106,7 @@ func removeDead(ctx context.Context, dir string) error {
 // removeBulk removes what takes space, and keeps the record of the route.
 func removeBulk(dir string) error {
 	var errs []error
-	for _, name := range []string{"etcd", "logs", "pki", "kubectl"} {
+	for _, name := range []string{"etcd", "logs", "pki", "kubectl", "audit.log"} {
 		errs = append(errs, os.RemoveAll(filepath.Join(dir, name)))
 	}
 	return errors.Join(errs...)

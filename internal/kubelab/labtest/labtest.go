@@ -40,8 +40,9 @@ const UnreadCloseError = "github.com/moby/spdystream.(*Connection).shutdown"
 // shared is the test binary's lab.
 var shared struct {
 	mu  sync.Mutex
-	lab *kubelab.Lab // guarded by mu
-	err error        // guarded by mu; of the one attempt to start
+	cfg kubelab.Config // guarded by mu
+	lab *kubelab.Lab   // guarded by mu
+	err error          // guarded by mu; of the one attempt to start
 }
 
 // Start returns the lab of this test binary; all tests share it, so each makes
@@ -55,7 +56,7 @@ func Start(t testing.TB) *kubelab.Lab {
 	defer shared.mu.Unlock()
 	if shared.lab == nil && shared.err == nil {
 		// Not the test's context: the lab outlives the test.
-		shared.lab, shared.err = start(context.Background(), kubelab.Config{})
+		shared.lab, shared.err = start(context.Background(), shared.cfg)
 	}
 	if shared.err != nil {
 		t.Fatal(shared.err)
@@ -125,10 +126,17 @@ func skip(t testing.TB, reason string) {
 // TestingM is what goleak.VerifyTestMain takes.
 type TestingM interface{ Run() int }
 
-// M wraps m for TestMain: Run runs the tests, then stops the lab. Without it
-// the lab's programs still end with the test binary, but its folder and its
+// M wraps m for TestMain: Run runs the tests, then stops the lab, which is as set says.
+// Without it the lab's programs still end with the test binary, but its folder and its
 // route stay until the next start of some lab.
-func M(m TestingM) TestingM { return main{m} }
+func M(m TestingM, set ...func(*kubelab.Config)) TestingM {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	for _, s := range set {
+		s(&shared.cfg)
+	}
+	return main{m}
+}
 
 type main struct{ m TestingM }
 
