@@ -61,10 +61,10 @@ const (
 	// pgBegin locks the row, so that whoever writes is alone and sees the last commit.
 	// A process that is stopped inside of a transaction does not hold the others up:
 	// the server ends that.
-	pgBegin = "SELECT seq, mark, " + pgMark + ", holder, " +
+	pgBegin = "SELECT seq, mark, " + pgMark + ", holder, needs, " +
 		"set_config('idle_in_transaction_session_timeout', $1, true), " +
 		"set_config('statement_timeout', $2, true) FROM openecp.store FOR UPDATE"
-	pgState  = "SELECT seq, mark, " + pgMark + ", holder FROM openecp.store"
+	pgState  = "SELECT seq, mark, " + pgMark + ", holder, needs FROM openecp.store"
 	pgNumber = "UPDATE openecp.store SET seq = $1, mark = $2"
 	pgForget = "DELETE FROM openecp.changes"
 	// A hold that processes share is taken again by each of them, and given free by

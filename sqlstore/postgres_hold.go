@@ -30,16 +30,14 @@ func (e *pgEngine) check(ctx context.Context, s *Store) error {
 	defer cancel()
 	var seq int64
 	var was, mark, holder string
-	if err := e.db.QueryRowContext(ctx, pgState).Scan(&seq, &was, &mark, &holder); err != nil {
+	var needs int64
+	if err := e.db.QueryRowContext(ctx, pgState).Scan(&seq, &was, &mark, &holder, &needs); err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = errors.Join(errSlow, err)
 		}
 		return err
 	}
-	if !e.mayWrite(holder) {
-		e.lose()
-	}
-	if was != mark {
+	if e.mayWrite(holder, needs) == nil && was != mark {
 		return s.write(ctx, func(*tx) error { return nil }) // which begins anew
 	}
 	s.advance(seq)
@@ -72,21 +70,34 @@ func (e *pgEngine) renew(ctx context.Context) error {
 	if n, err := result.RowsAffected(); err != nil || n > 0 {
 		return err
 	}
-	e.lose()
+	e.lose(errTaken)
 	return nil
 }
 
-// lose notes that another process has the database.
-func (e *pgEngine) lose() {
-	e.loseOnce.Do(func() {
+// lose notes why this process may write nothing any more.
+func (e *pgEngine) lose(why error) {
+	if e.barred.CompareAndSwap(nil, &why) {
 		close(e.lost)
-		e.log.Error("another process has taken the database over; this one writes nothing any more", "database", e.at)
-	})
+		e.log.Error("this process writes nothing to the database any more", "database", e.at, ecp.ErrorAttr(why))
+	}
 }
 
-// Lost is closed when another process has taken the database over, because this one
-// did not renew its hold for too long. Nothing can be written any more: close the
-// Store, and open it again to wait for one's turn. Of a folder it is never closed.
+// LostReason is why [Store.Lost] is closed, nil before: another process has taken the
+// database over, or a newer version has changed its tables (cause [ErrNewer]).
+func (s *Store) LostReason() error {
+	if e, ok := s.engine.(*pgEngine); ok {
+		if why := e.barred.Load(); why != nil {
+			return *why
+		}
+	}
+	return nil
+}
+
+// Lost is closed when nothing can be written any more, see [Store.LostReason]: another
+// process has taken the database over, because this one did not renew its hold for too
+// long (close the Store, and open it again to wait for one's turn), or a newer version
+// has changed the tables to such that this one does not know. Of a folder it is never
+// closed.
 func (s *Store) Lost() <-chan struct{} {
 	if e, ok := s.engine.(*pgEngine); ok {
 		return e.lost
@@ -108,10 +119,8 @@ func (e *pgEngine) written() {}
 func (e *pgEngine) probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
-	select {
-	case <-e.lost:
-		return errTaken
-	default:
+	if why := e.barred.Load(); why != nil {
+		return *why
 	}
 	var seq int64
 	return e.fault("write", e.db.QueryRowContext(ctx, pgTexts[lastSeq]).Scan(&seq))

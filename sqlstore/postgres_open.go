@@ -11,7 +11,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -75,8 +75,11 @@ type pgEngine struct {
 	// release gives the hold free.
 	release func() error
 
-	lost     chan struct{} // closed when another process has the database
-	loseOnce sync.Once
+	// known is the newest version of the tables that this program can work on.
+	known int64
+
+	lost   chan struct{}         // closed when nothing may be written any more
+	barred atomic.Pointer[error] // why; nil = it may
 }
 
 // openPostgres connects to a database, takes it for this process, and brings its
@@ -247,10 +250,30 @@ func (e *pgEngine) hold(ctx context.Context) error {
 			"or %v after it renewed last%s", e.at, host, from, last, holdLife, advice)}
 }
 
-// mayWrite reports whether this process may write where holder has the database.
-func (e *pgEngine) mayWrite(holder string) bool {
-	return e.Beside || holder == e.holder || e.Shared && holder == ""
+// mayWrite refuses where another process has the database, or a newer program has made
+// tables that this one does not know. From then on nothing is written.
+func (e *pgEngine) mayWrite(holder string, needs int64) error {
+	if needs > e.known {
+		e.lose(e.tooNew(needs))
+	} else if !e.Beside && holder != e.holder && (!e.Shared || holder != "") {
+		e.lose(errTaken)
+	}
+	if why := e.barred.Load(); why != nil {
+		return *why
+	}
+	return nil
 }
+
+// tooNew says that the tables are of a version that this program cannot work on.
+func (e *pgEngine) tooNew(version int64) error {
+	return &ecp.Error{Code: ecp.CodeUnavailable, Op: "write", Cause: ErrNewer, Message: fmt.Sprintf(
+		"a newer version of the program has changed the tables of the database %s to version %d, and this one knows "+
+			"versions up to %d only; nothing was written since: run the newer version in its place", e.at, version, e.known)}
+}
+
+// ErrNewer is the cause of the error of a Store whose tables a newer program has changed to
+// a version that this one does not know.
+var ErrNewer = errors.New("the tables are of a newer version")
 
 // migrate brings the tables up to date, each step in a transaction of its own. Of
 // several processes one does it.
@@ -279,6 +302,7 @@ func (e *pgEngine) migrate(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	e.known = want
 	if have > want {
 		return e.mayUse(ctx, have, want)
 	}

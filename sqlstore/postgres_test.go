@@ -374,9 +374,24 @@ func newer(t *testing.T, server *pgtest.Server) {
 	server.Ask(t, url, "INSERT INTO openecp.versions (version_id, is_applied) VALUES (99, true)")
 	older := openAt(t, url, shared)
 	put(t, older, ecp.Image{ID: "a"})
-	require.NoError(t, older.Close())
+	require.NoError(t, older.LostReason())
 	server.Ask(t, url, "UPDATE openecp.store SET needs = 99")
-	_, err := tryAt(t, url)
+	err := older.Write(t.Context(), func(tx ecp.Tx) error { return ecp.Put(tx, ecp.Image{ID: "late"}, 0) })
+	require.ErrorIs(t, err, ecp.ErrUnavailable)
+	<-older.Lost()
+	require.ErrorIs(t, older.LostReason(), sqlstore.ErrNewer)
+	require.ErrorContains(t, older.Writable(t.Context()), "to version 99, and this one knows versions up to 1 only; "+
+		"nothing was written since: run the newer version in its place")
+	require.Equal(t, []string{"a"}, images(t, older))
+	require.NoError(t, older.Close())
+
+	server.Ask(t, url, "UPDATE openecp.store SET needs = 1")
+	idle := openAt(t, url, shared)
+	server.Ask(t, url, "UPDATE openecp.store SET needs = 99")
+	<-idle.Lost() // who writes nothing finds out, too
+	require.ErrorIs(t, idle.LostReason(), sqlstore.ErrNewer)
+	require.NoError(t, idle.Close())
+	_, err = tryAt(t, url)
 	require.ErrorIs(t, err, ecp.ErrConflict)
 	require.ErrorContains(t, err, "is of version 99, this program knows versions up to 1 only")
 }

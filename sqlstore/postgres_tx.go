@@ -97,14 +97,15 @@ func (e *pgEngine) enter(ctx context.Context, sqlTx *sql.Tx, s *session) (mark s
 		still = min(still, mostStill)
 	}
 	var was, holder, idle, statement string
+	var needs int64
 	err = sqlTx.QueryRowContext(ctx, pgBegin, limit(still), limit(e.Timeout)).
-		Scan(&s.last, &was, &mark, &holder, &idle, &statement)
+		Scan(&s.last, &was, &mark, &holder, &needs, &idle, &statement)
+	if err == nil {
+		err = e.mayWrite(holder, needs)
+	}
 	switch {
 	case err != nil:
 		return "", err
-	case !e.mayWrite(holder):
-		e.lose()
-		return "", errTaken
 	case was == mark:
 		return mark, nil
 	case was == "": // it is new

@@ -150,25 +150,24 @@ func standbyPages(why *atomic.Pointer[error]) http.Handler {
 	return mux
 }
 
-// lost returns an error once another daemon has taken the database over.
+// lost says why this daemon may not write to the database any more; nil = it may.
 func (d *daemon) lost() error {
-	select {
-	case <-d.store.Lost():
-		return errLost
-	default:
-		return nil
+	why := d.store.LostReason()
+	if why == nil || errors.Is(why, sqlstore.ErrNewer) {
+		return why
 	}
+	return errLost
 }
 
 var errLost = errors.New("another daemon has taken the database over, because this one did not renew its hold in " +
 	"time; nothing was written since: start it again to stand by")
 
-// watchStore ends with an error when another daemon has taken the database over.
+// watchStore ends with an error when this daemon may not write to the database any more.
 func (d *daemon) watchStore(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
 	case <-d.store.Lost():
-		return errLost
+		return d.lost()
 	}
 }

@@ -137,7 +137,7 @@ func (s *Server) End() { s.process.End(syscall.SIGQUIT) }
 func (s *Server) Signal(t testing.TB, signal syscall.Signal) { s.process.Signal(t, signal) }
 
 // Database returns the URL of an empty database, which goes back with the test: that is
-// cheaper than to make one for each. Other settings of it than those of its content stay.
+// cheaper than to make one for each.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
 	name := s.take()
@@ -153,6 +153,7 @@ func (s *Server) Database(t testing.TB) string {
 			return
 		}
 		require.NoError(t, s.ask(t, name, "DROP SCHEMA IF EXISTS openecp CASCADE"))
+		require.NoError(t, s.ask(t, name, "ALTER DATABASE "+name+" RESET ALL"))
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.free = append(s.free, name)
