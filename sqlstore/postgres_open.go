@@ -268,7 +268,8 @@ func (e *pgEngine) mayWrite(holder string, needs int64) error {
 func (e *pgEngine) tooNew(version int64) error {
 	return &ecp.Error{Code: ecp.CodeUnavailable, Op: "write", Cause: ErrNewer, Message: fmt.Sprintf(
 		"a newer version of the program has changed the tables of the database %s to version %d, and this one knows "+
-			"versions up to %d only; nothing was written since: run the newer version in its place", e.at, version, e.known)}
+			"versions up to %d only; nothing was written since: run the newer version in its place",
+		e.at, version, e.known)}
 }
 
 // ErrNewer is the cause of the error of a Store whose tables a newer program has changed to

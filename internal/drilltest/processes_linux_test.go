@@ -85,6 +85,16 @@ func (p *process) stop(s syscall.Signal) {
 	p.running.Wait()
 }
 
+// endedBy returns how often it has ended by itself, and what it said when it did so first.
+func (p *process) endedBy() (times int, said string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.by > 0 {
+		said = p.printed[0].Stderr.String()
+	}
+	return p.by, said
+}
+
 func (p *process) kill() { p.stop(syscall.SIGKILL) }
 func (p *process) end()  { p.stop(syscall.SIGTERM) }
 
