@@ -332,7 +332,9 @@ func (r *drilled) outcome() string {
 		require.False(r.t, r.found(r.c).Exists)
 		return out.String()
 	}
-	record, err := json.MarshalIndent(r.record(), "", " ")
+	last := r.record()
+	last.Status.QuietAt = 0 // by how many writes it came about
+	record, err := json.MarshalIndent(last, "", " ")
 	require.NoError(r.t, err)
 	say("record: %s", strings.ReplaceAll(string(record), string(r.id), "…"))
 	found := r.found(r.c)
