@@ -24,15 +24,16 @@ import (
 // list that takes it.
 type balancer struct {
 	net.Listener
-	mu sync.Mutex
-	to []string // guarded by mu
+	mu    sync.Mutex
+	to    []string              // guarded by mu
+	conns map[net.Conn]struct{} // guarded by mu; that are led
 }
 
 func newBalancer(t *testing.T) *balancer {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	b := &balancer{Listener: l}
+	b := &balancer{Listener: l, conns: map[net.Conn]struct{}{}}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -60,11 +61,27 @@ func (b *balancer) leadTo(daemons ...*daemon) {
 	}
 }
 
+// cut breaks all connections, and those to come, until it leads somewhere again.
+func (b *balancer) cut() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.to = nil
+	for c := range b.conns {
+		_ = c.Close() // that is all that is wanted
+	}
+}
+
 func (b *balancer) lead(in net.Conn) {
-	defer func() { _ = in.Close() }()
 	b.mu.Lock()
 	to := b.to
+	b.conns[in] = struct{}{}
 	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		delete(b.conns, in)
+		b.mu.Unlock()
+		_ = in.Close() // it has ended
+	}()
 	for _, address := range to {
 		out, err := net.DialTimeout("tcp", address, time.Second)
 		if err != nil {
@@ -138,6 +155,73 @@ func agentsAcross(t *testing.T, server *pgtest.Server) {
 	asked(c, 40*time.Second)
 	code, _ := c.Terminate(t)
 	require.Zero(t, code)
+}
+
+// cutApart: daemons that do not reach one another, but the database and their agents, answer
+// the API as before. No state of a cluster changes, whichever of them works on it; who asks
+// the wrong one for a broker is told why there is no answer. When they meet again, so is all.
+func cutApart(t *testing.T, server *pgtest.Server) {
+	if os.Getenv("OPENECP_LONG") == "" {
+		t.Skip("it waits for what is known of agents to run out, twice; OPENECP_LONG=1 runs it")
+	}
+	g, front := newTogether(t, server), newBalancer(t)
+	var doors []*balancer
+	var meet []func()
+	begin := func() *process {
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		at, door := l.Addr().String(), newBalancer(t)
+		require.NoError(t, l.Close())
+		doors = append(doors, door)
+		meet = append(meet, func() { door.leadTo(&daemon{url: "http://" + at}) })
+		meet[len(meet)-1]()
+		return g.begin(t, "--cluster-agent", "http://"+front.Addr().String(), "--dashboard-listen", "127.0.0.1:0",
+			"--peer-listen", at, "--peer-address", door.Addr().String())
+	}
+	first, second := begin(), begin()
+	a, b := g.ready(t, first), g.ready(t, second)
+	a.shares(t, 2, 20*time.Second)
+	front.leadTo(a)
+	through := &tunnelled{witness: newWitness(t, "5.8.9", nil), daemon: &daemon{
+		process: a.process, url: "http://" + front.Addr().String(), token: g.token, http: &http.Client{
+			Timeout: 45 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}}}
+	id := through.adopt(t, "plant", agent.BrokerSettings{DashboardURL: through.witness.URL,
+		APIURL: through.witness.URL, Username: "admin", Password: "public"})
+	path := "/api/v1/clusters/" + id
+	for _, near := range []*daemon{a, b} { // one of the two works on the cluster
+		far := a
+		if near == a {
+			far = b
+		}
+		front.cut() // the agent connects anew
+		front.leadTo(near)
+		near.isReached(t, path, time.Minute)
+		far.isReached(t, path, time.Minute)
+		near.reaches(t, id, "running")
+		from := near.lastEvent(t)
+
+		for _, door := range doors {
+			door.cut()
+		}
+		asked := time.Now()
+		processtest.Eventually(t, time.Minute, func() (bool, string) {
+			near.isReached(t, path, 10*time.Second)
+			r, err := far.try("GET", path+"/emqx/api/v5/nodes", "")
+			far.call(t, "PATCH", path, `{"description":"still answered"}`, nil, 200)
+			return err == nil && r.status >= 502 && strings.Contains(string(r.body), "other daemon") &&
+				time.Since(asked) > 40*time.Second, fmt.Sprint(err, r.status, string(r.body))
+		})
+		var is cluster
+		far.call(t, "GET", path, "", &is, 200)
+		require.Equal(t, "running", is.Status.State)
+		far.call(t, "GET", "/readyz", "", nil, 200)
+
+		for _, open := range meet {
+			open()
+		}
+		far.isReached(t, path, 20*time.Second)
+		require.Empty(t, near.statesSince(t, from, id), "its state changed")
+	}
 }
 
 // isReached waits until the agent of a cluster is connected, and its broker is asked through it.

@@ -160,8 +160,12 @@ func (p *pair) carriedOut(at int) (outcome string, steps []string) {
 	p.at = at
 	p.begin()
 	require.NoError(p.t, p.command())
-	for alone := false; at > 0 && !alone && !p.over(); {
+	var over time.Time // a step may come after the end of the operation
+	for alone := false; at > 0 && !alone && (over.IsZero() || time.Since(over) < 2*time.Minute); {
 		<-time.After(20 * time.Millisecond)
+		if over.IsZero() && p.over() {
+			over = time.Now()
+		}
 		_, alone = p.survivor()
 	}
 	d, _ := p.survivor()
