@@ -25,6 +25,7 @@ func TestPostgres(t *testing.T) {
 		"a second daemon stands by": standsBy, "there and back again": migrates, "docs/ha.md": asDocumented,
 		"what cannot be": wrongDatabase, "two at once": worksTogether, "two Managers": twins,
 		"agents of two":             agentsAcross,
+		"cut from one another":      cutApart,
 		"what cannot be of several": wrongPeers,
 	} {
 		t.Run(name, func(t *testing.T) {
