@@ -130,9 +130,9 @@ func (e *pgEngine) place() string { return e.at }
 
 func (e *pgEngine) incarnation() (own string, dead []string) { return e.own, nil }
 
-// close releases the hold, so that nobody has to wait for its end.
+// close releases the hold, if it was ever asked for, so that nobody has to wait for its end.
 func (e *pgEngine) close() error {
-	if !e.Beside {
+	if e.asked {
 		if err := e.release(); err != nil {
 			e.log.Warn("the hold of the database could not be given free; it ends by itself", "database", e.at,
 				ecp.ErrorAttr(e.fault("release", err)))

@@ -72,6 +72,8 @@ type pgEngine struct {
 	own string // the incarnation
 	// holder is who holds the database: own, or sharedHolder.
 	holder string
+	// asked is set once the database was asked for a hold, which may have been granted.
+	asked bool
 	// release gives the hold free.
 	release func() error
 
@@ -121,7 +123,7 @@ func openPostgres(ctx context.Context, s *Store, c Config) (_ *pgEngine, err err
 		}
 	}()
 	if err := e.prepare(ctx, c); err != nil {
-		return nil, e.fault(opening, err)
+		return nil, e.opened(ctx, err)
 	}
 	return e, nil
 }
@@ -185,10 +187,6 @@ func (e *pgEngine) prepare(ctx context.Context, c Config) error {
 	err := e.db.QueryRowContext(ctx, "SELECT current_setting('server_version_num')::int, "+
 		"current_setting('synchronous_commit') <> 'off', to_regclass('openecp.store') IS NOT NULL").
 		Scan(&version, &durable, &exists)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return &ecp.Error{Code: ecp.CodeUnavailable, Op: opening, Message: "the database " + e.at +
-			" did not answer within a minute"}
-	}
 	switch {
 	case err != nil:
 		return err
@@ -223,6 +221,7 @@ func (e *pgEngine) hold(ctx context.Context) error {
 	if e.Beside {
 		return nil
 	}
+	e.asked = true
 	result, err := e.db.ExecContext(ctx, pgHold, e.holder, e.Host, holdLife.Seconds())
 	if err != nil {
 		return err

@@ -72,24 +72,31 @@ func hasPassword(u *url.URL) bool {
 	return set || u.Query().Has("password") || u.Query().Has("sslpassword")
 }
 
-// openStore opens the database. One that another daemon has is waited for: until then
-// requests are answered with 503, and /healthz as ever.
+// openStore opens the database. One that another daemon has, or whose server is away, is
+// waited for: until then requests are answered with 503, and /healthz as ever.
 func (d *daemon) openStore(ctx context.Context) (*sqlstore.Store, error) {
+	store, err := d.tryStore(ctx)
+	if d.config.database == "" || !errors.Is(err, sqlstore.ErrHeld) && !errors.Is(err, sqlstore.ErrAway) {
+		return store, err
+	}
+	return d.standBy(ctx, err)
+}
+
+// tryStore opens the database once, with the password that is in its file by then.
+func (d *daemon) tryStore(ctx context.Context) (*sqlstore.Store, error) {
 	c, err := d.config.storeConfig(d.log)
 	if err != nil {
 		return nil, err
 	}
 	c.Postgres.Shared = d.config.shares()
 	c.Platform, c.Unmarked = platformOf(d.config), unmarked(d.config)
-	store, err := sqlstore.Open(ctx, c)
-	if c.URL == "" || !errors.Is(err, sqlstore.ErrHeld) {
-		return store, err
-	}
-	return d.standBy(ctx, c, err)
+	return sqlstore.Open(ctx, c)
 }
 
-// standBy waits for the database.
-func (d *daemon) standBy(ctx context.Context, c sqlstore.Config, held error) (_ *sqlstore.Store, err error) {
+// standBy waits for the database. What is wrong with the settings was found by the first
+// try, unless the server was away then; it is waited for, too: where the server has been
+// away, a setting is seldom what has to be changed.
+func (d *daemon) standBy(ctx context.Context, first error) (_ *sqlstore.Store, err error) {
 	if err := os.MkdirAll(d.config.dataDir, 0o700); err != nil {
 		return nil, err
 	}
@@ -97,18 +104,18 @@ func (d *daemon) standBy(ctx context.Context, c sqlstore.Config, held error) (_ 
 		return nil, err
 	}
 	var why atomic.Pointer[error]
-	why.Store(&held)
 	s, err := listen(ctx, d.config.at("listen"), d.config.listen, d.certificate, standbyPages(&why), d.log)
 	if err != nil {
 		return nil, err
 	}
+	why.Store(&first)
 	served := make(chan error, 1)
 	go func() { served <- s.serve() }()
 	defer func() {
 		s.shut(context.WithoutCancel(ctx))
 		err = errors.Join(err, <-served)
 	}()
-	d.log.InfoContext(ctx, "standing by: another daemon has the database", "reason", ecp.MessageOf(held))
+	said := d.logWait(ctx, "", first)
 	d.tell(ctx, notifyReady, "standing by")
 	for tick := time.NewTicker(standbyPoll); ; {
 		select {
@@ -117,18 +124,37 @@ func (d *daemon) standBy(ctx context.Context, c sqlstore.Config, held error) (_ 
 			return nil, errEndedStandingBy
 		case <-tick.C:
 		}
-		store, err := sqlstore.Open(ctx, c)
+		store, err := d.tryStore(ctx)
 		switch {
 		case err == nil:
 			tick.Stop()
-			d.log.InfoContext(ctx, "the database is free, and this daemon's from now on")
+			d.log.InfoContext(ctx, "the database can be used, and the start goes on")
 			return store, nil
 		case !errors.Is(err, ecp.ErrUnavailable) && !errors.Is(err, sqlstore.ErrHeld) && ctx.Err() == nil:
 			tick.Stop()
 			return nil, err
 		}
 		why.Store(&err)
+		said = d.logWait(ctx, said, err)
 	}
+}
+
+// logWait logs what the database is waited for, unless said is that already, and returns it.
+func (d *daemon) logWait(ctx context.Context, said string, why error) string {
+	message := "the database cannot be used: it is tried again until it can"
+	level := slog.LevelWarn
+	switch {
+	case ctx.Err() != nil:
+		return said
+	case errors.Is(why, sqlstore.ErrHeld):
+		message, level = "standing by: another daemon has the database", slog.LevelInfo
+	case errors.Is(why, sqlstore.ErrAway):
+		message = "waiting for the database, which is away"
+	}
+	if message != said {
+		d.log.Log(ctx, level, message, "reason", ecp.MessageOf(why))
+	}
+	return message
 }
 
 // errEndedStandingBy is no failure: there was nothing to end.

@@ -26,7 +26,7 @@ func TestPostgres(t *testing.T) {
 		"what cannot be": wrongDatabase, "two at once": worksTogether, "two Managers": twins,
 		"agents of two":             agentsAcross,
 		"cut from one another":      cutApart,
-		"what cannot be of several": wrongPeers,
+		"what cannot be of several": wrongPeers, "a server that is away": waitsForServer,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -231,7 +231,9 @@ func wrongDatabase(t *testing.T, server *pgtest.Server) {
 		{[]string{"--database", server.URL("x"), "--database-password-file", empty}, "is empty"},
 		{[]string{"--database", server.URL("x"), "--database-password-file", dir + "/none"}, "no such file"},
 		{[]string{"--database", server.URL("none")}, "create it (CREATE DATABASE)"},
-		{[]string{"--database", "postgres://u@127.0.0.1:1/x"}, "cannot be reached"},
+		{[]string{"--database", strings.Replace(server.URL("postgres"), "openecp", "nobody", 1)},
+			"it does not let this user in"},
+		{[]string{"--database", strings.Replace(server.URL("postgres"), "disable", "require", 1)}, "refused TLS"},
 	} {
 		r := processtest.Run(t, exec.Command(built(t), append([]string{"serve", "--dev", "--listen", "127.0.0.1:0",
 			"--data-dir", filepath.Join(dir, "data")}, c.args...)...))

@@ -71,12 +71,12 @@ func (d *daemon) openPeers(ctx context.Context) error {
 	if d.peers, err = lc.Listen(ctx, "tcp", d.config.peerListen); err != nil {
 		return fmt.Errorf("%s: %w", d.config.at("peer-listen"), err)
 	}
-	d.shared.Address = d.config.peerAddress
-	if d.shared.Address == "" {
-		host, _, _ := net.SplitHostPort(d.config.peerListen) // checked; a name, not what it stands for here
-		_, port, _ := net.SplitHostPort(d.peers.Addr().String())
-		d.shared.Address = net.JoinHostPort(host, port)
+	host, port, _ := net.SplitHostPort(d.config.peerAddress) // checked; an IPv4 address may stand in brackets
+	if d.config.peerAddress == "" {
+		host, _, _ = net.SplitHostPort(d.config.peerListen) // checked; a name, not what it stands for here
+		_, port, _ = net.SplitHostPort(d.peers.Addr().String())
 	}
+	d.shared.Address = net.JoinHostPort(host, port)
 	d.mesh, err = peers.New(peers.Config{Listener: d.peers, Store: d.store, Sealer: sealer, Logger: d.log})
 	return err
 }
