@@ -79,6 +79,14 @@ func newAuthority(c Config) *authority { return &authority{cfg: c} }
 // record is where the Store keeps the authority.
 var record = catalog.SealedSecret{Kind: ecp.KindDaemon, Key: "authority", Field: "key"}
 
+// Check returns an error if the authority of the daemons that share a Store cannot be read
+// with a Sealer: then a daemon with that one is none of them. It makes the authority where
+// there is none.
+func Check(ctx context.Context, store ecp.Store, sealer ecp.Sealer) error {
+	_, err := newAuthority(Config{Store: store, Sealer: sealer, Now: time.Now}).load(ctx)
+	return err
+}
+
 // load reads the authority from the Store, from time to time, and makes one where there is
 // none. It reports whether it is another now.
 func (a *authority) load(ctx context.Context) (changed bool, _ error) {

@@ -3,10 +3,13 @@ package peers
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,7 +21,8 @@ const dialPatience = 5 * time.Second
 // Transport returns a RoundTripper to another daemon. It ignores scheme and host of a
 // request's URL. A daemon that is not known, or cannot be reached, is an error. A request
 // that asks for an upgrade is sent on a connection of its own; if it is answered with 101,
-// the body of the answer is an [io.ReadWriteCloser].
+// the body of the answer is an [io.ReadWriteCloser]. What no handler has answered, since the
+// daemon ends or does not know this one, is an error, too.
 func (m *Mesh) Transport(daemon string) http.RoundTripper { return &transport{m, daemon} }
 
 type transport struct {
@@ -39,6 +43,10 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := by.RoundTrip(out)
 	if err != nil {
 		return nil, fmt.Errorf("daemon %s: %w", t.daemon, err)
+	}
+	if resp.Header.Get(HeaderError) == refusedHere {
+		_ = resp.Body.Close()
+		return nil, fmt.Errorf("daemon %s answers for itself: %s", t.daemon, resp.Status)
 	}
 	resp.Request = r
 	return resp, nil
@@ -81,11 +89,12 @@ func (m *Mesh) dial(ctx context.Context, name, proto string) (net.Conn, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialPatience)
 	defer cancel()
-	raw, err := new(net.Dialer).DialContext(ctx, "tcp", d.Address)
+	dialled, err := new(net.Dialer).DialContext(ctx, "tcp", d.Address)
 	if err != nil {
-		return nil, err
+		return nil, unreached(d, err)
 	}
-	if raw, err = m.dialled.add(raw); err != nil {
+	raw, err := m.dialled.add(dialled)
+	if err != nil {
 		return nil, err
 	}
 	conn := tls.Client(raw, &tls.Config{
@@ -94,16 +103,43 @@ func (m *Mesh) dial(ctx context.Context, name, proto string) (net.Conn, error) {
 	})
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
-		return nil, err
+		return nil, unreached(d, err)
 	}
 	return conn, nil
 }
 
+// unreached says why no connection to a daemon came about, and what people can do about it.
+func unreached(d Daemon, err error) error {
+	var name x509.HostnameError
+	var unknown x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	var alert tls.AlertError
+	var plain tls.RecordHeaderError
+	advice := "check that it runs, that its address for other daemons leads to it, and that no firewall is between"
+	switch {
+	case errors.As(err, &name) && strings.Contains(err.Error(), domain):
+		advice = "another daemon answers there: each needs an address of its own"
+	case errors.As(err, &name), errors.As(err, &unknown), errors.As(err, &plain):
+		advice = "what answers there is no daemon that shares this database: check its address for other daemons"
+	case errors.As(err, &invalid):
+		advice = "the clocks of the two daemons may be a day apart at most"
+	case errors.As(err, &alert), strings.Contains(err.Error(), "remote error"):
+		advice = "it does not take this daemon for one that shares its database: its list of them may be old, since " +
+			"it does not reach the database, or its clock wrong"
+	}
+	return fmt.Errorf("%s: %w; %s", d.Address, err, advice)
+}
+
+// maxStrangers is how many connections may be open that have not shown yet whose they are: a
+// handshake takes milliseconds.
+const maxStrangers = 256
+
 // connections are those that are open, so that Run can close them.
 type connections struct {
-	mu     sync.Mutex
-	open   map[*tracked]struct{}
-	closed bool // guarded by mu, as open
+	mu        sync.Mutex
+	open      map[*tracked]struct{} // guarded by mu, as all below
+	strangers []*tracked            // of open, those that have not shown yet whose they are; oldest first
+	closed    bool
 }
 
 func newConnections() *connections { return &connections{open: map[*tracked]struct{}{}} }
@@ -116,14 +152,50 @@ type tracked struct {
 
 // Close closes the connection.
 func (c *tracked) Close() error {
+	c.of.admit(c)
 	c.of.mu.Lock()
 	delete(c.of.open, c)
 	c.of.mu.Unlock()
 	return c.Conn.Close()
 }
 
+// from is the host at the other end.
+func (c *tracked) from() string {
+	host, _, _ := net.SplitHostPort(c.RemoteAddr().String())
+	return host
+}
+
+// await takes note of a connection that has to show whose it is. Where there are too many of
+// them it closes the oldest one of the host that has most, so that nobody keeps the daemons
+// out.
+func (c *connections) await(t *tracked) {
+	var least *tracked
+	c.mu.Lock()
+	if c.strangers = append(c.strangers, t); len(c.strangers) > maxStrangers {
+		counts, most := map[string]int{}, 0
+		for _, s := range c.strangers {
+			counts[s.from()]++
+			most = max(most, counts[s.from()])
+		}
+		least = c.strangers[slices.IndexFunc(c.strangers, func(s *tracked) bool { return counts[s.from()] == most })]
+	}
+	c.mu.Unlock()
+	if least != nil {
+		_ = least.Close()
+	}
+}
+
+// admit takes note that a connection has shown whose it is.
+func (c *connections) admit(conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := slices.IndexFunc(c.strangers, func(t *tracked) bool { return net.Conn(t) == conn }); i >= 0 {
+		c.strangers = slices.Delete(c.strangers, i, i+1)
+	}
+}
+
 // add takes a connection, and closes it if Run has ended.
-func (c *connections) add(conn net.Conn) (net.Conn, error) {
+func (c *connections) add(conn net.Conn) (*tracked, error) {
 	t := &tracked{conn, c}
 	c.mu.Lock()
 	closed := c.closed
@@ -166,5 +238,10 @@ func (l *trackedListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.of.add(conn)
+	t, err := l.of.add(conn)
+	if err != nil {
+		return nil, err
+	}
+	l.of.await(t)
+	return t, nil
 }

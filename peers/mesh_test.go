@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -121,8 +122,9 @@ func TestDaemonsSpeak(t *testing.T) {
 			return status == http.StatusOK && body == ask.is
 		}, ask.is)
 	}
-	s, _ := get(t, a, "bb", "/y")
-	require.Equal(t, http.StatusNotFound, s)
+	s, why := get(t, a, "bb", "/y")
+	require.Zero(t, s, "what no handler has answered is no answer")
+	require.Contains(t, why, "404 Not Found")
 	s, _ = get(t, a, "cc", "/x/")
 	require.Zero(t, s, "nobody has heard of it")
 	require.Equal(t, "aa", a.Self())
@@ -146,7 +148,7 @@ func TestUpgrade(t *testing.T) {
 		_, _ = io.Copy(conn, rw)
 	}
 	a, _ := r.start(t, "aa", echo), r.start(t, "bb", echo)
-	eventually(t, func() bool { s, _ := get(t, a, "bb", "/y"); return s == http.StatusNotFound }, "up")
+	eventually(t, func() bool { _, why := get(t, a, "bb", "/y"); return strings.Contains(why, "404") }, "up")
 	req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://any/x/", http.NoBody)
 	req.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"echo"}}
 	res, err := a.Transport("bb").RoundTrip(req)
@@ -173,8 +175,9 @@ func TestStrangersAreRefused(t *testing.T) {
 
 	r.remove("dd")
 	eventually(t, func() bool { return !a.lists("dd") }, "it is not listed")
-	s, _ := get(t, gone, "aa", "/x/")
-	require.Equal(t, http.StatusForbidden, s, "on the connection that it has")
+	s, why := get(t, gone, "aa", "/x/")
+	require.Zero(t, s, "that is no answer of who is behind the daemon")
+	require.Contains(t, why, "403 Forbidden", "on the connection that it has")
 	gone.plain.CloseIdleConnections()
 	s, _ = get(t, gone, "aa", "/x/")
 	require.Zero(t, s, "nor can it connect")
@@ -194,7 +197,7 @@ func TestStrangersAreRefused(t *testing.T) {
 	copied := &registry{store: r.store, ring: r.ring, all: slices.Clone(r.all)}
 	twin := copied.start(t, "ee", whoAsks)
 	eventually(t, func() bool { return twin.lists("aa") && twin.Self() == "ee" }, "ready")
-	s, why := get(t, twin, "aa", "/x/")
+	s, why = get(t, twin, "aa", "/x/")
 	require.Zero(t, s, why)
 
 	address, _ := a.find("bb")
@@ -223,6 +226,8 @@ func TestImpostor(t *testing.T) {
 	s, why := get(t, a, "cc", "/x/")
 	require.Zero(t, s)
 	require.Contains(t, why, "not cc.daemon.openecp.internal")
+	require.Contains(t, why, r.all[1].Address)
+	require.Contains(t, why, "each needs an address of its own")
 }
 
 // TestAuthority: it is sealed, made once, and followed by another one in time.
@@ -258,8 +263,7 @@ func TestAuthority(t *testing.T) {
 	require.Len(t, b.roots, 2)
 
 	other := newRegistry(t, 2)
-	c.Sealer = other.ring
-	_, err = newAuthority(c).load(t.Context())
+	err = Check(t.Context(), r.store, other.ring)
 	require.ErrorIs(t, err, ecp.NewError(ecp.CodeInternal, "", ""), "another key of the same id")
 }
 

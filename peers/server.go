@@ -42,7 +42,7 @@ func (m *Mesh) newServer(ctx context.Context) *http.Server {
 func (m *Mesh) serverTLS() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13, NextProtos: []string{http2, http1},
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 			leaf, err := m.certificate()
 			if err != nil {
 				return nil, err
@@ -51,7 +51,13 @@ func (m *Mesh) serverTLS() *tls.Config {
 				MinVersion: tls.VersionTLS13, NextProtos: []string{http2, http1}, Time: m.cfg.Now,
 				Certificates: []tls.Certificate{*leaf}, ClientAuth: tls.RequireAndVerifyClientCert,
 				ClientCAs: m.authority.pool(), SessionTicketsDisabled: true,
-				VerifyConnection: func(s tls.ConnectionState) error { return m.admit(s.PeerCertificates) },
+				VerifyConnection: func(s tls.ConnectionState) error {
+					err := m.admit(s.PeerCertificates)
+					if err == nil {
+						m.accepted.admit(hello.Conn)
+					}
+					return err
+				},
 			}, nil
 		},
 	}
@@ -70,6 +76,13 @@ func (m *Mesh) admit(chain []*x509.Certificate) error {
 	return nil
 }
 
+// HeaderError is the header of an answer that is the daemon's own, where the caller expects
+// that of somebody behind it. Handlers that pass answers on must remove it from those.
+const HeaderError = "Ecp-Peer-Error"
+
+// refusedHere stands in the header of answers that no handler has given.
+const refusedHere = "refused"
+
 type callerKey struct{}
 
 // CallerOf returns the id of the daemon that sent a request which a handler of a Mesh got.
@@ -82,11 +95,13 @@ func CallerOf(r *http.Request) string {
 // daemons.
 func (m *Mesh) serve(w http.ResponseWriter, r *http.Request) {
 	if r.TLS == nil || m.admit(r.TLS.PeerCertificates) != nil {
+		w.Header().Set(HeaderError, refusedHere)
 		http.Error(w, "the caller is no daemon that the database lists", http.StatusForbidden)
 		return
 	}
 	h, done := m.begin(r.URL.EscapedPath())
 	if h == nil {
+		w.Header().Set(HeaderError, refusedHere)
 		http.NotFound(w, r)
 		return
 	}
