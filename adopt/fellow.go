@@ -3,6 +3,8 @@ package adopt
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +24,7 @@ type fellow struct {
 	lost   time.Time          // since when it is not heard
 	cut    bool               // it has not been heard for so long that its agents count as unheard
 	ahead  time.Duration      // how far its clock is ahead of ours
+	why    error              // why it was not heard the last time; nil means that it was never tried
 
 	agents map[ecp.AgentID]*toldAgent
 	old    map[ecp.AgentID]bool // that it told of on an earlier connection, and not on this one yet
@@ -223,6 +226,38 @@ func (h *Hub) leadsLocked() bool {
 		}
 	}
 	return true
+}
+
+// Fellow is another daemon that shares the Store, as this one hears it.
+type Fellow struct {
+	ID    string
+	Heard bool          // it tells of its agents, and requests to them can be forwarded
+	Quiet time.Duration // for how long it has not been heard
+	Why   string        // it is not heard; empty if it was not tried yet, or said that it ends
+}
+
+// Fellows returns the other daemons that the Store lists and that give an address, by id.
+func (h *Hub) Fellows() (out []Fellow) {
+	if h.shared == nil {
+		return nil
+	}
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, f := range h.shared.fellows {
+		if !f.listed {
+			continue
+		}
+		one := Fellow{ID: f.id, Heard: f.heard}
+		if !f.heard {
+			one.Quiet = h.now().Sub(f.lost)
+		}
+		if !f.heard && !f.ends && f.why != nil {
+			one.Why = text(f.why.Error(), 2*maxMessage)
+		}
+		out = append(out, one)
+	}
+	slices.SortFunc(out, func(a, b Fellow) int { return strings.Compare(a.ID, b.ID) })
+	return out
 }
 
 // Heard returns how many other daemons are heard now.

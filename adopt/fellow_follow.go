@@ -3,7 +3,6 @@ package adopt
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,31 +14,37 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// maxTold bounds one line of what a daemon tells: a report has at most 1,000 members.
-const maxTold = 1 << 20
+// maxTold bounds one line of what a daemon tells: a report has at most 1,000 members. Earlier
+// daemons read no more than a MiB, so that none tells more.
+const maxTold = 4 << 20
 
 // A daemon that cannot be followed is tried again after a pause that grows.
 const shortestFollow, longestFollow = 100 * time.Millisecond, 2 * time.Second
 
-// tellAfter is after how many tries in a row that is logged: a daemon that is killed stays
-// in the list for some seconds.
-const tellAfter = 12
+// tellAfter is how long that goes on before it is told: a daemon that is killed stays in the
+// list for some seconds.
+const tellAfter = 15 * time.Second
 
 // keepFollowing follows a daemon until ctx ends.
 func (h *Hub) keepFollowing(ctx context.Context, f *fellow) {
 	pause := shortestFollow
-	for failed := 0; ctx.Err() == nil; {
+	failing, told := time.Now(), false
+	for ctx.Err() == nil {
 		synced, err := h.followOnce(ctx, f)
-		if failed++; synced {
-			pause, failed = shortestFollow, 0
+		if synced {
+			pause, failing, told = shortestFollow, time.Now(), false
 		}
+		h.mu.Lock()
+		f.why = err
+		h.mu.Unlock()
 		switch {
 		case ctx.Err() != nil || h.ends(f):
 		case synced:
 			h.log.WarnContext(ctx, "another daemon is not heard any more", "daemon", f.id, "error", err)
-		case failed == tellAfter:
-			h.log.WarnContext(ctx, "another daemon cannot be reached, and nothing is known of agents that connect to "+
-				"it; check the address for other daemons in its settings", "daemon", f.id, "error", err)
+		case !told && time.Since(failing) >= tellAfter:
+			told = true
+			h.log.WarnContext(ctx, "another daemon cannot be reached, and nothing is known of agents that connect to it",
+				"daemon", f.id, "error", err)
 		default:
 			h.log.DebugContext(ctx, "another daemon cannot be reached", "daemon", f.id, "error", err)
 		}
@@ -92,12 +97,14 @@ func (h *Hub) readTold(ctx context.Context, f *fellow) (synced bool, _ error) {
 	lines.Buffer(make([]byte, 0, 16<<10), maxTold)
 	for lines.Scan() {
 		silent.Reset(silence)
-		var l toldLine
-		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
+		l, err := readToldLine(lines.Bytes())
+		if err == nil {
+			err = h.takeLine(ctx, f, l)
+		}
+		if err != nil {
 			return synced, fmt.Errorf("it tells what cannot be understood: %w", err)
 		}
 		synced = synced || l.Synced
-		h.takeLine(ctx, f, l)
 	}
 	return synced, errors.Join(context.Cause(ctx), lines.Err())
 }
@@ -113,15 +120,17 @@ func (h *Hub) lose(f *fellow) {
 	}
 }
 
-// takeLine takes up one line of what a daemon tells.
-func (h *Hub) takeLine(ctx context.Context, f *fellow, l toldLine) {
+// takeLine takes up one line of what a daemon tells. The error says what cannot be.
+func (h *Hub) takeLine(ctx context.Context, f *fellow, l toldLine) error {
 	if !l.Now.IsZero() {
-		h.compareClocks(f, l.Now)
+		if err := h.compareClocks(f, l.Now); err != nil {
+			return err
+		}
 	}
 	switch {
 	case l.Agent != nil:
 		if l.Agent.ID != "" && l.Agent.Cluster != "" {
-			h.takeAgent(f, l.Agent)
+			return h.takeAgent(f, l.Agent)
 		}
 	case l.Gone != "":
 		h.takeGone(f, l.Gone)
@@ -135,6 +144,7 @@ func (h *Hub) takeLine(ctx context.Context, f *fellow, l toldLine) {
 	case l.Ends:
 		h.end(ctx, f)
 	}
+	return nil
 }
 
 // ends reports whether a daemon has said that it ends.
@@ -154,20 +164,25 @@ func (h *Hub) end(ctx context.Context, f *fellow) {
 }
 
 // How far what a line says of a daemon's clock may be from what was known: lines can be
-// late, but not early.
+// late, but not early. mostApart is how far clocks may be apart: certificates tolerate less.
 const (
 	mostEarly = time.Second
 	mostLate  = 10 * time.Second
+	mostApart = 48 * time.Hour
 )
 
 // compareClocks takes up how far the clock of a daemon is ahead of ours. Times that it has
 // told are read anew if that has changed.
-func (h *Hub) compareClocks(f *fellow, now time.Time) {
+func (h *Hub) compareClocks(f *fellow, now time.Time) error {
 	ahead := now.Sub(h.now())
+	if ahead < -mostApart || ahead > mostApart {
+		return fmt.Errorf("its clock is at %s, which is too far from this daemon's", now.Format(time.RFC3339))
+	}
 	h.mu.RLock()
 	late := f.ahead - ahead
 	h.mu.RUnlock()
 	if late < -mostEarly || late > mostLate {
 		h.resettle(f, func() { f.ahead = ahead })
 	}
+	return nil
 }

@@ -125,7 +125,7 @@ func (h *Hub) refuseHere(agent ecp.AgentID, no refusedThere) {
 
 // peerError is the header of an answer that the daemon gives itself, in place of an agent.
 // It is removed from the answers of agents, so that they cannot forge it.
-const peerError = "Ecp-Peer-Error"
+const peerError = peers.HeaderError
 
 // What stands in the header.
 const (
@@ -137,11 +137,13 @@ const (
 // daemon. Of the control host only what can be read is offered.
 func (h *Hub) forward(w http.ResponseWriter, r *http.Request, agent string, host agentproto.Host, path string) {
 	if host == agentproto.HostControl && r.Method != http.MethodGet {
+		w.Header().Set(peerError, peerBroken)
 		http.NotFound(w, r)
 		return
 	}
 	plain, err := url.PathUnescape(path)
 	if err != nil {
+		w.Header().Set(peerError, peerBroken)
 		http.Error(w, "the path cannot be understood", http.StatusBadRequest)
 		return
 	}
@@ -247,7 +249,7 @@ func (h *Hub) tell(w http.ResponseWriter, r *http.Request) {
 	defer h.removeFollower(f)
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	out := http.NewResponseController(w)
-	lines := json.NewEncoder(w)
+	lines := newTeller(w)
 	beat := time.NewTicker(h.cfg.Timings.Beat)
 	defer beat.Stop()
 	send := func(some ...toldLine) bool {
@@ -284,6 +286,14 @@ func (h *Hub) tell(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+}
+
+// newTeller returns what writes lines for other daemons. Text is told as it is, since an
+// agent could make its line as long again and again with what is escaped in web pages.
+func newTeller(w io.Writer) *json.Encoder {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e
 }
 
 func (h *Hub) removeFollower(f *follower) {

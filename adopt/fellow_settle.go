@@ -2,6 +2,7 @@ package adopt
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/openecp/openecp/agentproto"
@@ -103,16 +104,28 @@ func (h *Hub) endConflictsLocked(gone *agent) {
 	gone.cluster.endConflicts(gone)
 }
 
+// maxToldAgents bounds how many agents a daemon may tell of: five times as many as may be
+// connected to it.
+const maxToldAgents = 100_000
+
 // takeAgent takes up what a daemon tells of an agent.
-func (h *Hub) takeAgent(f *fellow, t *toldAgent) {
+func (h *Hub) takeAgent(f *fellow, t *toldAgent) error {
 	h.mu.Lock()
 	if h.shared.fellows[f.id] != f {
 		h.mu.Unlock()
-		return
+		return nil
+	}
+	if _, known := f.agents[t.ID]; !known && len(f.agents) >= maxToldAgents {
+		h.mu.Unlock()
+		return fmt.Errorf("there are more than %d agents", maxToldAgents)
 	}
 	f.agents[t.ID] = t
 	delete(f.old, t.ID)
 	if was := h.known[t.ID]; was != t.Cluster {
+		if a := h.findLocked(t.ID); a != nil && a.connected && a.home == nil && h.standing(a).before(f.standing(t)) {
+			h.mu.Unlock() // it was in that cluster before it came here
+			return nil
+		}
 		h.removeLocked(was, t.ID)
 	}
 	h.known[t.ID] = t.Cluster
@@ -132,6 +145,7 @@ func (h *Hub) takeAgent(f *fellow, t *toldAgent) {
 	if matters {
 		h.wake(t.Cluster)
 	}
+	return nil
 }
 
 // removeLocked forgets an agent of a cluster that it has left.

@@ -1,6 +1,8 @@
 package adopt
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -17,6 +19,35 @@ type toldLine struct {
 	Gone   ecp.AgentID `json:"gone,omitempty"`   // nothing is known of it here any more
 	Synced bool        `json:"synced,omitempty"` // all agents have been told of once
 	Ends   bool        `json:"ends,omitempty"`   // the daemon ends; its agents go elsewhere
+}
+
+// readToldLine reads one line of what a daemon tells. Daemons are trusted, but may be of
+// another version, or wrong: what could not be shown, or grows without bound, is an error.
+func readToldLine(raw []byte) (l toldLine, _ error) {
+	if err := json.Unmarshal(raw, &l); err != nil {
+		return l, err
+	}
+	a := l.Agent
+	if a == nil {
+		return l, nil
+	}
+	// Hello.Time is as the agent says: it is only compared.
+	times := []time.Time{a.Since, a.LastSeen, a.Serving, a.Connection.Since}
+	most := max(len(a.Members), len(a.Uptimes))
+	if a.Report != nil {
+		times, most = append(times, a.Report.At), max(most, len(a.Report.Description.Nodes))
+	}
+	if most > maxMembers {
+		return l, fmt.Errorf("agent %.100q has %d members", a.ID, most)
+	}
+	for _, at := range times {
+		if at.Year() < 1 || at.Year() > 9000 {
+			return l, fmt.Errorf("agent %.100q has a time in the year %d", a.ID, at.Year())
+		}
+	}
+	a.Copied, a.Conflict = text(a.Copied, 2*maxMessage), text(a.Conflict, 2*maxMessage)
+	a.Mismatch = text(a.Mismatch, 2*maxMessage)
+	return l, nil
 }
 
 // toldAgent is what a daemon tells of an agent that is connected to it, or was last.
