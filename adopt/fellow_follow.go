@@ -43,8 +43,8 @@ func (h *Hub) keepFollowing(ctx context.Context, f *fellow) {
 			h.log.WarnContext(ctx, "another daemon is not heard any more", "daemon", f.id, "error", err)
 		case !told && time.Since(failing) >= tellAfter:
 			told = true
-			h.log.WarnContext(ctx, "another daemon cannot be reached, and nothing is known of agents that connect to it",
-				"daemon", f.id, "error", err)
+			h.log.WarnContext(ctx, "another daemon cannot be reached, and nothing is known of agents that connect "+
+				"to it", "daemon", f.id, "error", err)
 		default:
 			h.log.DebugContext(ctx, "another daemon cannot be reached", "daemon", f.id, "error", err)
 		}

@@ -105,7 +105,8 @@ func TestFellows(t *testing.T) {
 		r.hub.end(t.Context(), f[3])
 		f[3].why = errors.New("EOF")
 		pass(time.Minute)
-		require.Equal(t, []Fellow{{ID: "ends", Quiet: time.Minute}, {ID: "f", Quiet: time.Minute, Why: "it is elsewhere"},
+		require.Equal(t, []Fellow{{ID: "ends", Quiet: time.Minute},
+			{ID: "f", Quiet: time.Minute, Why: "it is elsewhere"},
 			{ID: "g", Heard: true}}, r.hub.Fellows())
 	})
 	require.Empty(t, newHub(Config{}).Fellows())
