@@ -256,9 +256,14 @@ func sessionsAreShared(t *testing.T, a, b *daemon) {
 	as(a).call(t, "POST", "/api/v1/logout", "", nil, 204)
 	as(b).call(t, "GET", "/api/v1/me", "", nil, 401)
 
-	for range 8 { // one daemon delays who guesses, until a person on another one ends that
-		login(a, "a wrong password", 403, 401, 429)
+	tried := 0 // one daemon delays who guesses, until a person on another one ends that
+	for range 8 {
+		r := a.call(t, "POST", "/api/v1/login", `{"name":"ann","password":"a wrong password"}`, nil, 403, 401, 429)
+		if r.status != 429 {
+			tried++
+		}
 	}
+	require.Less(t, tried, 5, "each lets through its part of what one would")
 	login(a, "correct horse battery", 200, 429)
 	b.call(t, "POST", "/api/v1/users/ann/unlock", `{}`, nil, 204, 200)
 	processtest.Eventually(t, 5*time.Second, func() (bool, string) {

@@ -169,6 +169,7 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 		Changes:     m.Changes,
 		Hasher:      c.Hasher,
 		SessionLife: c.SessionLife,
+		Programs:    func() int { return m.shards.Programs() },
 	})
 	m.Catalog = catalog.New(catalog.Config{
 		Changes:    m.Changes,

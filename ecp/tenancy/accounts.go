@@ -36,6 +36,10 @@ type AccountsConfig struct {
 	Hasher PasswordHasher
 	// SessionLife is how long a session is valid after its login. Zero means an hour.
 	SessionLife time.Duration
+	// Programs is how many programs share the Store now, this one among them: each lets
+	// through its part of the wrong passwords that are let through, see [Accounts.Login].
+	// Nil means that this one is alone.
+	Programs func() int
 }
 
 // NewAccounts returns Accounts. It starts nothing.
@@ -44,5 +48,6 @@ func NewAccounts(c AccountsConfig) *Accounts {
 		changes: c.Changes, store: c.Changes.Store, now: c.Changes.Now, log: c.Changes.Log,
 		hasher: c.Hasher, sessionLife: cmp.Or(c.SessionLife,
 			time.Hour), logins: newLoginRefusals(), nobodyTurn: make(chan struct{}, 1),
+		attempts: attempts{programs: c.Programs},
 	}
 }

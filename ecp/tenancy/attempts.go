@@ -19,7 +19,13 @@ import (
 //
 // From an origin that is known for a name only the first one counts: what others do
 // elsewhere locks nobody out.
+//
+// Of several programs on one Store each counts for itself, and grants its part of what one
+// alone would: who guesses at all of them guesses no faster.
 type attempts struct {
+	// programs is how many share the Store now; nil = this one is alone.
+	programs func() int
+
 	mu      sync.Mutex
 	own     map[guesser]*attempt  // guarded by mu
 	names   map[string]*allowance // guarded by mu
@@ -73,8 +79,9 @@ func (a *allowance) wait(r change.Rate, now time.Time) time.Duration {
 func (t *attempts) begin(g guesser, known bool, now time.Time) (wait time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	n := t.among()
 	own, shared := t.ownLocked(g, now), t.sharedLocked(g, known, now)
-	wait = own.wait(now)
+	wait = own.wait(n, now)
 	for _, s := range shared {
 		wait = max(wait, s.wait(s.rate, now))
 	}
@@ -89,13 +96,26 @@ func (t *attempts) begin(g guesser, known bool, now time.Time) (wait time.Durati
 	return 0
 }
 
-// wait returns how long the next attempt has to wait.
-func (a *attempt) wait(now time.Time) time.Duration {
-	over := a.failed - attemptsFree
+// among returns how many programs share what may be tried; at least one.
+func (t *attempts) among() int {
+	if t.programs == nil {
+		return 1
+	}
+	return max(t.programs(), 1)
+}
+
+// part returns the part of a rate that is that of one of n programs.
+func part(r change.Rate, n int) change.Rate {
+	return change.Rate{Burst: max(r.Burst/n, 1), Every: r.Every * time.Duration(n)}
+}
+
+// wait returns how long the next attempt has to wait at one of n programs.
+func (a *attempt) wait(n int, now time.Time) time.Duration {
+	over := a.failed - max(attemptsFree/n, 1)
 	if over < 0 {
 		return 0
 	}
-	pause := min(time.Second<<min(over, 20), attemptsLongest)
+	pause := min(time.Second<<min(over, 20), attemptsLongest) * time.Duration(n)
 	return max(a.last.Add(pause).Sub(now), 0)
 }
 
@@ -103,9 +123,10 @@ func (t *attempts) ownLocked(g guesser, now time.Time) *attempt {
 	if t.own == nil {
 		t.own, t.names, t.origins = map[guesser]*attempt{}, map[string]*allowance{}, map[string]*allowance{}
 	}
+	forgot := attemptsForgot * time.Duration(t.among())
 	a := t.own[g]
-	if a == nil || now.Sub(a.last) > attemptsForgot {
-		makeRoom(t.own, func(a *attempt) bool { return now.Sub(a.last) > attemptsForgot },
+	if a == nil || now.Sub(a.last) > forgot {
+		makeRoom(t.own, func(a *attempt) bool { return now.Sub(a.last) > forgot },
 			func(a, b *attempt) int { return cmp.Or(a.failed-b.failed, a.last.Compare(b.last)) })
 		a = &attempt{last: now}
 		t.own[g] = a
@@ -123,9 +144,10 @@ func (t *attempts) sharedLocked(g guesser, known bool, now time.Time) []sharedAl
 	if known {
 		return nil
 	}
-	out := []sharedAllowance{{allowanceOf(t.names, g.name, guessesOfName, now), guessesOfName}}
+	ofName, ofOrigin := part(guessesOfName, t.among()), part(guessesOfOrigin, t.among())
+	out := []sharedAllowance{{allowanceOf(t.names, g.name, ofName, now), ofName}}
 	if g.origin != "" { // an embedder that names no origins means no one place
-		out = append(out, sharedAllowance{allowanceOf(t.origins, g.origin, guessesOfOrigin, now), guessesOfOrigin})
+		out = append(out, sharedAllowance{allowanceOf(t.origins, g.origin, ofOrigin, now), ofOrigin})
 	}
 	return out
 }

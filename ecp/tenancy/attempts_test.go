@@ -220,3 +220,32 @@ func TestKnownOriginsKeepTheirOwnCount(t *testing.T) {
 		}
 	})
 }
+
+// Who guesses at several programs that share the Store guesses no faster than at one, once
+// waits have grown.
+func TestGuessingAtSeveralPrograms(t *testing.T) {
+	granted := func(programs, origins int) (n int) {
+		all := make([]attempts, programs)
+		for i := range all {
+			all[i].programs = func() int { return programs }
+		}
+		for second := range 4 * 60 * 60 {
+			for i := range all {
+				g := guesser{"root", fmt.Sprint("origin ", (second+i)%origins)}
+				if all[i].begin(g, false, dayOne.Add(time.Duration(second)*time.Second)) == 0 && second > 60*60 {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	for _, origins := range []int{1, 3, 1000} {
+		one := granted(1, origins)
+		require.Greater(t, one, 30)
+		for programs := 2; programs <= 5; programs++ {
+			several := granted(programs, origins)
+			require.LessOrEqual(t, several, one+programs, "%d programs, %d origins", programs, origins)
+			require.Greater(t, several, one*9/10, "%d programs, %d origins", programs, origins)
+		}
+	}
+}

@@ -219,6 +219,17 @@ func (k *Keeper) Last() bool {
 	return len(k.groups) == 0
 }
 
+// Programs returns how many daemons share the Store now, this one among them, as far as it
+// knows.
+func (k *Keeper) Programs() int {
+	if k == nil {
+		return 1
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return 1 + len(k.groups)
+}
+
 // Group returns the name of the group of daemons that this one has joined, empty if none,
 // and a channel that is closed when it is another.
 func (k *Keeper) Group() (name string, changed <-chan struct{}) {
