@@ -21,11 +21,11 @@ const (
 // wire is a daemon's only way to the database, which a test can break.
 type wire struct {
 	listener net.Listener
-	to       string
 	ended    sync.WaitGroup
 
 	mu      sync.Mutex
-	is      way                   // guarded by mu, as all below
+	to      string // guarded by mu, as all below
+	is      way
 	changed chan struct{}         // closed and replaced when is changes
 	conns   map[net.Conn]struct{} // both ends of each connection
 	closed  bool
@@ -36,7 +36,7 @@ func newWire(t testing.TB, to string) *wire {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	w := &wire{listener: l, to: to, changed: make(chan struct{}), conns: map[net.Conn]struct{}{}}
+	w := &wire{to: to, listener: l, changed: make(chan struct{}), conns: map[net.Conn]struct{}{}}
 	w.ended.Go(w.accept)
 	t.Cleanup(func() {
 		_ = l.Close() // it is at its end anyway
@@ -74,6 +74,15 @@ func (w *wire) set(to way) {
 	w.changed = make(chan struct{})
 }
 
+// lead leads new connections elsewhere, and breaks those that there are.
+func (w *wire) lead(to string) {
+	w.set(cut)
+	w.mu.Lock()
+	w.to = to
+	w.mu.Unlock()
+	w.set(open)
+}
+
 // freeze keeps what is on the wire until the function that it returns is called: as between
 // a stopped process and its database.
 func (w *wire) freeze() (thaw func()) {
@@ -104,7 +113,7 @@ func (w *wire) accept() {
 // through.
 func (w *wire) connect(near net.Conn) {
 	w.mu.Lock()
-	is, changed, closed := w.is, w.changed, w.closed
+	is, changed, closed, to := w.is, w.changed, w.closed, w.to
 	w.mu.Unlock()
 	if is != open && is != cut && !closed {
 		<-changed
@@ -113,7 +122,7 @@ func (w *wire) connect(near net.Conn) {
 		_ = near.Close() // that is all that is wanted
 		return
 	}
-	far, err := net.Dial("tcp", w.to)
+	far, err := net.Dial("tcp", to)
 	if err != nil {
 		_ = near.Close() // the client sees as much
 		return
