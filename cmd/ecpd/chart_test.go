@@ -16,7 +16,8 @@ import (
 // chartOwned are the settings that the chart and the base give by themselves, and those
 // that have no place in a pod.
 var chartOwned = []string{"listen", "dataDir", "dev", "secrets.keyFile", "secrets.key", "kubernetes.kubeconfig",
-	"metrics.listen", "tls.cert", "tls.key", "bootstrapToken"}
+	"metrics.listen", "tls.cert", "tls.key", "bootstrapToken", "database.url", "database.passwordFile", "peers.listen",
+	"peers.address"}
 
 // property is a value in the chart's schema.
 type property struct {

@@ -15,7 +15,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// valueSets are ways to install the chart that the tests render, by their names.
+// valueSets are ways to install the chart with its database on a volume that the tests
+// render, by their names.
 var valueSets = map[string]string{
 	"defaults": ``,
 	"ingress": `
@@ -75,6 +76,45 @@ extraVolumes: [{name: more, configMap: {name: authorities}}]
 extraVolumeMounts: [{name: more, mountPath: /etc/ecpd/more, readOnly: true}]
 config: {agents: {caFile: /etc/ecpd/more/ca.pem}}
 `,
+}
+
+// serverSets are such ways with the database on a server.
+var serverSets = map[string]string{
+	"one daemon": `
+database: {url: "postgres://ecpd@db.example.com/ecpd?sslmode=verify-full", passwordSecret: ecpd-database}
+`,
+	"three daemons": `
+replicas: 3
+config: {cluster: {agent: "https://ecp.example.com"}}
+database:
+  url: postgres://ecpd@db1.example.com,db2.example.com:5433/ecpd?sslmode=verify-full
+  passwordSecret: ecpd-app
+  caSecret: ecpd-ca
+  clientSecret: ecpd-client
+service: {type: LoadBalancer}
+tls: {secretName: ecp-tls}
+metrics: {enabled: true}
+`,
+	"everything of several": `
+replicas: 2
+config: {drain: 3s, log: {format: json}}
+database: {url: "postgresql://ecpd@db.example.com/ecpd", passwordSecret: ecpd-app, passwordKey: word}
+peer: {port: 7000}
+topologySpreadConstraints:
+- topologyKey: kubernetes.io/hostname
+  maxSkew: 1
+  whenUnsatisfiable: DoNotSchedule
+  labelSelector: {matchLabels: {app.kubernetes.io/name: ecpd}}
+secrets: {existingSecret: my-keys}
+extraEnv: [{name: SSL_CERT_DIR, value: /etc/ecpd/more}]
+`,
+}
+
+// allSets are all of them.
+func allSets() map[string]string {
+	all := maps.Clone(valueSets)
+	maps.Copy(all, serverSets)
+	return all
 }
 
 // render renders the chart as it is in the checkout.
@@ -150,12 +190,77 @@ func TestRendered(t *testing.T) {
 	}
 }
 
+// Several daemons on a server of databases: what there is, and how they find one another.
+func TestRenderedSeveral(t *testing.T) {
+	for name, c := range map[string]struct {
+		replicas int
+		more     []string
+		args     []string
+		database []string // files
+	}{
+		"one daemon": {1, []string{"Secret/ecpd-keys"},
+			[]string{"--database=postgres://ecpd@db.example.com/ecpd?sslmode=verify-full",
+				"--database-password-file=/etc/ecpd/database/password", "--peer-listen=:18190",
+				"--peer-address=[$(POD_IP)]:18190", "--drain=5s"}, []string{"password"}},
+		"three daemons": {3, []string{"Secret/ecpd-keys", "PodDisruptionBudget/ecpd", "Service/ecpd-metrics"},
+			[]string{"--database=postgres://ecpd@db1.example.com,db2.example.com:5433/ecpd?sslmode=verify-full",
+				"--database-password-file=/etc/ecpd/database/password", "--peer-listen=:18190",
+				"--peer-address=[$(POD_IP)]:18190", "--drain=5s", "--metrics-listen=:18181",
+				"--tls-cert=/etc/ecpd/tls/tls.crt", "--tls-key=/etc/ecpd/tls/tls.key"},
+			[]string{"password", "ca.crt", "tls.crt", "tls.key"}},
+		"everything of several": {2, []string{"PodDisruptionBudget/ecpd"},
+			[]string{"--database=postgresql://ecpd@db.example.com/ecpd",
+				"--database-password-file=/etc/ecpd/database/password", "--peer-listen=:7000",
+				"--peer-address=[$(POD_IP)]:7000"}, []string{"password"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			objects := render(t, serverSets[name])
+			own := slices.DeleteFunc(names(objects), func(n string) bool {
+				return strings.Contains(n, "Role") || strings.Contains(n, "Admission") || n == "ServiceAccount/ecpd"
+			})
+			want := slices.Concat(c.more, []string{"ConfigMap/ecpd", "Deployment/ecpd", "NetworkPolicy/ecpd", "Service/ecpd"})
+			slices.Sort(want)
+			require.Equal(t, want, own)
+			d := find(t, objects, "Deployment/ecpd")
+			require.EqualValues(t, c.replicas, at(t, d, "spec", "replicas"))
+			pod := at(t, d, "spec", "template", "spec")
+			container := at(t, pod, "containers").([]any)[0]
+			var args []string
+			for _, a := range at(t, container, "args").([]any) {
+				args = append(args, a.(string))
+			}
+			require.Equal(t, append([]string{"serve", "--config=/etc/ecpd/ecpd.yaml", "--data-dir=/var/lib/ecpd",
+				"--listen=:18180", "--secrets-key-file=/etc/ecpd/keys/keys"}, c.args...), args)
+			var files []string
+			for _, v := range at(t, pod, "volumes").([]any) {
+				require.Nil(t, at(t, v, "persistentVolumeClaim"), "a volume of one machine")
+				if at(t, v, "name") != "database" {
+					continue
+				}
+				for _, source := range at(t, v, "projected", "sources").([]any) {
+					for _, item := range at(t, source, "secret", "items").([]any) {
+						files = append(files, at(t, item, "path").(string))
+					}
+				}
+			}
+			require.Equal(t, c.database, files)
+
+			// Only the daemons' own pods get to the port on which they speak with one another.
+			rules := at(t, find(t, objects, "NetworkPolicy/ecpd"), "spec", "ingress").([]any)
+			require.Equal(t, map[string]any{"ports": []any{map[string]any{"port": "peer"}}, "from": []any{
+				map[string]any{"podSelector": map[string]any{"matchLabels": at(t, d, "spec", "selector", "matchLabels")}}}},
+				rules[1])
+			require.Len(t, rules, 2+strings.Count(strings.Join(names(objects), " "), "ecpd-metrics"))
+		})
+	}
+}
+
 // Values that are wrong are refused, and the message names the field.
 func TestRefused(t *testing.T) {
 	c, err := Load()
 	require.NoError(t, err)
 	for values, want := range map[string]string{
-		"replicas: 2":       "replicas",
+		"replicas: 0":       "/replicas",
 		"image: {tag: 1.2}": "/image/tag",
 		"image: {repository: 'openecp/ecpd:1.2.3'}":           "/image/repository",
 		"config: {log: {level: loud}}":                        "/config/log/level",
@@ -180,9 +285,44 @@ func TestRefused(t *testing.T) {
 	require.ErrorContains(t, err, "give --namespace openecp-system")
 }
 
+// What can never work with several daemons, or with a database on a server, is refused, and
+// no password is repeated.
+func TestRefusedSeveral(t *testing.T) {
+	c, err := Load()
+	require.NoError(t, err)
+	const with = "database: {url: 'postgres://u@h/x'}\n"
+	for _, c1 := range []struct{ values, want string }{
+		{"replicas: 2", "replicas: 2 daemons want a database on a PostgreSQL server; give its address in database.url"},
+		{"replicas: two", "/replicas"},
+		{"config: {dev: true}", "'dev'"},
+		{"config: {database: {url: 'postgres://u@h'}}", "'database'"},
+		{"config: {peers: {listen: ':1'}}", "'peers'"},
+		{"database: {url: 'mysql://u@h/x'}", "/database/url"},
+		{"database: {url: 'postgres://u:hunter2@h/x'}", "database.url: it has a password in it"},
+		{"database: {url: 'postgres://u@h/x?sslmode=require&password=hunter2'}", "database.url: it has a password"},
+		{"database: {url: 'postgres://u@h/x?sslpassword=hunter2'}", "database.url: it has a password in it"},
+		{"database: {passwordSecret: a}", "database.passwordSecret: it is of no use without database.url"},
+		{"database: {clientSecret: a}", "database.clientSecret: it is of no use without database.url"},
+		{"database: {url: 'postgres://u@h/x?sslmode=require', caSecret: a}",
+			"database.caSecret: it is looked at with sslmode=verify-full"},
+		{"database: {url: 'postgres://u@h/x', clientSecret: a}", "database.clientSecret: it wants TLS"},
+		{with + "config: {tls: {auto: true}}", "config.tls.auto: with database.url"},
+		{with + "peer: {port: 18180}", "peer.port: 18180 is the API's"},
+		{"peer: {port: 0}", "/peer/port"},
+		{with + "extraEnv: [{name: ECPD_DEV}]", "extraEnv: it has ECPD_DEV"},
+		{"extraEnv: [{name: ECPD_PEER_LISTEN, value: ':1'}]", "extraEnv: it has ECPD_PEER_LISTEN"},
+		{with + "replicas: 2\nconfig: {dashboard: {listen: ':18200-18299'}}", "config.dashboard.listen: a port"},
+	} {
+		_, _, err := Render(c, Namespace, c1.values)
+		if assert.ErrorContains(t, err, c1.want, c1.values) {
+			assert.NotContains(t, err.Error(), "hunter2")
+		}
+	}
+}
+
 // Helm's own linter has nothing to remark on but the icon, which there is none of.
 func TestLint(t *testing.T) {
-	for name, values := range valueSets {
+	for name, values := range allSets() {
 		given := map[string]any{}
 		require.NoError(t, yaml.Unmarshal([]byte(values), &given))
 		for _, m := range lint.All(Folder, given, Namespace, true).Messages {

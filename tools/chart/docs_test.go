@@ -31,6 +31,10 @@ func TestDocumented(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.Symlink(deploy, filepath.Join(here, "deploy")))
 
+	authority, err := os.ReadFile(lab.CAFile)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(here, "ca.crt"), authority, 0o600)) // the reader's own
+
 	blocks := strings.Split(string(page), "\n```sh\n")[1:]
 	require.Greater(t, len(blocks), 10)
 	for _, block := range blocks {
@@ -38,7 +42,8 @@ func TestDocumented(t *testing.T) {
 		require.True(t, whole, block)
 		cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
 		cmd.Dir = here
-		cmd.Env = []string{"PATH=" + programs + ":" + os.Getenv("PATH"), "HOME=" + here, "KUBECONFIG=" + lab.Kubeconfig}
+		cmd.Env = []string{"PATH=" + programs + ":" + os.Getenv("PATH"), "HOME=" + here, "KUBECONFIG=" + lab.Kubeconfig,
+			"DATABASE_PASSWORD=of the reader"}
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s\n%s", script, out)
 		t.Logf("%s\n%s", script, out)

@@ -82,7 +82,7 @@ func accepted(t *testing.T, lab *kubelab.Lab, objects []Object) {
 // TestAccepted: a real API server takes everything that is rendered.
 func TestAccepted(t *testing.T) {
 	lab := startLab(t)
-	for name, values := range valueSets {
+	for name, values := range allSets() {
 		t.Run(name, func(t *testing.T) { accepted(t, lab, render(t, values)) })
 	}
 	t.Run("base", func(t *testing.T) {
