@@ -44,6 +44,7 @@ type daemon struct {
 	cancel  context.CancelFunc
 	ended   sync.WaitGroup
 
+	trap   atomic.Bool                // it stops as it writes next for a cluster
 	dead   atomic.Bool                // nothing that it does arrives any more
 	frozen atomic.Pointer[suspension] // nor does it go on; nil = it does
 }
@@ -173,6 +174,18 @@ func (s *seat) suspend() {
 		d.peer.Suspend(true)
 		d.frozen.Store(&suspension{make(chan struct{}), s.wire.freeze(), make(chan struct{})})
 	}
+}
+
+// suspendWriting stops the daemon where it has seen that a cluster is its own, and is about
+// to write for it: when it goes on, only the database can refuse that.
+func (s *seat) suspendWriting() {
+	d := s.runs()
+	d.trap.Store(true)
+	deadline := time.Now().Add(patience / 4)
+	for d.frozen.Load() == nil && time.Now().Before(deadline) {
+		<-time.After(10 * time.Millisecond)
+	}
+	s.suspend() // where it has nothing to write
 }
 
 // wake lets it go on.

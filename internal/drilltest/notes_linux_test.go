@@ -47,6 +47,9 @@ func (s through) Read(ctx context.Context, fn func(ecp.Tx) error) error {
 
 func (s through) Write(ctx context.Context, fn func(ecp.Tx) error) error {
 	o, owned := ecp.OwnershipFrom(ctx)
+	if owned && s.d.trap.CompareAndSwap(true, false) {
+		s.d.seat.suspend()
+	}
 	f := s.d.frozen.Load()
 	if err := s.d.goesOn(); err != nil {
 		return err
