@@ -32,6 +32,9 @@ type Config struct {
 	Ready func(ctx context.Context) error
 	// Notes returns what GET /readyz adds for people who run the server. It may be nil.
 	Notes func() []string
+	// Unheard returns why daemons that share the database are not reached over the network,
+	// by their ids, for GET /api/v1/daemons. It may be nil.
+	Unheard func() map[string]string
 	// Dev marks an installation for trying things out; GET /api/v1/version shows it.
 	Dev bool
 	// Done is closed when the process begins to shut down: event streams and waiting
@@ -78,6 +81,7 @@ type api struct {
 	version BuildInfo
 	ready   func(context.Context) error
 	notes   func() []string
+	unheard func() map[string]string
 	dev     bool
 	done    <-chan struct{}
 	proxies []netip.Prefix
@@ -120,6 +124,7 @@ func newAPI(c Config) (*api, error) {
 	}
 	a := &api{
 		manager: c.Manager, log: c.Logger, version: c.Version, ready: c.Ready, notes: c.Notes, dev: c.Dev, done: c.Done,
+		unheard: c.Unheard,
 		proxies: c.TrustedProxies, observer: c.Observe, streamObserver: c.ObserveStream,
 		dashboards: c.Dashboards, agents: c.Agents, public: c.PublicURL,
 		streams: newStreamCount(c.Streams), events: newEventCache(),

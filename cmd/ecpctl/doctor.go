@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -124,54 +125,95 @@ func (d *doctor) daemons(ctx context.Context, c *client.Client) {
 		err = disagree(list.Items, answer.Date)
 	}
 	well := "one has the database alone"
-	if n := len(list.Items); n > 0 {
-		well = fmt.Sprintf("%d work together, of one version, with the same time", n)
+	if n := len(list.Items); n == 1 {
+		well = "one is there, which others can join"
+	} else if n > 1 {
+		well = fmt.Sprintf("%d work together, reach one another, and are of one version, with the same time", n)
 	}
 	d.say("daemons", err, well)
 }
 
 // seenDaemon is one of those that work on one database.
 type seenDaemon struct {
-	ID, Host, Version string
-	LastSeen          time.Time
-	Self              bool
+	ID, Host, Version, Address, Unheard string
+	AgentAddress, PublicURL             string
+	LastSeen                            time.Time
+	ClockSkewSeconds                    int
+	Self                                bool
 }
 
-// How far a daemon's last word may be away from the clock of the one that was asked: it
-// says something every three seconds.
+// How far a daemon's clock and its last word may be away from those of the one that was asked:
+// it says something every three seconds.
 const (
-	goodAhead = 3 * time.Second
+	goodAhead = 5 * time.Second
 	goodQuiet = 15 * time.Second
 )
 
-// disagree says where daemons that work together are not of one version, or have not the
-// same time. now is the time of the one that was asked.
+// disagree says where daemons that work together do not reach one another, or are not of one
+// version, have not the same time, or not the same settings. now is the time of the one that
+// was asked.
 func disagree(all []seenDaemon, now time.Time) error {
 	var wrong []string
-	hosts := map[string][]string{} // by version
 	for _, o := range all {
-		hosts[o.Version] = append(hosts[o.Version], o.Host)
-		switch ahead := o.LastSeen.Sub(now); {
-		case o.Self || now.IsZero():
-		case ahead > goodAhead:
-			wrong = append(wrong, fmt.Sprintf("the clock of %s is %s ahead of the server's; set the one that is wrong",
-				o.Host, ahead.Round(time.Second)))
-		case -ahead > goodQuiet:
-			wrong = append(wrong, fmt.Sprintf("%s was last seen %s ago: it has just died, or its clock is behind the "+
-				"server's", o.Host, (-ahead).Round(time.Second)))
+		ahead := time.Duration(o.ClockSkewSeconds) * time.Second
+		switch quiet := now.Sub(o.LastSeen); {
+		case o.Self:
+		case !now.IsZero() && quiet > goodQuiet:
+			wrong = append(wrong, fmt.Sprintf("%s was last seen %s ago: it has just died", o.named(),
+				quiet.Round(time.Second)))
+		case o.Unheard != "":
+			wrong = append(wrong, fmt.Sprintf("%s cannot be reached by the server: %s", o.named(), o.Unheard))
+		case ahead.Abs() > goodAhead:
+			way := "ahead of"
+			if ahead < 0 {
+				way = "behind"
+			}
+			wrong = append(wrong, fmt.Sprintf("the clock of %s is %s %s the server's; set the one that is wrong",
+				o.Host, ahead.Abs(), way))
 		}
 	}
-	if len(hosts) > 1 {
-		var said []string
-		for _, version := range slices.Sorted(maps.Keys(hosts)) {
-			said = append(said, version+" on "+strings.Join(hosts[version], ", "))
-		}
-		wrong = append(wrong, "they are of different versions: "+strings.Join(said, "; ")+"; finish the upgrade")
+	same := all // those of other versions may not say what their settings are
+	versions := hostsBy(all, func(o seenDaemon) string { return o.Version })
+	if len(versions) > 1 {
+		wrong = append(wrong, "they are of different versions: "+listed(versions)+"; finish the upgrade")
+		own := slices.IndexFunc(all, func(o seenDaemon) bool { return o.Self })
+		same = slices.DeleteFunc(slices.Clone(all), func(o seenDaemon) bool {
+			return own < 0 || o.Version != all[own].Version
+		})
+	}
+	if said := hostsBy(same, func(o seenDaemon) string { return o.AgentAddress }); len(said) > 1 {
+		wrong = append(wrong, "they tell agents different addresses: "+listed(said)+
+			"; give all of them the same --cluster-agent")
+	}
+	if said := hostsBy(same, func(o seenDaemon) string { return o.PublicURL }); len(said) > 1 {
+		wrong = append(wrong, "they say that the API is at different URLs: "+listed(said)+
+			"; give all of them the same --public-url")
 	}
 	if wrong == nil {
 		return nil
 	}
 	return warning{errors.New(strings.Join(wrong, "; "))}
+}
+
+// named is a daemon for people: several can be on one host.
+func (o seenDaemon) named() string { return strings.TrimSpace(o.Host + " (" + o.ID + ")") }
+
+// hostsBy returns the hosts of daemons by what they say.
+func hostsBy(all []seenDaemon, says func(seenDaemon) string) map[string][]string {
+	out := map[string][]string{}
+	for _, o := range all {
+		out[says(o)] = append(out[says(o)], o.Host)
+	}
+	return out
+}
+
+// listed says who says what.
+func listed(hosts map[string][]string) string {
+	var said []string
+	for _, what := range slices.Sorted(maps.Keys(hosts)) {
+		said = append(said, cmp.Or(what, "none")+" on "+strings.Join(hosts[what], ", "))
+	}
+	return strings.Join(said, "; ")
 }
 
 // skew compares two clocks.

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -76,17 +75,21 @@ func newMetrics() *metrics {
 	return m
 }
 
-// register registers everything that can be scraped. pair may be nil.
-func (m *metrics) register(manager *fleet.Manager, dataDir string, pair *certificate, log *slog.Logger) (err error) {
-	if m.fleet, err = ecpmetrics.New(ecpmetrics.Config{Manager: manager, Logger: log}); err != nil {
+// register registers everything that can be scraped of a daemon, whose Manager is there.
+func (m *metrics) register(d *daemon) (err error) {
+	if m.fleet, err = ecpmetrics.New(ecpmetrics.Config{Manager: d.manager, Logger: d.log}); err != nil {
 		return err
 	}
 	all := []prometheus.Collector{
 		m.fleet, m.requests, m.took, m.streams, m.lost, m.store, m.reloads, buildMetric(),
-		&fileSizes{dataDir},
+		&fileSizes{d.config.dataDir},
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "ecpd_daemons_unheard",
+			Help: "Other daemons on the same database that this one cannot reach over the network.",
+		}, func() float64 { return float64(len(d.unheard())) }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	}
-	if pair != nil {
+	if pair := d.certificate; pair != nil {
 		all = append(all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "ecpd_tls_certificate_expiry_timestamp_seconds",
 			Help: "When the certificate in use stops being valid, as seconds since 1970.",

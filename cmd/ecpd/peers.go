@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/peers"
@@ -59,13 +63,20 @@ func (d *daemon) openPeers(ctx context.Context) error {
 	if !d.config.shares() {
 		return nil
 	}
-	d.shared = &fleet.Shared{Version: buildInfo().Version}
-	if d.agentURL() == "" {
-		return nil
+	d.shared = &fleet.Shared{Version: buildInfo().Version, PublicURL: d.agentURL()}
+	if u, err := d.config.publicAddress(); err == nil && u != nil {
+		d.shared.PublicURL = u.String()
 	}
 	sealer, err := newSealer(d.config)
 	if err != nil {
 		return err
+	}
+	if err := peers.Check(ctx, d.store, sealer); err != nil {
+		return fmt.Errorf("this daemon cannot work with the others on the database; give the same keys of secrets "+
+			"(--secrets-key-file) to all of them: %w", err)
+	}
+	if d.agentURL() == "" {
+		return nil
 	}
 	var lc net.ListenConfig
 	if d.peers, err = lc.Listen(ctx, "tcp", d.config.peerListen); err != nil {
@@ -79,4 +90,32 @@ func (d *daemon) openPeers(ctx context.Context) error {
 	d.shared.Address = net.JoinHostPort(host, port)
 	d.mesh, err = peers.New(peers.Config{Listener: d.peers, Store: d.store, Sealer: sealer, Logger: d.log})
 	return err
+}
+
+// unheardAfter is how long another daemon may not be reached before people are told: one that
+// was killed stays in the list for some seconds.
+const unheardAfter = 15 * time.Second
+
+// unheard returns why other daemons on the database are not reached, by their ids.
+func (d *daemon) unheard() map[string]string {
+	out := map[string]string{}
+	if d.hub == nil {
+		return out
+	}
+	for _, f := range d.hub.Fellows() {
+		if f.Why != "" && f.Quiet >= unheardAfter {
+			out[f.ID] = strings.TrimPrefix(f.Why, "daemon "+f.ID+": ")
+		}
+	}
+	return out
+}
+
+// peerNotes returns what /readyz says about other daemons. Everybody may read that, so that
+// addresses are left out.
+func (d *daemon) peerNotes() (out []string) {
+	for _, id := range slices.Sorted(maps.Keys(d.unheard())) {
+		out = append(out, "the daemon "+id+", which works on the same database, cannot be reached from here, and "+
+			"nothing is known of agents that are connected to it; ecpctl doctor says why")
+	}
+	return out
 }

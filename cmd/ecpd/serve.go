@@ -147,7 +147,7 @@ func (d *daemon) assemble(ctx context.Context, kube k8sprovisioner.Config) (err 
 	if err := d.newManager(ctx, kube); err != nil {
 		return err
 	}
-	if err := d.metrics.register(d.manager, d.config.dataDir, d.certificate, d.log); err != nil {
+	if err := d.metrics.register(d); err != nil {
 		return err
 	}
 	return d.serveAPI(ctx)
@@ -284,8 +284,8 @@ func (d *daemon) api(ctx context.Context, s *server, proxies []netip.Prefix) (ap
 		return nil, err
 	}
 	api, err = httpapi.New(httpapi.Config{
-		Manager: d.manager, Logger: d.log, Version: buildInfo(), Ready: d.ready, Notes: d.notes, Dev: d.config.dev,
-		Done:           d.done,
+		Manager: d.manager, Logger: d.log, Version: buildInfo(), Ready: d.ready, Notes: d.notes, Unheard: d.unheard,
+		Dev: d.config.dev, Done: d.done,
 		Streams:        httpapi.Streams{InAll: d.config.streams, PerActor: d.config.actorStreams},
 		TrustedProxies: proxies, Observe: d.metrics.request, ObserveStream: d.metrics.stream,
 		Dashboards: d.dashboards, Agents: d.agentSetup(), PublicURL: d.publicURL(),
@@ -427,7 +427,8 @@ func waitsForLeases(leases map[string]ecp.Lease) error {
 }
 
 // notes are added to /readyz for people: targets that a second daemon could write to at
-// the same time, and programs of agents that cannot be downloaded.
+// the same time, programs of agents that cannot be downloaded, and daemons that are not
+// reached.
 func (d *daemon) notes() (out []string) {
 	leases := d.manager.Leases()
 	for _, target := range slices.Sorted(maps.Keys(leases)) {
@@ -436,7 +437,7 @@ func (d *daemon) notes() (out []string) {
 				"target "+target+": nothing keeps a second instance from writing to it at the same time: "+l.Message)
 		}
 	}
-	return append(out, d.agentNotes()...)
+	return slices.Concat(out, d.agentNotes(), d.peerNotes())
 }
 
 // working returns why the daemon cannot do its work.

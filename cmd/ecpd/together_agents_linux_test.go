@@ -228,7 +228,16 @@ func cutApart(t *testing.T, server *pgtest.Server) {
 		var is cluster
 		far.call(t, "GET", path, "", &is, 200)
 		require.Equal(t, "running", is.Status.State)
-		far.call(t, "GET", "/readyz", "", nil, 200)
+		var health struct{ Notes []string }
+		far.call(t, "GET", "/readyz", "", &health, 200)
+		require.Len(t, health.Notes, 1)
+		require.Contains(t, health.Notes[0], "cannot be reached from here")
+		var all struct{ Items []listed }
+		far.call(t, "GET", "/api/v1/daemons", "", &all, 200)
+		for _, o := range all.Items {
+			require.Equal(t, o.Self, o.Unheard == "", "%+v", o)
+			require.Equal(t, "http://"+front.Addr().String(), o.AgentAddress)
+		}
 
 		for _, open := range meet {
 			open()

@@ -54,6 +54,7 @@ func (g *together) ready(t *testing.T, p *process) *daemon {
 // listed is a daemon as the API lists it.
 type listed struct {
 	ID, Host, Address, Version string
+	Unheard, AgentAddress      string
 	Started, LastSeen          time.Time
 	Shards                     int
 	Self                       bool
@@ -88,12 +89,24 @@ func worksTogether(t *testing.T, server *pgtest.Server) {
 		require.NotEmpty(t, o.Version)
 		require.Regexp(t, `^127\.0\.0\.1:[1-9]\d*$`, o.Address)
 		require.WithinDuration(t, time.Now(), o.LastSeen, time.Minute)
+		require.Empty(t, o.Unheard)
 	}
 	require.NotEqual(t, all[0].Address, all[1].Address)
 
 	seenAtOnce(t, a, b)
 	eventsGoOn(t, a, b)
 	sessionsAreShared(t, a, b)
+
+	// One with other keys is none of them.
+	stranger := newTogether(t, server)
+	stranger.url = g.url
+	for _, key := range []string{"first:" + strings.Repeat("B", 43), "other:" + strings.Repeat("A", 43)} {
+		require.NoError(t, os.WriteFile(stranger.keys, []byte(key+"=\n"), 0o600))
+		p := stranger.begin(t)
+		require.Equal(t, 1, p.Wait(t, 20*time.Second))
+		require.Contains(t, p.Stderr.String(), "give the same keys of secrets (--secrets-key-file) to all of them")
+	}
+	a.shares(t, 2, 20*time.Second)
 
 	// A second program that would have the database alone waits until it is free.
 	alone := launch(t, t.TempDir(), g.environ, "serve", "--listen", "127.0.0.1:0", "--data-dir", t.TempDir(),

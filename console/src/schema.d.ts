@@ -2537,15 +2537,24 @@ export interface components {
         Daemon: {
             /** @description where other daemons reach it */
             address: string;
+            /** @description which address it tells agents to dial; should be the same for all */
+            agentAddress: string;
+            /**
+             * Format: int64
+             * @description how much its clock is ahead of that of the one that answers, but for some seconds
+             */
+            clockSkewSeconds: number;
             /** @description where it runs */
             host: string;
             /** @description minted when it started */
             id: string;
             /**
              * Format: date-time
-             * @description when it last renewed its claims, by its own clock: every few seconds
+             * @description when it was last seen to renew its claims, which it does every few seconds; by the clock of the one that answers
              */
             lastSeen: string;
+            /** @description at which URL it says that the API is; should be the same for all */
+            publicUrl: string;
             /** @description it is the one that answers */
             self: boolean;
             /**
@@ -2558,6 +2567,8 @@ export interface components {
              * @description by its own clock
              */
             started: string;
+            /** @description why the one that answers cannot reach it over the network, so that it knows nothing of its agents; empty if it can */
+            unheard: string;
             /** @description of its build */
             version: string;
         };

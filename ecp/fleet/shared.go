@@ -26,6 +26,9 @@ type Shared struct {
 	Address string
 	Host    string // "" = as the operating system says
 	Version string // of the program; the Manager only shows it
+	// PublicURL is where programs reach the API of this one; "" = it is not known. The
+	// Manager only shows it: that of all programs should be the same.
+	PublicURL string
 }
 
 // Daemon is a program that works on the Store of a Manager.
@@ -35,9 +38,16 @@ type Daemon struct {
 	Address  string    `json:"address,omitempty"` // "" = it has none
 	Version  string    `json:"version,omitempty"` // "" = it does not say
 	Started  time.Time `json:"started"`           // by its own clock
-	LastSeen time.Time `json:"lastSeen"`          // when it last said that it is alive, by its own clock
+	LastSeen time.Time `json:"lastSeen"`          // when it last said that it is alive, by the clock of who was asked
 	Shards   int       `json:"shards"`            // parts of the fleet that it works on, of 256
 	Self     bool      `json:"self"`              // it is the one that was asked
+	// ClockSkew is how far its clock is ahead of that of the one that was asked, but for some
+	// seconds; zero also if that is not known yet.
+	ClockSkew time.Duration `json:"clockSkewNs"`
+	// AgentAddress and PublicURL are what it tells agents and other programs to use; "" = it
+	// tells none. They should be the same for all.
+	AgentAddress string `json:"agentAddress,omitempty"`
+	PublicURL    string `json:"publicUrl,omitempty"`
 }
 
 // Daemons lists the programs that share the Store, this one among them while Run runs;
@@ -57,7 +67,8 @@ func (m *Manager) Daemons(ctx context.Context) ([]Daemon, error) {
 	}
 	for _, d := range all {
 		out = append(out, Daemon{ID: d.ID, Host: d.Host, Address: d.Address, Version: d.Version, Started: d.Started,
-			LastSeen: d.LastSeen, Shards: d.Shards, Self: d.Self})
+			LastSeen: d.LastSeen, Shards: d.Shards, Self: d.Self, ClockSkew: d.ClockSkew,
+			AgentAddress: d.Agents, PublicURL: d.Public})
 	}
 	return out, nil
 }
@@ -69,7 +80,8 @@ func (m *Manager) Claims() error { return m.shards.Ready() }
 
 // newKeeper returns the Keeper of a Manager that shares its Store.
 func (m *Manager) newKeeper(c Config) *shards.Keeper {
-	self := shards.Daemon{Host: c.Shared.Host, Address: c.Shared.Address, Version: c.Shared.Version}
+	self := shards.Daemon{Host: c.Shared.Host, Address: c.Shared.Address, Version: c.Shared.Version,
+		Agents: c.AgentAddress, Public: c.Shared.PublicURL}
 	if self.Host == "" {
 		self.Host, _ = os.Hostname() // empty where there is none
 	}

@@ -53,6 +53,7 @@ type Keeper struct {
 	regroup  chan struct{}        // closed and replaced when group is another
 	groups   map[string]string    // of the other daemons that live, by id
 	heard    map[string]sighting  // renewals of other daemons that Changed was told of
+	seen     map[string]sighting  // those that the last renewal saw; never changed once it is there
 	held     map[int]int64        // epochs of the shards that are owned
 	handover map[int]bool         // those that are handed over when no pass is under way
 	underWay map[int]int          // passes in each shard
@@ -376,7 +377,7 @@ func (k *Keeper) settle(r round, began mark) (gained []int) {
 	}
 	slices.Sort(gained)
 	k.setGroupLocked(r.self.Group)
-	k.groups, k.held, k.handover, k.renewed = r.groups, r.mine, r.handover, began
+	k.groups, k.held, k.handover, k.renewed, k.seen = r.groups, r.mine, r.handover, began, maps.Clone(r.sightings)
 	maps.DeleteFunc(k.heard, func(id string, _ sighting) bool { _, lives := r.groups[id]; return !lives })
 	return gained
 }

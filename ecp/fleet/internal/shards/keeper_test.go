@@ -500,3 +500,43 @@ func BenchmarkFence(b *testing.B) {
 		}
 	})
 }
+
+// TestSeenByTheClockOfWhoLooks: when a daemon was seen last does not depend on its own clock,
+// nor on that of the store, and how far that is ahead is told.
+func TestSeenByTheClockOfWhoLooks(t *testing.T) {
+	f := newFleet(t)
+	f.now = time.Now().Add(-time.Hour) // by which records are stored in the future
+	a, b := f.join(), f.join()
+	seen := func(by *Keeper, id string) Listed {
+		t.Helper()
+		all, err := by.List(t.Context())
+		require.NoError(t, err)
+		for _, o := range all {
+			if o.ID == id {
+				return o
+			}
+		}
+		require.Fail(t, "not listed")
+		return Listed{}
+	}
+	f.step(b)
+	require.Equal(t, f.now, seen(a, b.Self.ID).LastSeen, "nobody has looked before")
+	require.Zero(t, seen(a, b.Self.ID).ClockSkew, "it may be long dead")
+	f.calm(4)
+	f.step(a)
+	last := seen(a, b.Self.ID)
+	require.Equal(t, f.now, last.LastSeen)
+	require.InDelta(t, time.Hour, last.ClockSkew, float64(10*time.Second))
+	require.True(t, seen(b, b.Self.ID).Self)
+	f.remove(b)
+	was := f.now
+	f.calm(7)
+	require.Equal(t, was, seen(a, b.Self.ID).LastSeen)
+	b.renewals += 5
+	f.step(b)
+	require.Equal(t, f.now, seen(a, b.Self.ID).LastSeen, "it was not looked at since")
+	f.now = f.now.Add(time.Second)
+	a.Changed(ecp.Change{Payload: Daemon{ID: b.Self.ID, Renewals: b.renewals}})
+	f.now = f.now.Add(time.Second)
+	require.Equal(t, f.now.Add(-time.Second), seen(a, b.Self.ID).LastSeen, "the feed of changes was first")
+}

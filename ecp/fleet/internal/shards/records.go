@@ -28,6 +28,8 @@ type Daemon struct {
 	Address string    `json:"address,omitempty"` // under which the other daemons reach it
 	Version string    `json:"version,omitempty"` // of the program
 	Started time.Time `json:"started,omitzero"`
+	Agents  string    `json:"agents,omitempty"` // the address that its guides tell agents to dial
+	Public  string    `json:"public,omitempty"` // the URL of its API, as it tells others
 	// Renewals grows while the daemon is alive.
 	Renewals int64 `json:"renewals"`
 }
