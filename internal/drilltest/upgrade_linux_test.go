@@ -51,11 +51,13 @@ func earlierProgram(t *testing.T) string {
 // a later one takes away what these would use, and says so.
 var (
 	expand = laterStep{2, `-- +goose Up
+SET LOCAL lock_timeout = '5s';
 ALTER TABLE openecp.records ADD COLUMN owner TEXT NOT NULL DEFAULT '';
 CREATE INDEX records_owner ON openecp.records (owner, kind, key) WHERE owner <> '';
 CREATE TABLE openecp.owners (name TEXT PRIMARY KEY);
 `}
 	contract = laterStep{3, `-- +goose Up
+SET LOCAL lock_timeout = '5s';
 UPDATE openecp.store SET needs = 3;
 DROP INDEX openecp.records_parent;
 `}
