@@ -32,6 +32,7 @@ type clusterObjects struct {
 // there that is never created again, it asks the API server; for the namespace, only if
 // it is expected.
 func (p *Provisioner) objectsOf(ctx context.Context, id ecp.ID, op string, expected bool) (clusterObjects, error) {
+	p.takeOver(ctx, id)
 	f := clusterObjects{id: id}
 	var err error
 	if f.informers, err = p.watch.current(ctx, op); err != nil {

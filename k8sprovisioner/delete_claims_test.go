@@ -2,6 +2,7 @@ package k8sprovisioner
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -97,6 +98,26 @@ func TestLostClaim(t *testing.T) {
 			require.Equal(t, want, g.p.lostClaim(g.f, c.below))
 		})
 	}
+}
+
+// TestTakeOver: what another owner of the cluster has deleted, and has let come again, is no
+// loss; what goes while this one owns it is.
+func TestTakeOver(t *testing.T) {
+	g := newGlimpse(t, 3)
+	as := func(epoch int64) context.Context { return ecp.WithOwnership(t.Context(), 7, epoch, nil) }
+	g.p.takeOver(as(1), testID)
+	g.claim(0, "a")
+	g.p.volumes(g.f)
+	g.claim(0, "b")
+	for range 2 {
+		g.p.takeOver(as(3), testID)
+		require.Empty(t, g.p.lostClaim(g.f, 1))
+		g.p.volumes(g.f)
+	}
+	g.p.takeOver(t.Context(), testID) // who only looks takes nothing over
+	g.claim(0, "c")
+	g.p.takeOver(as(3), testID)
+	require.Equal(t, names{testID, major5}.claimOf(0), g.p.lostClaim(g.f, 1))
 }
 
 func (g *glimpse) stopped(volumes string) {

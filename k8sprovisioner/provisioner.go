@@ -1,6 +1,7 @@
 package k8sprovisioner
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"sync"
@@ -57,6 +58,7 @@ var (
 // memo is what is remembered of a cluster between calls. Losing it costs at most one
 // needless write for each object.
 type memo struct {
+	epoch           int64              // of the owner that works on the cluster; zero if nobody shares the Store
 	rendered        []object           // by the last Apply that succeeded; nil before the first
 	checked         map[string]checked // by object
 	contests        map[string]contest // by object
@@ -141,12 +143,31 @@ func (p *Provisioner) withMemo(id ecp.ID, fn func(*memo)) {
 	defer p.mu.Unlock()
 	m := p.memos[id]
 	if m == nil {
-		m = &memo{checked: map[string]checked{}, contests: map[string]contest{}, claims: map[int]string{}, expected: -1,
-			deletedClaims: map[int]string{}, growthAttempts: map[types.UID]growth{},
-			resizes: map[types.UID]resizeAttempt{}, revisions: map[string]string{}}
+		m = newMemo()
 		p.memos[id] = m
 	}
 	fn(m)
+}
+
+func newMemo() *memo {
+	return &memo{checked: map[string]checked{}, contests: map[string]contest{}, claims: map[int]string{}, expected: -1,
+		deletedClaims: map[int]string{}, growthAttempts: map[types.UID]growth{},
+		resizes: map[types.UID]resizeAttempt{}, revisions: map[string]string{}}
+}
+
+// takeOver lets the memo of a cluster begin anew with each epoch of its owner: another
+// process may have worked on it since, and have deleted claims that this one saw.
+func (p *Provisioner) takeOver(ctx context.Context, id ecp.ID) {
+	o, ok := ecp.OwnershipFrom(ctx)
+	if !ok {
+		return
+	}
+	p.withMemo(id, func(m *memo) {
+		if m.epoch != o.Epoch {
+			*m = *newMemo()
+			m.epoch = o.Epoch
+		}
+	})
 }
 
 func (p *Provisioner) forget(id ecp.ID) {
