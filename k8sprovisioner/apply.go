@@ -263,7 +263,8 @@ func (p *Provisioner) createAuth(ctx context.Context, f *clusterObjects) error {
 const convergeTries = 4
 
 // converge writes one object if it differs from its rendering, unless another writer
-// keeps undoing that. The write succeeds only for the UID and version that were compared.
+// keeps undoing that. The write succeeds only for the UID and version that were compared,
+// or if there is still no such object.
 func (p *Provisioner) converge(ctx context.Context, f clusterObjects, o object) error {
 	for try := 1; ; try++ {
 		differs, fields := p.differs(f, o)
@@ -277,12 +278,16 @@ func (p *Provisioner) converge(ctx context.Context, f clusterObjects, o object) 
 		if try == 1 {
 			p.recordContest(ctx, f.id, o, fields)
 		}
-		answer, err := p.apply(ctx, f.id, o.stamped(f.permit.epochStamp(), was))
+		write := o.stamped(f.permit.epochStamp(), was)
+		if was == nil {
+			write = write.onlyNew()
+		}
+		answer, err := p.apply(ctx, f.id, write)
 		if err == nil {
 			p.recordWritten(f.id, o, answer)
 			return nil
 		}
-		if was == nil || !apierrors.IsConflict(err) || try == convergeTries {
+		if !apierrors.IsConflict(err) || try == convergeTries {
 			return err
 		}
 		if err := p.reread(ctx, f, o); err != nil {

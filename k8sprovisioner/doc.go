@@ -56,5 +56,8 @@
 //   - A volume claim is deleted only on request, if its ordinal is not meant to exist
 //     and no pod uses it.
 //   - A write needs the lease of the target while Hold runs, and carries its epoch: a
-//     process that was suspended cannot write after its successor.
+//     process that was suspended cannot write after its successor. Each apply names the
+//     version that was compared, or that there was none, so that the API server refuses
+//     one that was sent before and arrives after the successor's; the Secrets with
+//     license, settings and registry credentials name their UID only.
 package k8sprovisioner

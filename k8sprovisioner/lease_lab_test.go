@@ -2,6 +2,7 @@ package k8sprovisioner
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -108,4 +109,68 @@ func TestLeaseOnTheAPIServer(t *testing.T) {
 	hold(p)
 	without := becomes(p, "without the right", func(l ecp.Lease) bool { return l.Unfenced })
 	require.Contains(t, without.Message, "leases.coordination.k8s.io")
+}
+
+// TestLateWrites: what an owner of a cluster has sent to make or change it, and arrives when
+// the next owner has done so, is refused by the API server.
+func TestLateWrites(t *testing.T) {
+	t.Parallel()
+	lab := labtest.Start(t)
+	name, group := newLease(), ecp.LeaseGroup{Incarnation: "0123456789abcdef"}
+	arrived, onward, answers := make(chan struct{}), make(chan struct{}), make(chan int, 1)
+	c := shipped(t, lab)
+	c.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method != http.MethodPatch || !strings.Contains(r.URL.Path, "/statefulsets/") {
+				return next.RoundTrip(r)
+			}
+			arrived <- struct{}{}
+			<-onward
+			resp, err := next.RoundTrip(r.WithContext(context.WithoutCancel(r.Context())))
+			if err == nil {
+				answers <- resp.StatusCode
+			}
+			return resp, err
+		})
+	})
+	join := func(c *rest.Config) *Provisioner {
+		p := watched(t, Config{REST: c, Lease: name}, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- p.HoldFor(ctx, group, func() {}) }()
+		t.Cleanup(func() { cancel(); require.NoError(t, <-done) })
+		labtest.Eventually(t, settled, "the lease is held", func(context.Context) (bool, string) {
+			return p.Lease().Held, p.Lease().Waiting()
+		})
+		return p
+	}
+	former, next := join(c), join(shipped(t, lab))
+	d := desired("5.8.9")
+	d.ID, d.Spec.Network, d.Replicas, d.Spec.Nodes = ecptest.NewID(), ecp.Network{Type: ecp.ClusterIP}, 1, 1
+	t.Cleanup(func() { removing(lab)(t, d.ID) })
+	for epoch := int64(1); epoch < 5; epoch += 2 { // it makes the StatefulSet, then changes it
+		ctx, lose := context.WithCancelCause(t.Context())
+		check := func() error { return context.Cause(ctx) }
+		sent := make(chan error, 1)
+		go func() { sent <- former.Apply(ecp.WithOwnership(ctx, 7, epoch, check), d) }()
+		<-arrived
+		lose(ecp.ErrLostOwnership)
+		d.Generation++
+		d.Replicas, d.Spec.Nodes = d.Replicas+1, d.Spec.Nodes+1
+		require.NoError(t, next.Apply(ecp.WithOwnership(t.Context(), 7, epoch+1, nil), d))
+		onward <- struct{}{}
+		require.Error(t, <-sent)
+		require.Equal(t, http.StatusConflict, <-answers)
+		out, err := lab.Kubectl(t.Context(), "", "get", "sts", "-n", string(d.ID), "-o",
+			"jsonpath={.items[*].spec.replicas}")
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprint(d.Replicas), out)
+		d.Create = false
+		d.Generation++
+		labtest.Eventually(t, settled, "the former owner sees it", func(ctx context.Context) (bool, string) {
+			o, err := former.Observe(ctx, d.ID)
+			return err == nil && o.Replicas == d.Replicas, fmt.Sprintf("%+v %v", o, err)
+		})
+		d.Replicas, d.Spec.Nodes = d.Replicas+1, d.Spec.Nodes+1
+	}
 }

@@ -21,8 +21,11 @@ import (
 
 func TestMain(m *testing.M) {
 	sideBySide()
-	goleak.VerifyTestMain(labtest.M(podsLast{m}), goleak.IgnoreTopFunction(labtest.UnreadCloseError))
+	goleak.VerifyTestMain(labtest.M(podsLast{m}, audited), goleak.IgnoreTopFunction(labtest.UnreadCloseError))
 }
+
+// audited lets tests see who has written what; see auditTrail.
+func audited(c *kubelab.Config) { c.Audit = true }
 
 // atOnce is how many tests run side by side on one control plane. They wait most
 // of the time: for probes, for controllers, and for namespaces to go.

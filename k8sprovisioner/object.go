@@ -139,3 +139,18 @@ func (o object) stamped(stamp string, seen metav1.Object) object {
 	}
 	return o
 }
+
+// neverVersion is a version that no object has: the first write to an empty store has the
+// next one.
+const neverVersion = "1"
+
+// onlyNew returns the object for an apply that creates it, and is refused with a conflict
+// if there is one: the API server compares versions where there is an object only. So what
+// a former owner has sent, and arrives late, does not undo what the next one has made.
+func (o object) onlyNew() object {
+	o.body = maps.Clone(o.body)
+	metadata := maps.Clone(o.metadata())
+	metadata["resourceVersion"] = neverVersion
+	o.body["metadata"] = metadata
+	return o
+}

@@ -94,7 +94,7 @@ var layers = []layer{
 	{pkg: "emqxsim", code: []string{"ecp", "internal/hocon"}, tests: []string{"emqxv4", "emqxv5"}},
 	{pkg: "emqxsim/cmd/...", code: []string{"ecp", "emqxsim"}},
 
-	{pkg: "k8sprovisioner", code: []string{"ecp", "internal/hocon"}, tests: []string{"emqxv4", "emqxv5"}},
+	{pkg: "k8sprovisioner", code: []string{"ecp", "internal/hocon"}, tests: []string{"emqxv4", "emqxv5", "sqlstore"}},
 	{pkg: "sqlstore", code: []string{"ecp"}},
 	{pkg: "argon2id"},
 
