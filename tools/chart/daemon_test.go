@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -38,111 +37,176 @@ type daemon struct {
 // serviceAccount is where Kubernetes mounts the account of a pod.
 const serviceAccount = "var/run/secrets/kubernetes.io/serviceaccount"
 
-// container is the part of the StatefulSet that is run.
+// container is the part of the pod's template that is run.
 type container struct {
 	Args []string
 	Env  []struct {
-		Name      string
-		ValueFrom struct {
+		Name, Value string
+		ValueFrom   struct {
 			SecretKeyRef struct{ Name, Key string }
+			FieldRef     struct{ FieldPath string }
 		}
 	}
 }
 
-// program builds ecpd, once for the test binary.
-func program(t *testing.T, to string) {
+// built is ecpd, once it was built for the test binary.
+var built []byte
+
+// program puts ecpd into a folder.
+func program(t *testing.T, folder string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", to, "./cmd/ecpd")
-	cmd.Dir, cmd.Env = "../..", append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	if built == nil {
+		to := filepath.Join(t.TempDir(), "ecpd")
+		cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", to, "./cmd/ecpd")
+		cmd.Dir, cmd.Env = "../..", append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		built, err = os.ReadFile(to)
+		require.NoError(t, err)
+	}
+	require.NoError(t, os.MkdirAll(folder, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "ecpd"), built, 0o755))
+}
+
+// root is the root of a container's file system.
+type root struct {
+	dir   string
+	other bool // the container has a user of its own
+}
+
+// newRoot makes one with what every pod of the chart has: its account, settings and keys.
+func newRoot(t *testing.T, h *helm) *root {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ecpd-pod-") // not the test's: another user enters it
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	require.NoError(t, os.Chmod(dir, 0o755))
+	r := &root{dir: dir, other: os.Geteuid() == 0 && !inUserNamespace(t)}
+	authority, err := os.ReadFile(h.lab.CAFile)
+	require.NoError(t, err)
+	keys, _ := h.keys()
+	r.write(t, "etc/ecpd/ecpd.yaml", 0o644, h.get("configmap/ecpd", `.data.ecpd\.yaml`))
+	r.write(t, "etc/ecpd/keys/keys", 0o440, keys)
+	r.write(t, serviceAccount+"/token", 0o644, h.accountToken())
+	r.write(t, serviceAccount+"/ca.crt", 0o644, string(authority))
+	r.write(t, serviceAccount+"/namespace", 0o644, Namespace)
+	program(t, filepath.Join(dir, "usr/bin"))
+	for _, folder := range []string{"tmp", "var/lib/ecpd"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, folder), 0o755))
+	}
+	r.give(t, filepath.Join(dir, "tmp"), 0o777)
+	r.give(t, filepath.Join(dir, "var/lib/ecpd"), os.ModeSetgid|0o770) // what fsGroup comes to
+	return r
+}
+
+// give makes a file or folder the group's of the container, as fsGroup does.
+func (r *root) give(t *testing.T, name string, mode os.FileMode) {
+	t.Helper()
+	if r.other {
+		require.NoError(t, os.Chown(name, 0, uid))
+	}
+	require.NoError(t, os.Chmod(name, mode))
+}
+
+func (r *root) write(t *testing.T, name string, mode os.FileMode, content string) {
+	t.Helper()
+	name = filepath.Join(r.dir, name)
+	require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o755))
+	require.NoError(t, os.WriteFile(name, []byte(content), 0o600))
+	r.give(t, name, mode)
+}
+
+// accountToken is a new token of the pod's account.
+func (h *helm) accountToken() string {
+	h.t.Helper()
+	token, err := h.lab.Kubectl(h.t.Context(), "", "create", "token", "ecpd", "-n", Namespace)
+	require.NoError(h.t, err)
+	return strings.TrimSpace(token)
+}
+
+// start starts the container of a workload, with the address of its pod and arguments that
+// are changed.
+func (r *root) start(t *testing.T, h *helm, workload, address string, change func(arg string) string) *daemon {
+	t.Helper()
+	var c container
+	require.NoError(t, json.Unmarshal([]byte(h.get(workload, ".spec.template.spec.containers[0]")), &c))
+	_, bootstrap := h.keys()
+	environ := map[string]string{}
+	for _, e := range c.Env {
+		switch {
+		case e.Value != "":
+			environ[e.Name] = e.Value
+		case e.ValueFrom.FieldRef.FieldPath == "status.podIP":
+			environ[e.Name] = address
+		default:
+			require.Equal(t, "ecpd-keys/bootstrapToken", e.ValueFrom.SecretKeyRef.Name+"/"+e.ValueFrom.SecretKeyRef.Key)
+			environ[e.Name] = bootstrap
+		}
+	}
+	server, err := url.Parse(h.lab.URL)
+	require.NoError(t, err)
+	cmd := exec.Command("/usr/bin/ecpd")
+	cmd.Dir = "/"
+	cmd.Env = []string{"KUBERNETES_SERVICE_HOST=" + server.Hostname(), "KUBERNETES_SERVICE_PORT=" + server.Port()}
+	for name, value := range environ {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	for _, a := range c.Args {
+		for name, value := range environ { // as the kubelet does
+			a = strings.ReplaceAll(a, "$("+name+")", value)
+		}
+		cmd.Args = append(cmd.Args, change(a))
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: r.dir}
+	if r.other {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uid, Gid: uid}
+	}
+	return &daemon{Process: processtest.Start(t, cmd), token: bootstrap}
+}
+
+// ready waits until the daemon takes requests.
+func (d *daemon) ready(t *testing.T) {
+	t.Helper()
+	d.url = d.Line(t, "ecpd ready on ")
+	processtest.Eventually(t, time.Minute, func() (bool, string) {
+		status, body := d.call(t, http.MethodGet, "/readyz", "")
+		return status == http.StatusOK, body
+	})
 }
 
 // data is the folder of the claim: it is kept from one daemon to the next.
 var data string
 
-// startDaemon starts the daemon with what the chart has made.
+// startDaemon starts the one daemon that has its database on a volume, with what the chart
+// has made.
 func startDaemon(t *testing.T, h *helm) *daemon {
 	t.Helper()
-	root, err := os.MkdirTemp("", "ecpd-pod-") // not the test's: another user enters it
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(root)) })
-	require.NoError(t, os.Chmod(root, 0o755))
-	other := os.Geteuid() == 0 && !inUserNamespace(t)
-	give := func(name string, mode os.FileMode) {
-		if other {
-			require.NoError(t, os.Chown(name, 0, uid))
-		}
-		require.NoError(t, os.Chmod(name, mode))
-	}
-	write := func(name string, mode os.FileMode, content string) {
-		name = filepath.Join(root, name)
-		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o755))
-		require.NoError(t, os.WriteFile(name, []byte(content), 0o600))
-		give(name, mode)
-	}
-	token, err := h.lab.Kubectl(t.Context(), "", "create", "token", "ecpd", "-n", Namespace)
-	require.NoError(t, err)
-	authority, err := os.ReadFile(h.lab.CAFile)
-	require.NoError(t, err)
-	keys, bootstrap := h.keys()
-	write("etc/ecpd/ecpd.yaml", 0o644, h.get("configmap/ecpd", `.data.ecpd\.yaml`))
-	write("etc/ecpd/keys/keys", 0o440, keys)
-	write(serviceAccount+"/token", 0o644, strings.TrimSpace(token))
-	write(serviceAccount+"/ca.crt", 0o644, string(authority))
-	write(serviceAccount+"/namespace", 0o644, Namespace)
-	program(t, filepath.Join(root, "usr/bin")+"/")
-	for _, folder := range []string{"tmp", "var/lib/ecpd"} {
-		require.NoError(t, os.MkdirAll(filepath.Join(root, folder), 0o755))
-	}
-	give(filepath.Join(root, "tmp"), 0o777)
+	r := newRoot(t, h)
+	volume := filepath.Join(r.dir, "var/lib/ecpd")
 	if data != "" {
-		require.NoError(t, os.RemoveAll(filepath.Join(root, "var/lib/ecpd")))
-		require.NoError(t, os.Rename(data, filepath.Join(root, "var/lib/ecpd")))
+		require.NoError(t, os.RemoveAll(volume))
+		require.NoError(t, os.Rename(data, volume))
+		r.give(t, volume, os.ModeSetgid|0o770)
 	}
-	data = filepath.Join(root, "var/lib/ecpd")
-	give(data, os.ModeSetgid|0o770) // what fsGroup comes to
-
-	var c container
-	require.NoError(t, json.Unmarshal([]byte(h.get("statefulset/ecpd", ".spec.template.spec.containers[0]")), &c))
-	args := c.Args
-	for i, a := range args {
-		if strings.HasPrefix(a, "--listen=") || strings.HasPrefix(a, "--metrics-listen=") {
-			name, _, _ := strings.Cut(a, "=")
-			args[i] = name + "=127.0.0.1:0" // whatever else this machine serves
+	data = volume
+	d := r.start(t, h, "statefulset/ecpd", "", func(arg string) string {
+		if strings.HasPrefix(arg, "--listen=") || strings.HasPrefix(arg, "--metrics-listen=") {
+			name, _, _ := strings.Cut(arg, "=")
+			return name + "=127.0.0.1:0" // whatever else this machine serves
 		}
-	}
-	server, err := url.Parse(h.lab.URL)
-	require.NoError(t, err)
-	host, port, err := net.SplitHostPort(server.Host)
-	require.NoError(t, err)
-	cmd := exec.Command("/usr/bin/ecpd", args...)
-	cmd.Dir = "/"
-	cmd.Env = []string{"KUBERNETES_SERVICE_HOST=" + host, "KUBERNETES_SERVICE_PORT=" + port}
-	for _, e := range c.Env {
-		require.Equal(t, "ecpd-keys/bootstrapToken", e.ValueFrom.SecretKeyRef.Name+"/"+e.ValueFrom.SecretKeyRef.Key)
-		cmd.Env = append(cmd.Env, e.Name+"="+bootstrap)
-	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
-	if other {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uid, Gid: uid}
-	}
-	p := processtest.Start(t, cmd)
-	d := &daemon{Process: p, token: bootstrap, url: p.Line(t, "ecpd ready on ")}
+		return arg
+	})
+	d.ready(t)
 	d.kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
 	for _, args := range [][]string{
 		{"set-cluster", "lab", "--server", h.lab.URL, "--certificate-authority", h.lab.CAFile},
-		{"set-credentials", "ecpd", "--token", strings.TrimSpace(token)},
+		{"set-credentials", "ecpd", "--token", h.accountToken()},
 		{"set-context", "ecpd", "--cluster", "lab", "--user", "ecpd"},
 		{"use-context", "ecpd"},
 	} {
 		_, err := h.lab.Kubectl(t.Context(), "", append([]string{"config", "--kubeconfig=" + d.kubeconfig}, args...)...)
 		require.NoError(t, err)
 	}
-	processtest.Eventually(t, time.Minute, func() (bool, string) {
-		status, body := d.call(t, http.MethodGet, "/readyz", "")
-		return status == http.StatusOK, body
-	})
 	return d
 }
 
