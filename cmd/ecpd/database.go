@@ -32,6 +32,7 @@ func (c *config) storeConfig(log *slog.Logger) (sqlstore.Config, error) {
 		return s, nil
 	}
 	s.URL = c.database
+	s.Postgres.Connections, s.Postgres.Timeout = c.databaseConnections, c.databaseTimeout
 	if c.databasePasswordFile == "" {
 		return s, nil
 	}

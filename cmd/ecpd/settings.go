@@ -32,7 +32,9 @@ type config struct {
 	token, secretsKey                                                    secret
 	dev, tlsAuto, localServiceAddresses                                  bool
 	tlsCheck, drain, sessionLife, auditKept, operationsKept              time.Duration
+	databaseTimeout                                                      time.Duration
 	workers, operations, projectsPerOrg, projects, streams, actorStreams int
+	databaseConnections                                                  int
 
 	origins map[string]origin // by the setting's name; one that is missing has its default
 	unread  bool              // there is a file, and nothing in it could be read
@@ -68,6 +70,12 @@ func (c *config) settings() []setting {
 				"password (default SQLite in the data directory)"},
 		{name: "database-password-file", key: "database.passwordFile", at: &c.databasePasswordFile,
 			usage: "`file` with the password of the user in --database"},
+		{name: "database-connections", key: "database.connections", at: &c.databaseConnections, value: "10",
+			least: "3", most: "1000",
+			usage: "`number` of connections to --database that are open at once at most"},
+		{name: "database-timeout", key: "database.timeout", at: &c.databaseTimeout, value: "10s", least: "1s",
+			most:  "1m",
+			usage: "`time` that the server of --database may take over one statement"},
 		{name: "peer-listen", key: "peers.listen", at: &c.peerListen,
 			usage: "`address` for other daemons; with it this one works together with others on --database, without " +
 				"it one works and the others stand by"},

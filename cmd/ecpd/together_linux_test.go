@@ -128,8 +128,21 @@ func worksTogether(t *testing.T, server *pgtest.Server) {
 	b.works(t)
 
 	// A kill: another one takes over once the claims have run out.
-	c := g.ready(t, g.begin(t))
+	c := g.ready(t, g.begin(t, "--database", g.url+"&application_name=third", "--database-connections", "3"))
 	c.shares(t, 2, 20*time.Second)
+	var asking sync.WaitGroup
+	for range 20 {
+		asking.Go(func() {
+			if r, err := c.try("GET", "/api/v1/clusters", ""); err != nil || r.status != 200 {
+				t.Error(r.status, err)
+			}
+		})
+	}
+	asking.Wait()
+	var connections int
+	server.Get(t, g.url, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'third'", &connections)
+	require.Positive(t, connections)
+	require.LessOrEqual(t, connections, 3)
 	if os.Getenv("OPENECP_LONG") != "" { // the claims of a daemon that was killed have to run out
 		second.Kill()
 	} else {
