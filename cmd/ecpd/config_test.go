@@ -157,7 +157,7 @@ func TestCheck(t *testing.T) {
 		tlsCheck:    time.Second,
 		sessionLife: time.Hour, auditKept: 24 * time.Hour, operationsKept: 24 * time.Hour, operations: 1,
 		projectsPerOrg: 1, projects: 1,
-		streams: 1, actorStreams: 1}
+		streams: 1, actorStreams: 1, databaseConnections: 3, databaseTimeout: time.Second}
 	c := good
 	require.NoError(t, c.check())
 	assert.Equal(t, anyPort, c.dashListen)
