@@ -257,6 +257,33 @@ func TestAgentMoves(t *testing.T) {
 	requireCalm(t, states())
 }
 
+// TestOneNodeAtTwoDaemons: of two agents that claim one node, the one that serves it stays,
+// wherever both are connected; the conflict shows at every daemon, and ends with it.
+func TestOneNodeAtTwoDaemons(t *testing.T) {
+	t.Parallel()
+	tm := newTeam(t, 2)
+	a, b := tm.daemons[0], tm.daemons[1]
+	id, agents := tm.adopted(a, b)
+	agents[0].start()
+	tm.untilServed(id, agents[:1])
+	agents[1].node = agents[0].node // a copied host, with a key of its own
+	agents[1].start()
+	first, second := ecp.AgentID(agents[0].identity.Agent), ecp.AgentID(agents[1].identity.Agent)
+	for _, d := range tm.daemons {
+		eventually(t, func() bool { o, _ := d.hub.Observe(id).Of(second); return o.Conflict != "" },
+			func() string { return fmt.Sprintf("%+v", d.hub.Observe(id)) })
+		o, _ := d.hub.Observe(id).Of(first)
+		require.True(t, o.Connected, "it was first")
+		require.NoError(t, d.ask(t, id, agents[0].node.Name()))
+	}
+	require.NoError(t, agents[0].stop())
+	tm.untilServed(id, agents[1:])
+	for _, d := range tm.daemons {
+		eventually(t, func() bool { o, _ := d.hub.Observe(id).Of(second); return o.Conflict == "" },
+			func() string { return fmt.Sprintf("%+v", d.hub.Observe(id)) })
+	}
+}
+
 // members are the daemons that the store lists.
 func (d *daemon) members(t *testing.T) (ids []string) {
 	t.Helper()
