@@ -296,11 +296,12 @@ func (m *Manager) agentStats() *agents.Stats {
 
 // sureNow is the time by which things are removed for good: that of the wall
 // clock, or an earlier one where it has been set forward since the Manager was
-// made. What goes too late does no harm; what a wrong clock removes is lost.
+// made, or another program that shares the Store has an earlier one. What goes too
+// late does no harm; what a wrong clock removes is lost.
 func (m *Manager) sureNow() time.Time {
 	now, counted := m.observed.Now(), m.made.Wall.Add(m.observed.Tick().Sub(m.made.Tick))
 	if counted.Before(now) {
-		return counted
+		now = counted
 	}
-	return now
+	return now.Add(-m.shards.Ahead())
 }

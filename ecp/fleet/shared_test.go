@@ -15,7 +15,9 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/fleet"
+	"github.com/openecp/openecp/ecp/fleet/internal/pruning"
 	"github.com/openecp/openecp/ecp/memstore"
+	"github.com/openecp/openecp/ecp/tenancy"
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/emqxv4"
 	"github.com/openecp/openecp/emqxv5"
@@ -27,6 +29,7 @@ type team struct {
 	t     *testing.T
 	store *memstore.Store
 	sim   *emqxsim.Provisioner
+	ahead time.Duration // of the clocks of those that join
 
 	mu    sync.Mutex
 	wrote map[ecp.ID][]written // to the platform, in order; guarded by mu
@@ -82,6 +85,7 @@ func inTeam(t *testing.T, n int, test func(*team, []*mate)) {
 func (tm *team) join(name string, before ...func(*mate)) *mate {
 	tm.t.Helper()
 	d := &mate{Peer: tm.sim.Peer(name), team: tm, name: name}
+	d.ahead.Store(int64(tm.ahead))
 	m, err := fleet.New(context.Background(), fleet.Config{
 		Store:        wire{tm.store, d},
 		Provisioners: map[string]ecp.Provisioner{"default": d.platform()},
@@ -396,6 +400,49 @@ func TestClocksOfDaemonsDiffer(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestOldRecordsGoOnce: what is over is removed by one of two daemons, once, and by neither
+// early, whichever of their clocks is wrong and whoever is left.
+func TestOldRecordsGoOnce(t *testing.T) {
+	inTeam(t, 1, func(tm *team, mates []*mate) {
+		tm.ahead = 200 * 24 * time.Hour
+		ahead := tm.join("ahead")
+		tm.until("shared evenly", func() bool { return tm.even(mates[0], ahead) })
+		from, last, ctx := int64(0), int64(0), context.Background()
+		seq := func(tx ecp.Tx) (n int64) { n, err := tx.Seq(); require.NoError(t, err); return n }
+		session := func(hash string, left time.Duration) tenancy.StoredSession {
+			return tenancy.StoredSession{ID: hash, Hash: hash, User: "u", ExpiresAt: time.Now().Add(left).UTC()}
+		}
+		require.NoError(t, tm.store.Write(ctx, func(tx ecp.Tx) error {
+			from = seq(tx)
+			for i := range 2 * pruning.Batch {
+				if err := ecp.Put(tx, session(fmt.Sprint("over-", i), 0), ecp.AnyVersion); err != nil {
+					return err
+				}
+			}
+			return ecp.Put(tx, session("good", 8*time.Hour), ecp.AnyVersion)
+		}))
+		<-time.After(65 * time.Minute)
+		mates[0].stop() // the one with the wrong clock takes its part over, and looks at once
+		<-time.After(5 * time.Minute)
+		removed := map[string]int{}
+		require.NoError(t, tm.store.Read(ctx, func(tx ecp.Tx) error { last = seq(tx); return nil }))
+		for c, err := range tm.store.Changes(ctx, from) {
+			require.NoError(t, err)
+			if c.Deleted && c.Kind == ecp.KindSession {
+				removed[c.Key]++
+			}
+			if c.Seq >= last {
+				break
+			}
+		}
+		require.NotContains(t, removed, "good")
+		require.Len(t, removed, 2*pruning.Batch)
+		for key, times := range removed {
+			require.Equal(t, 1, times, key)
+		}
+	})
 }
 
 // TestAloneCostsNothing: no record and no transaction where nobody shares the store.

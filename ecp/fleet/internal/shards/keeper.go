@@ -49,16 +49,17 @@ type Keeper struct {
 	epochs    [Count]int64        // the highest that were seen of each shard
 
 	mu       sync.Mutex
-	group    string               // empty until joined; guarded by mu, as all below
-	regroup  chan struct{}        // closed and replaced when group is another
-	groups   map[string]string    // of the other daemons that live, by id
-	heard    map[string]sighting  // renewals of other daemons that Changed was told of
-	seen     map[string]sighting  // those that the last renewal saw; never changed once it is there
-	held     map[int]int64        // epochs of the shards that are owned
-	handover map[int]bool         // those that are handed over when no pass is under way
-	underWay map[int]int          // passes in each shard
-	permits  map[*permit]struct{} // of the passes
-	renewed  mark                 // when the last renewal began
+	group    string                // empty until joined; guarded by mu, as all below
+	regroup  chan struct{}         // closed and replaced when group is another
+	groups   map[string]string     // of the other daemons that live, by id
+	heard    map[string]sighting   // renewals of other daemons that Changed was told of
+	seen     map[string]sighting   // those that the last renewal saw; never changed once it is there
+	clocks   map[string]otherClock // of daemons that live, or have lived of late; never changed once it is there
+	held     map[int]int64         // epochs of the shards that are owned
+	handover map[int]bool          // those that are handed over when no pass is under way
+	underWay map[int]int           // passes in each shard
+	permits  map[*permit]struct{}  // of the passes
+	renewed  mark                  // when the last renewal began
 }
 
 // mark is a moment by both clocks: only the wall clock goes on while a machine is
@@ -231,6 +232,20 @@ func (k *Keeper) Programs() int {
 	return 1 + len(k.groups)
 }
 
+// Ahead returns how far our clock is ahead of the one that is most behind, of all daemons that
+// were seen in the last day; zero if it is behind itself, or no other was seen.
+func (k *Keeper) Ahead() (most time.Duration) {
+	if k == nil {
+		return 0
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, c := range k.clocks {
+		most = max(most, -c.ahead)
+	}
+	return most
+}
+
 // Group returns the name of the group of daemons that this one has joined, empty if none,
 // and a channel that is closed when it is another.
 func (k *Keeper) Group() (name string, changed <-chan struct{}) {
@@ -378,6 +393,7 @@ func (k *Keeper) settle(r round, began mark) (gained []int) {
 	slices.Sort(gained)
 	k.setGroupLocked(r.self.Group)
 	k.groups, k.held, k.handover, k.renewed, k.seen = r.groups, r.mine, r.handover, began, maps.Clone(r.sightings)
+	k.clocks = r.clocks
 	maps.DeleteFunc(k.heard, func(id string, _ sighting) bool { _, lives := r.groups[id]; return !lives })
 	return gained
 }

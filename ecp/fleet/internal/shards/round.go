@@ -16,6 +16,7 @@ type round struct {
 	at        time.Time // by the monotonic clock
 	self      Daemon
 	sightings map[string]sighting
+	clocks    map[string]otherClock
 	groups    map[string]string // of the other daemons that live, by id
 	mine      map[int]int64
 	handover  map[int]bool
@@ -26,12 +27,13 @@ type round struct {
 func (k *Keeper) round(tx ecp.Tx, giving []int) (r round, _ error) {
 	r.at, r.self = k.Tick(), k.Self
 	r.mine, r.handover, r.groups = map[int]int64{}, map[int]bool{}, map[string]string{}
-	daemons := map[string]Daemon{}
-	for d, err := range ecp.List[Daemon](tx, ecp.Query{}) {
+	daemons, written := map[string]Daemon{}, map[string]time.Time{}
+	for rec, err := range tx.List(ecp.Query{Kind: ecp.KindDaemon}) {
 		if err != nil {
 			return r, err
 		}
-		daemons[d.ID] = d
+		d, _ := rec.Payload.(Daemon)
+		daemons[d.ID], written[d.ID] = d, rec.At
 	}
 	table, err := readShards(tx)
 	if err != nil {
@@ -43,6 +45,7 @@ func (k *Keeper) round(tx ecp.Tx, giving []int) (r round, _ error) {
 	stored := daemons[k.Self.ID]
 	delete(daemons, k.Self.ID)
 	r.sightings = k.compareCounters(r.at, daemons)
+	r.clocks = k.compareClocks(r.at, r.sightings, written)
 	for id, d := range daemons {
 		if r.at.Sub(r.sightings[id].since) < life {
 			r.groups[id] = d.Group
@@ -101,6 +104,36 @@ func (k *Keeper) compareCounters(at time.Time, daemons map[string]Daemon) map[st
 			s.since = heard.since
 		}
 		out[id] = s
+	}
+	return out
+}
+
+// otherClock is what was last seen of the clock of another daemon.
+type otherClock struct {
+	ahead time.Duration // of ours, but for some seconds
+	seen  time.Time     // by the monotonic clock
+}
+
+// clockKept is how long the clock of a daemon counts that has gone.
+const clockKept = 24 * time.Hour
+
+// compareClocks compares the clocks of the daemons that have just renewed their claims, at
+// the times that are stored with them, with ours.
+func (k *Keeper) compareClocks(at time.Time, now map[string]sighting,
+	stored map[string]time.Time) map[string]otherClock {
+	out := map[string]otherClock{}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for id, c := range k.clocks {
+		if at.Sub(c.seen) < clockKept {
+			out[id] = c
+		}
+	}
+	wall := k.Now()
+	for id, s := range now {
+		if was, known := k.sightings[id]; known && was.renewals != s.renewals {
+			out[id] = otherClock{stored[id].Sub(wall), at}
+		}
 	}
 	return out
 }
