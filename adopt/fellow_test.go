@@ -41,7 +41,7 @@ func (r *rig) tells(f *fellow, agent ecp.AgentID, connected bool, ago time.Durat
 		report := convert(says("emqx@"+string(agent), "emqx@"+string(agent)), at)
 		t.Report, t.Members = &report, []string{report.Node}
 	}
-	r.hub.takeLine(r.t.Context(), f, toldLine{Agent: t})
+	require.NoError(r.t, r.hub.takeLine(r.t.Context(), f, toldLine{Agent: t}))
 	synctest.Wait()
 }
 
@@ -91,7 +91,7 @@ func TestDaemonIsCutOff(t *testing.T) {
 		pass(5 * time.Minute)
 		require.Empty(t, r.manager.notes)
 		r.tells(f, "x", true, 0)
-		r.hub.takeLine(t.Context(), f, toldLine{Synced: true})
+		require.NoError(t, r.hub.takeLine(t.Context(), f, toldLine{Synced: true}))
 		require.True(t, r.seen("x").Connected)
 		require.False(t, r.seen("x").Cut)
 		require.Empty(t, r.hub.Observe(testCluster).Unheard)
@@ -117,7 +117,7 @@ func TestMayBeElsewhere(t *testing.T) {
 		require.Equal(t, 1, r.wakes())
 		require.True(t, r.seen("x").Cut)
 		require.False(t, r.seen("y").Cut)
-		r.hub.takeLine(t.Context(), f, toldLine{Synced: true})
+		require.NoError(t, r.hub.takeLine(t.Context(), f, toldLine{Synced: true}))
 		r.hub.observeBlind()
 		require.Equal(t, 1, r.wakes())
 		require.False(t, r.seen("x").Cut)
@@ -135,12 +135,12 @@ func TestMovesBetweenDaemons(t *testing.T) {
 		r.tells(f[1], "x", true, 0)
 		r.tells(f[0], "x", false, time.Minute)
 		require.True(t, r.seen("x").Connected)
-		r.hub.takeLine(t.Context(), f[0], toldLine{Gone: "x"})
+		require.NoError(t, r.hub.takeLine(t.Context(), f[0], toldLine{Gone: "x"}))
 		require.True(t, r.seen("x").Connected)
 
-		r.hub.takeLine(t.Context(), f[1], toldLine{Ends: true})
+		require.NoError(t, r.hub.takeLine(t.Context(), f[1], toldLine{Ends: true}))
 		r.tells(f[1], "x", false, 0) // it closes its connections, and need not say so
-		r.hub.takeLine(t.Context(), f[1], toldLine{Gone: "x"})
+		require.NoError(t, r.hub.takeLine(t.Context(), f[1], toldLine{Gone: "x"}))
 		require.Equal(t, time.Now(), r.seen("x").Since, "it is missed from now on, not from before")
 		r.connect("x")
 		require.True(t, r.seen("x").Connected)
@@ -199,7 +199,7 @@ func TestClocks(t *testing.T) {
 		f := r.withFellows("f")[0]
 		r.register("x", "")
 		now := time.Now()
-		r.hub.takeLine(t.Context(), f, toldLine{Now: now.Add(time.Hour)})
+		require.NoError(t, r.hub.takeLine(t.Context(), f, toldLine{Now: now.Add(time.Hour)}))
 		r.tells(f, "x", true, 0)
 		require.Equal(t, now.Add(-time.Hour), r.seen("x").Report.At)
 		for _, c := range []struct{ ahead, is time.Duration }{
@@ -207,7 +207,7 @@ func TestClocks(t *testing.T) {
 			{2 * time.Hour, 2 * time.Hour},         // it was set
 			{-time.Hour, -time.Hour},
 		} {
-			r.hub.takeLine(t.Context(), f, toldLine{Now: now.Add(c.ahead)})
+			require.NoError(t, r.hub.takeLine(t.Context(), f, toldLine{Now: now.Add(c.ahead)}))
 			require.Equal(t, now.Add(-c.is), r.seen("x").Report.At)
 			require.Equal(t, now.Add(-c.is), r.seen("x").Since)
 		}

@@ -178,7 +178,7 @@ func (m *Mesh) keep(ctx context.Context) {
 	for failing := false; ; {
 		err := m.refresh(ctx)
 		if err != nil && !failing && ctx.Err() == nil {
-			m.log.WarnContext(ctx, "daemons that share the database cannot be told; those that were known stay",
+			m.log.WarnContext(ctx, "what daemons know of one another could not be read anew; what was known stays",
 				ecp.ErrorAttr(err))
 		}
 		failing = err != nil

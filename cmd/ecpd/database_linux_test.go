@@ -190,7 +190,7 @@ func asDocumented(t *testing.T, server *pgtest.Server) {
 			r := processtest.Run(t, cmd)
 			require.Zero(t, r.Code, "%s: %s", command, r)
 			if together != nil && strings.HasPrefix(command, "ecpctl doctor") {
-				require.Contains(t, r.Stdout, "1 work together, of one version")
+				require.Contains(t, r.Stdout, "one is there, which others can join")
 				code, _ := together.Terminate(t)
 				require.Zero(t, code, together)
 			}
