@@ -295,7 +295,7 @@ func TestRefusedSeveral(t *testing.T) {
 		{"replicas: 2", "replicas: 2 daemons want a database on a PostgreSQL server; give its address in database.url"},
 		{"replicas: two", "/replicas"},
 		{"config: {dev: true}", "'dev'"},
-		{"config: {database: {url: 'postgres://u@h'}}", "'database'"},
+		{"config: {database: {url: 'postgres://u@h'}}", "'url'"},
 		{"config: {peers: {listen: ':1'}}", "'peers'"},
 		{"database: {url: 'mysql://u@h/x'}", "/database/url"},
 		{"database: {url: 'postgres://u:hunter2@h/x'}", "database.url: it has a password in it"},
