@@ -32,7 +32,7 @@ const (
 	// long that is known before it issues anything: all daemons have read it by then.
 	succession = 365 * 24 * time.Hour
 	settled    = 2 * time.Hour
-	reload     = 10 * time.Minute
+	reload     = time.Minute
 )
 
 // domain is what the names in certificates end with. It is never resolved.
@@ -78,6 +78,10 @@ func newAuthority(c Config) *authority { return &authority{cfg: c} }
 
 // record is where the Store keeps the authority.
 var record = catalog.SealedSecret{Kind: ecp.KindDaemon, Key: "authority", Field: "key"}
+
+// ErrKeys means that the Sealer cannot open what daemons know one another by: another daemon
+// has sealed it with a key that this one does not know.
+var ErrKeys = errors.New("the keys of secrets are not those of the other daemons")
 
 // Check returns an error if the authority of the daemons that share a Store cannot be read
 // with a Sealer: then a daemon with that one is none of them. It makes the authority where
@@ -209,7 +213,7 @@ func (a *authority) open(s catalog.SealedSecret) (roots []rootCertificate, err e
 	}
 	plain, err := a.cfg.Sealer.Open(s.Sealed, record.Binding())
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrKeys, err)
 	}
 	if err := json.Unmarshal(plain, &roots); err != nil {
 		return nil, errors.New("what is stored is no authority") // the error would quote a private key

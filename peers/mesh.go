@@ -58,6 +58,7 @@ type Mesh struct {
 	daemons  []Daemon                                    // that the Store lists, but for this one
 	self     string                                      // id of this daemon; empty until the Store lists it
 	leaf     *tls.Certificate                            // nil until self is known
+	failed   error                                       // of the last refresh
 	changed  chan struct{}                               // closed and replaced when daemons is another
 	closed   bool                                        // Run has ended
 }
@@ -124,6 +125,14 @@ func (m *Mesh) Others() (daemons []Daemon, changed <-chan struct{}) {
 	return slices.Clone(m.daemons), m.changed
 }
 
+// Err returns why the list of daemons and the certificates could not be renewed the last time
+// that was due; nil means that they were. [ErrKeys] does not pass by itself.
+func (m *Mesh) Err() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.failed
+}
+
 // lists reports whether the Store lists another daemon of this id.
 func (m *Mesh) lists(id string) bool {
 	_, ok := m.find(id)
@@ -177,6 +186,9 @@ func (m *Mesh) keep(ctx context.Context) {
 	defer tick.Stop()
 	for failing := false; ; {
 		err := m.refresh(ctx)
+		m.mu.Lock()
+		m.failed = err
+		m.mu.Unlock()
 		if err != nil && !failing && ctx.Err() == nil {
 			m.log.WarnContext(ctx, "what daemons know of one another could not be read anew; what was known stays",
 				ecp.ErrorAttr(err))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -265,6 +267,40 @@ func TestAuthority(t *testing.T) {
 	other := newRegistry(t, 2)
 	err = Check(t.Context(), r.store, other.ring)
 	require.ErrorIs(t, err, ecp.NewError(ecp.CodeInternal, "", ""), "another key of the same id")
+}
+
+// TestNewerKey: a daemon learns that another one has sealed the authority with a key that it
+// does not know, and goes on with what it has.
+func TestNewerKey(t *testing.T) {
+	r := newRegistry(t, 1)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var later atomic.Int64
+	m, err := New(Config{Listener: l, Store: r.store, Sealer: r.ring, Refresh: 10 * time.Millisecond,
+		Now: func() time.Time { return time.Now().Add(time.Duration(later.Load())) }})
+	require.NoError(t, err)
+	r.all = []Daemon{{ID: "aa"}}
+	m.Bind(r.list("aa"))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	eventually(t, func() bool { _, err := m.certificate(); return err == nil && m.Err() == nil }, "ready")
+
+	both, err := ecp.NewKeyRing(ecp.Key{ID: "k2", Secret: bytes.Repeat([]byte{2}, 32)},
+		ecp.Key{ID: "k1", Secret: bytes.Repeat([]byte{1}, 32)})
+	require.NoError(t, err)
+	with := newAuthority(Config{Store: r.store, Sealer: both, Now: time.Now})
+	_, err = with.load(t.Context())
+	require.NoError(t, err)
+	fresh, err := with.seal(with.roots)
+	require.NoError(t, err)
+	require.NoError(t, r.store.Write(t.Context(), func(tx ecp.Tx) error { return ecp.Put(tx, fresh, ecp.AnyVersion) }))
+	later.Store(int64(2 * reload))
+	eventually(t, func() bool { return errors.Is(m.Err(), ErrKeys) }, "it is told")
+	_, err = m.certificate()
+	require.NoError(t, err)
+	cancel()
+	require.NoError(t, <-ended)
 }
 
 func TestConfig(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -113,6 +114,10 @@ func (d *daemon) unheard() map[string]string {
 // peerNotes returns what /readyz says about other daemons. Everybody may read that, so that
 // addresses are left out.
 func (d *daemon) peerNotes() (out []string) {
+	if d.mesh != nil && errors.Is(d.mesh.Err(), peers.ErrKeys) {
+		out = append(out, "another daemon on the same database encrypts with a key of secrets that this one does not "+
+			"know: give it to all of them, behind the one that they have, and start them again")
+	}
 	for _, id := range slices.Sorted(maps.Keys(d.unheard())) {
 		out = append(out, "the daemon "+id+", which works on the same database, cannot be reached from here, and "+
 			"nothing is known of agents that are connected to it; ecpctl doctor says why")
