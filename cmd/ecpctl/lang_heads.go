@@ -9,7 +9,7 @@ import (
 var headsZH = map[string]string{
 	"ACTION": "操作", "ACTIONS": "动作", "ACTIVE": "活动", "ACTOR": "操作者", "ADDRESS": "地址",
 	"AGE": "存在时间", "ANNOTATIONS": "注解",
-	"ARCHITECTURES": "架构", "AT": "时间", "BEGAN": "开始时间", "CARRIER": "传输方式", "CLASS": "存储类", "CLUSTER": "集群",
+	"ARCHITECTURES": "架构", "AT": "时间", "BEGAN": "开始时间", "CARRIER": "传输方式", "CLASS": "存储类", "CLOCK AHEAD": "时钟超前", "CLUSTER": "集群",
 	"CLUSTERS": "集群数", "CONNECTED": "已连接", "CONNECTIONS": "连接数", "CREATED": "创建时间", "CREATED BY": "创建者",
 	"CREATOR": "创建者", "CURRENT": "当前", "CUSTOMER": "客户", "DEFAULT": "默认", "DELETED": "删除时间",
 	"DELETED BY": "删除者", "DESCRIPTION": "描述", "DISABLED": "已停用", "DISPLAY NAME": "显示名", "DROPPED": "丢弃",
@@ -26,7 +26,8 @@ var headsZH = map[string]string{
 	"SINCE": "持续时间", "SIZE": "规格", "SOURCE": "来源",
 	"STARTED": "启动时间", "STATE": "状态", "STATUS": "状态",
 	"STEPS": "步骤", "STORAGE": "存储", "SUBSCRIPTIONS": "订阅数", "TAKE OVER": "可接管",
-	"TARGET": "目标", "TO": "到", "TOPICS": "主题", "TYPE": "类型", "UNTIL": "截止时间", "UNVERIFIED": "未验证", "USER": "用户",
+	"TARGET": "目标", "TO": "到", "TOPICS": "主题", "TYPE": "类型", "UNHEARD": "无法连接的原因",
+	"UNTIL": "截止时间", "UNVERIFIED": "未验证", "USER": "用户",
 	"USES": "使用次数", "VERSION": "版本", "VOLUMES": "存储卷", "WANTED": "期望值", "WHY": "原因", "WHY NOT": "不能的原因",
 	"connections": "连接数", "dropped/s": "丢弃/秒", "received/s": "接收/秒", "retained": "保留消息", "sent/s": "发送/秒",
 	"sessions": "会话数", "subscriptions": "订阅数", "topics": "主题数", "why no rates": "没有速率的原因",
