@@ -26,6 +26,7 @@ func TestPostgres(t *testing.T) {
 		"what cannot be": wrongDatabase, "two at once": worksTogether, "two Managers": twins,
 		"agents of two":             agentsAcross,
 		"cut from one another":      cutApart,
+		"a key that is lost":        lostKey,
 		"its server leaves two":     serverLeaves,
 		"a key is replaced":         keyIsReplaced,
 		"what cannot be of several": wrongPeers, "a server that is away": waitsForServer,

@@ -74,7 +74,7 @@ func (d *daemon) openPeers(ctx context.Context) error {
 	}
 	if err := peers.Check(ctx, d.store, sealer); err != nil {
 		return fmt.Errorf("this daemon cannot work with the others on the database; give the same keys of secrets "+
-			"(--secrets-key-file) to all of them: %w", err)
+			"(--secrets-key-file) to all of them, and see docs/operations.md where a key is lost: %w", err)
 	}
 	if d.agentURL() == "" {
 		return nil

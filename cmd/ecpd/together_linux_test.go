@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -105,6 +106,7 @@ func worksTogether(t *testing.T, server *pgtest.Server) {
 		p := stranger.begin(t)
 		require.Equal(t, 1, p.Wait(t, 20*time.Second))
 		require.Contains(t, p.Stderr.String(), "give the same keys of secrets (--secrets-key-file) to all of them")
+		require.Contains(t, p.Stderr.String(), "see docs/operations.md where a key is lost")
 	}
 	a.shares(t, 2, 20*time.Second)
 
@@ -159,6 +161,22 @@ func worksTogether(t *testing.T, server *pgtest.Server) {
 	code, _ = alone.Terminate(t)
 	require.Zero(t, code)
 	g.ready(t, late)
+}
+
+// lostKey: where a key of secrets is lost, what daemons know one another by is removed as
+// docs/operations.md says, and made anew.
+func lostKey(t *testing.T, server *pgtest.Server) {
+	g := newTogether(t, server)
+	code, _ := g.ready(t, g.begin(t)).Terminate(t)
+	require.Zero(t, code)
+	require.NoError(t, os.WriteFile(g.keys, []byte("first:"+strings.Repeat("B", 43)+"=\n"), 0o600))
+	require.Equal(t, 1, g.begin(t).Wait(t, time.Minute))
+	text, err := os.ReadFile("../../docs/operations.md")
+	require.NoError(t, err)
+	remove := regexp.MustCompile("`(DELETE FROM [^`]+)`").FindSubmatch(text)
+	require.NotNil(t, remove)
+	server.Ask(t, g.url, string(remove[1]))
+	g.ready(t, g.begin(t))
 }
 
 // seenAtOnce: what is made on one daemon is there on the other, once for one key.
