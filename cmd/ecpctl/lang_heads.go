@@ -9,7 +9,8 @@ import (
 var headsZH = map[string]string{
 	"ACTION": "操作", "ACTIONS": "动作", "ACTIVE": "活动", "ACTOR": "操作者", "ADDRESS": "地址",
 	"AGE": "存在时间", "ANNOTATIONS": "注解",
-	"ARCHITECTURES": "架构", "AT": "时间", "BEGAN": "开始时间", "CARRIER": "传输方式", "CLASS": "存储类", "CLOCK AHEAD": "时钟超前", "CLUSTER": "集群",
+	"ARCHITECTURES": "架构", "AT": "时间", "BEGAN": "开始时间", "CARRIER": "传输方式", "CLASS": "存储类", "CLOCK AHEAD": "时钟超前",
+	"CLUSTER":  "集群",
 	"CLUSTERS": "集群数", "CONNECTED": "已连接", "CONNECTIONS": "连接数", "CREATED": "创建时间", "CREATED BY": "创建者",
 	"CREATOR": "创建者", "CURRENT": "当前", "CUSTOMER": "客户", "DEFAULT": "默认", "DELETED": "删除时间",
 	"DELETED BY": "删除者", "DESCRIPTION": "描述", "DISABLED": "已停用", "DISPLAY NAME": "显示名", "DROPPED": "丢弃",
