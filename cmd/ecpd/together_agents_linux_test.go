@@ -100,6 +100,18 @@ func (b *balancer) lead(in net.Conn) {
 	}
 }
 
+// adopt leads to a daemon, and registers an agent through it, which dials the balancer. It
+// returns the cluster.
+func (b *balancer) adopt(t *testing.T, to *daemon) (id string) {
+	t.Helper()
+	b.leadTo(to)
+	through := &tunnelled{witness: newWitness(t, "5.8.9", nil), daemon: &daemon{
+		process: to.process, url: "http://" + b.Addr().String(), token: to.token, http: &http.Client{
+			Timeout: 45 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}}}
+	return through.adopt(t, "plant", agent.BrokerSettings{DashboardURL: through.witness.URL,
+		APIURL: through.witness.URL, Username: "admin", Password: "public"})
+}
+
 // agentsAcross: an agent that is connected to one daemon is asked at the other, for what the
 // API tells, for its broker and its dashboard; it comes back elsewhere when its daemon ends
 // or is killed.
@@ -113,12 +125,7 @@ func agentsAcross(t *testing.T, server *pgtest.Server) {
 	first, second := begin(), begin()
 	a, b := g.ready(t, first), g.ready(t, second)
 	a.shares(t, 2, 20*time.Second)
-	front.leadTo(a)
-	through := &tunnelled{witness: newWitness(t, "5.8.9", nil), daemon: &daemon{
-		process: a.process, url: "http://" + front.Addr().String(), token: g.token, http: &http.Client{
-			Timeout: 45 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}}}
-	id := through.adopt(t, "plant", agent.BrokerSettings{DashboardURL: through.witness.URL,
-		APIURL: through.witness.URL, Username: "admin", Password: "public"})
+	id := front.adopt(t, a)
 	asked := func(d *daemon, within time.Duration) {
 		t.Helper()
 		began, path := time.Now(), "/api/v1/clusters/"+id
@@ -188,12 +195,7 @@ func cutApart(t *testing.T, server *pgtest.Server) {
 	first, second := begin(), begin()
 	a, b := g.ready(t, first), g.ready(t, second)
 	a.shares(t, 2, 20*time.Second)
-	front.leadTo(a)
-	through := &tunnelled{witness: newWitness(t, "5.8.9", nil), daemon: &daemon{
-		process: a.process, url: "http://" + front.Addr().String(), token: g.token, http: &http.Client{
-			Timeout: 45 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}}}
-	id := through.adopt(t, "plant", agent.BrokerSettings{DashboardURL: through.witness.URL,
-		APIURL: through.witness.URL, Username: "admin", Password: "public"})
+	id := front.adopt(t, a)
 	path := "/api/v1/clusters/" + id
 	changes := func() (n int) {
 		server.Get(t, g.url, "SELECT count(*) FROM openecp.changes WHERE kind = 'cluster' AND state <> 'running'", &n)
