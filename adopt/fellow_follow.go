@@ -120,7 +120,7 @@ func (h *Hub) lose(f *fellow) {
 	}
 }
 
-// takeLine takes up one line of what a daemon tells. The error says what cannot be.
+// takeLine applies one line of a daemon's stream. The error is about a line that is not valid.
 func (h *Hub) takeLine(ctx context.Context, f *fellow, l toldLine) error {
 	if !l.Now.IsZero() {
 		if err := h.compareClocks(f, l.Now); err != nil {

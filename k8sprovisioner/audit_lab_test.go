@@ -46,7 +46,7 @@ type auditedObject struct {
 	}
 }
 
-// writer is who has sent a request, and the ownership that it did so with.
+// writer is the daemon that sent a request, with the shard and epoch of its ownership.
 type writer struct {
 	daemon       string
 	shard, epoch int64

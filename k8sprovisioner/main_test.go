@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(labtest.M(podsLast{m}, audited), goleak.IgnoreTopFunction(labtest.UnreadCloseError))
 }
 
-// audited lets tests see who has written what; see auditTrail.
+// audited switches the audit log of the API server on, which auditTrail reads.
 func audited(c *kubelab.Config) { c.Audit = true }
 
 // atOnce is how many tests run side by side on one control plane. They wait most

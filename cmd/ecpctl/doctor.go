@@ -207,7 +207,7 @@ func hostsBy(all []seenDaemon, says func(seenDaemon) string) map[string][]string
 	return out
 }
 
-// listed says who says what.
+// listed formats values with the hosts that have them, for one line.
 func listed(hosts map[string][]string) string {
 	var said []string
 	for _, what := range slices.Sorted(maps.Keys(hosts)) {

@@ -21,7 +21,8 @@ import (
 // elsewhere locks nobody out.
 //
 // Of several programs on one Store each counts for itself, and grants its part of what one
-// alone would: who guesses at all of them guesses no faster.
+// alone would: guessing at all of them is no faster, but for some eight more guesses for
+// each further program until the waits are at their longest.
 type attempts struct {
 	// programs is how many share the Store now; nil = this one is alone.
 	programs func() int
