@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,7 +50,8 @@ func TestReadme(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 
 	for here, there := range map[string]string{
-		"http://127.0.0.1:18180": server, "127.0.0.1:18083": freeAddress(t), "go run ./emqxsim/cmd/emqxsim": "emqxsim",
+		"http://127.0.0.1:18180": server, "127.0.0.1:18083": processtest.FreeAddress(t),
+		"go run ./emqxsim/cmd/emqxsim": "emqxsim",
 	} {
 		require.Contains(t, session, here)
 		session = strings.ReplaceAll(session, here, there)
@@ -81,15 +81,6 @@ ecpctl() {
 	esac
 }
 `
-
-// freeAddress returns an address that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
 
 // TestNewcomer goes the whole way from a clean clone to an upgraded cluster, with the ports
 // that make run takes, and shows how long each step took.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -65,7 +64,7 @@ type fleetAgent struct {
 func newFleet(b *testing.B, mode agentproto.TunnelMode, n int) *agentFleet {
 	b.Helper()
 	f := &agentFleet{b: b, mode: mode, binary: hooked(b), dir: b.TempDir(),
-		address: net.JoinHostPort("127.0.0.1", freePort(b))}
+		address: processtest.FreeAddress(b)}
 	f.http = &http.Client{Timeout: time.Minute, Transport: &http.Transport{
 		// it is the daemon that we have started
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, MaxIdleConnsPerHost: 16,

@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,10 +40,7 @@ func TestPostgres(t *testing.T) {
 // standby starts a daemon that finds the database taken.
 func standby(t *testing.T, dir, url string) *daemon {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := l.Addr().String()
-	require.NoError(t, l.Close())
+	address := processtest.FreeAddress(t)
 	token, err := os.ReadFile(filepath.Join(dir, "token"))
 	require.NoError(t, err)
 	p := launch(t, t.TempDir(), nil, "serve", "--dev", "--listen", address, "--data-dir", dir, "--database", url)

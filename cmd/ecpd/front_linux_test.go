@@ -165,7 +165,7 @@ type behind struct {
 func newBehind(t *testing.T, f front) *behind {
 	t.Helper()
 	certFile, keyFile, pool := certificate(t)
-	b := &behind{address: "127.0.0.1:" + freePort(t), read: make(chan struct{}),
+	b := &behind{address: processtest.FreeAddress(t), read: make(chan struct{}),
 		trusts: &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"}}
 	b.goOn = sync.OnceFunc(func() { close(b.read) })
 	b.witness = newWitness(t, "5.8.9", b.answer)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openecp/openecp/internal/processtest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -203,9 +204,9 @@ func TestRefusedRequests(t *testing.T) {
 
 func TestMetricsListener(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
-	d := dev(t, filepath.Join(t.TempDir(), "data"), "--metrics-listen", "127.0.0.1:"+port)
-	nobody := &daemon{url: "http://127.0.0.1:" + port, http: d.http}
+	address := processtest.FreeAddress(t)
+	d := dev(t, filepath.Join(t.TempDir(), "data"), "--metrics-listen", address)
+	nobody := &daemon{url: "http://" + address, http: d.http}
 	a := nobody.call(t, "GET", "/metrics", "", nil, 200)
 	assert.Contains(t, string(a.body), "go_goroutines")
 	nobody.call(t, "GET", "/api/v1/clusters", "", nil, 404)

@@ -25,11 +25,11 @@ func waitsForServer(t *testing.T, server *pgtest.Server) {
 	g := newTogether(t, server)
 	u, err := url.Parse(g.url)
 	require.NoError(t, err)
-	behind, address := u.Host, "127.0.0.1:"+freePort(t)
+	behind, address := u.Host, processtest.FreeAddress(t)
 	u.Host = address
 	g.url = u.String() + "&connect_timeout=1"
 	begin := func(args ...string) *daemon {
-		listen := "127.0.0.1:" + freePort(t)
+		listen := processtest.FreeAddress(t)
 		return client(t, g.begin(t, append(args, "--listen", listen)...), "http://"+listen, g.token)
 	}
 	answers := func(d *daemon, path string, status int, says string) {

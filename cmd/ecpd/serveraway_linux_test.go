@@ -3,7 +3,6 @@ package main_test
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -51,7 +50,7 @@ func TestWhileTheServerIsAway(t *testing.T) {
 			t.Parallel()
 			sim := emqxsim.NewCluster(emqxsim.ClusterConfig{Version: version})
 			node, other := sim.Join("emqx@10.0.0.1"), sim.Join("emqx@10.0.0.2")
-			data, address := filepath.Join(t.TempDir(), "data"), net.JoinHostPort("127.0.0.1", freePort(t))
+			data, address := filepath.Join(t.TempDir(), "data"), processtest.FreeAddress(t)
 			d := dev(t, data, "--listen", address, "--agents-dir", processtest.Agents(t))
 			id, agent := d.runBeside(t, node)
 			d.reaches(t, id, "running")

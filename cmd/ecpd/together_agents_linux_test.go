@@ -182,10 +182,7 @@ func cutApart(t *testing.T, server *pgtest.Server) {
 	var doors []*balancer
 	var meet []func()
 	begin := func() *process {
-		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		at, door := l.Addr().String(), newBalancer(t)
-		require.NoError(t, l.Close())
+		at, door := processtest.FreeAddress(t), newBalancer(t)
 		doors = append(doors, door)
 		meet = append(meet, func() { door.leadTo(&daemon{url: "http://" + at}) })
 		meet[len(meet)-1]()

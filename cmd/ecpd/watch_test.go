@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"net"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -22,7 +21,7 @@ func TestWatchExample(t *testing.T) {
 	t.Parallel()
 	binary := processtest.Program(t, "./examples/watch")
 	data := filepath.Join(t.TempDir(), "data")
-	address := net.JoinHostPort("127.0.0.1", freePort(t))
+	address := processtest.FreeAddress(t)
 	d := dev(t, data, "--listen", address)
 	id := d.create(t, "before", 1)
 	d.reaches(t, id, "running")

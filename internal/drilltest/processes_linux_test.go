@@ -2,7 +2,6 @@ package drilltest
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -122,10 +121,7 @@ func newProcesses(t *testing.T, server *pgtest.Server, n int, program string) (*
 	host, _, _ := strings.Cut(rest, "/")
 	var all []*process
 	for i := range n {
-		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		address := l.Addr().String()
-		require.NoError(t, l.Close())
+		address := processtest.FreeAddress(t)
 		w.addresses = append(w.addresses, address)
 		p := &process{name: string(rune('a' + i)), wire: newWire(t, host), program: program}
 		data, url := t.TempDir(), strings.Replace(w.url, host, p.wire.address(), 1)

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/openecp/openecp/emqxsim"
 	"github.com/openecp/openecp/emqxv5"
 	"github.com/openecp/openecp/internal/pgtest"
+	"github.com/openecp/openecp/internal/processtest"
 	"github.com/openecp/openecp/sqlstore"
 	"github.com/stretchr/testify/require"
 )
@@ -60,13 +60,11 @@ func newWorld(t testing.TB, server *pgtest.Server, seats int, through func(strin
 	_, rest, _ := strings.Cut(w.reached, "@")
 	host, _, _ := strings.Cut(rest, "/")
 	for i := range seats {
-		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-		require.NoError(t, err)
+		address := processtest.FreeAddress(t)
 		w.seats = append(w.seats, &seat{
-			world: w, name: string(rune('a' + i)), address: l.Addr().String(), wire: newWire(t, host),
+			world: w, name: string(rune('a' + i)), address: address, wire: newWire(t, host),
 		})
-		require.NoError(t, l.Close())
-		w.addresses = append(w.addresses, l.Addr().String())
+		w.addresses = append(w.addresses, address)
 	}
 	t.Cleanup(func() {
 		for _, s := range w.seats {
