@@ -122,6 +122,7 @@ func (e *pgEngine) fault(op string, err error) error {
 	var said *pgconn.PgError
 	var network net.Error
 	var connecting *pgconn.ConnectError
+	var reading noCredentials
 	switch {
 	case errors.As(err, &said):
 		out.Message = name + " says: " + said.Message
@@ -133,6 +134,12 @@ func (e *pgEngine) fault(op string, err error) error {
 				}
 				break
 			}
+		}
+	case errors.As(err, &reading):
+		out.Code, out.Message = ecp.CodeUnavailable, name+" cannot be connected to: its password or "+
+			"certificates cannot be read; the cause is logged"
+		if op == opening {
+			out.Message = name + " cannot be connected to: " + string(reading)
 		}
 	case errors.As(err, &connecting), errors.As(err, &network), isClosed(err):
 		out.Code, out.Message = ecp.CodeUnavailable, name+" cannot be reached; nothing was written unless it was "+

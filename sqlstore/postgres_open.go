@@ -9,13 +9,9 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/openecp/openecp/ecp"
 	"github.com/pressly/goose/v3"
@@ -43,9 +39,10 @@ type Postgres struct {
 	Timeout time.Duration
 	// Poll is how often changes are looked for that other processes have made; 500 ms.
 	Poll time.Duration
-	// Password is that of the user in the URL, where it is not in the URL itself; ""
-	// = as libpq finds one (PGPASSWORD, passfile).
-	Password string
+	// Password gives that of the user in the URL, where it is not in the URL itself. It is
+	// asked for each connection, so that a password can be replaced while connections are
+	// open; nil = as libpq finds one (PGPASSWORD, passfile). Its error is shown to people.
+	Password func(context.Context) (string, error)
 	// Host names this process for people; the host's name.
 	Host string
 }
@@ -107,12 +104,8 @@ func openPostgres(ctx context.Context, s *Store, c Config) (_ *pgEngine, err err
 	if err != nil {
 		return nil, err
 	}
-	if e.Password != "" {
-		config.Password = e.Password
-	}
-	e.Password = ""
 	e.at = fmt.Sprintf("%s on %s", config.Database, hosts(config))
-	e.db = stdlib.OpenDB(*config)
+	e.db = stdlib.OpenDB(*config, stdlib.OptionBeforeConnect(e.credentials(c.URL)))
 	e.db.SetMaxOpenConns(e.Connections)
 	e.db.SetMaxIdleConns(e.Connections)
 	e.db.SetConnMaxIdleTime(5 * time.Minute)
@@ -138,43 +131,6 @@ func (e *pgEngine) work(ctx context.Context, s *Store) {
 	if !e.Beside {
 		s.ended.Go(func() { e.keepHold(ctx) })
 	}
-}
-
-// parseURL reads the URL of a database. What it says of an error has no part of the
-// URL in it: where that cannot be read, nobody knows which part is the password.
-func parseURL(url string) (*pgx.ConnConfig, error) {
-	c, err := pgx.ParseConfig(url)
-	if err != nil {
-		wrong := &ecp.Error{Code: ecp.CodeInvalid, Op: opening, Message: "the URL of the database cannot be read; " +
-			"it is as postgres://USER@HOST:PORT/NAME?sslmode=verify-full, with %-escapes for special characters"}
-		if cause := errors.Unwrap(err); cause != nil && strings.Contains(cause.Error(), "sslmode") {
-			wrong.Message = "the URL of the database has an unknown sslmode; verify-full checks who the server is"
-		}
-		return nil, wrong
-	}
-	if c.ConnectTimeout == 0 {
-		c.ConnectTimeout = 5 * time.Second
-	}
-	if c.ValidateConnect == nil { // of several hosts the primary, also after a fail-over
-		c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
-	}
-	if !strings.Contains(url, "default_query_exec_mode") {
-		c.DefaultQueryExecMode = pgx.QueryExecModeExec // prepares nothing: a pooler may give another connection
-	}
-	if _, named := c.RuntimeParams["application_name"]; !named {
-		c.RuntimeParams["application_name"] = "openecp"
-	}
-	return c, nil
-}
-
-func hosts(c *pgx.ConnConfig) string {
-	all := []string{c.Host + ":" + strconv.Itoa(int(c.Port))}
-	for _, f := range c.Fallbacks {
-		if at := f.Host + ":" + strconv.Itoa(int(f.Port)); at != all[len(all)-1] {
-			all = append(all, at)
-		}
-	}
-	return strings.Join(all, ", ")
 }
 
 // prepare takes the database and brings its tables up to date. While another process

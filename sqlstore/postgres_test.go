@@ -86,6 +86,7 @@ func TestPostgres(t *testing.T) {
 		"nobody is held up":            standsStill,
 		"another state of itself":      anotherState,
 		"what cannot be opened":        refused,
+		"a password is replaced":       passwordIsReplaced,
 		"a newer version":              newer,
 		"moved there and back":         migrated,
 		"a dump that is put back":      dumped,
@@ -337,9 +338,15 @@ func refused(t *testing.T, server *pgtest.Server) {
 		code error
 		says string
 	}{
-		"no URL":      {"postgres://u:hunter2@[::1/x", ecp.ErrInvalid, "cannot be read; it is as postgres://"},
-		"odd port":    {"postgres://u:hunter2@h:hunter2/x", ecp.ErrInvalid, "cannot be read; it is as postgres://"},
-		"sslmode":     {"postgres://u:hunter2@h/x?sslmode=sure", ecp.ErrInvalid, "unknown sslmode"},
+		"no URL":   {"postgres://u:hunter2@[::1/x", ecp.ErrInvalid, "cannot be read; it is as postgres://"},
+		"odd port": {"postgres://u:hunter2@h:hunter2/x", ecp.ErrInvalid, "cannot be read; it is as postgres://"},
+		"sslmode":  {"postgres://u:hunter2@h/x?sslmode=sure", ecp.ErrInvalid, "unknown sslmode"},
+		"no such file": {"postgres://u:hunter2@h/x?sslmode=verify-full&sslrootcert=/none.crt", ecp.ErrInvalid,
+			"cannot be used: failed to configure TLS (unable to read CA file: open /none.crt: no such file"},
+		"target": {"postgres://u:hunter2@h/x?target_session_attrs=any1", ecp.ErrInvalid,
+			"cannot be used: unknown target_session_attrs value: any1"},
+		"time-out": {"postgres://u:hunter2@h/x?connect_timeout=soon", ecp.ErrInvalid,
+			"cannot be used: invalid connect_timeout"},
 		"no server":   {"postgres://u:hunter2@127.0.0.1:1/x", ecp.ErrUnavailable, "cannot be reached"},
 		"no database": {server.URL("none"), ecp.ErrUnavailable, "create it (CREATE DATABASE)"},
 		"no such user": {strings.Replace(url, "openecp@", "nobody:hunter2@", 1), ecp.ErrUnavailable,

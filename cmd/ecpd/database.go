@@ -24,26 +24,33 @@ import (
 const standbyPoll = time.Second
 
 // storeConfig is which database the configuration names, and with what in it.
-func (c *config) storeConfig(log *slog.Logger) (sqlstore.Config, error) {
+func (c *config) storeConfig(log *slog.Logger) sqlstore.Config {
 	s := sqlstore.Config{Kinds: fleet.Kinds(), Logger: log}
 	maps.Copy(s.Kinds, proxy.Kinds())
 	if c.database == "" {
 		s.Dir = c.dataDir
-		return s, nil
+		return s
 	}
 	s.URL = c.database
 	s.Postgres.Connections, s.Postgres.Timeout = c.databaseConnections, c.databaseTimeout
 	if c.databasePasswordFile == "" {
-		return s, nil
+		return s
 	}
+	s.Postgres.Password = func(context.Context) (string, error) { return c.databasePassword() }
+	return s
+}
+
+// databasePassword reads the password of the database from its file.
+func (c *config) databasePassword() (string, error) {
 	b, err := os.ReadFile(c.databasePasswordFile)
 	if err != nil {
-		return s, err
+		return "", err
 	}
-	if s.Postgres.Password = strings.TrimRight(string(b), "\r\n"); s.Postgres.Password == "" {
-		return s, fmt.Errorf("%s is empty", c.databasePasswordFile)
+	word := strings.TrimRight(string(b), "\r\n")
+	if word == "" {
+		return "", fmt.Errorf("%s is empty", c.databasePasswordFile)
 	}
-	return s, nil
+	return word, nil
 }
 
 // checkDatabase says what is wrong with the URL of a database, and nothing that stands
@@ -63,7 +70,10 @@ func (c *config) checkDatabase(bad report) {
 	case hasPassword(u):
 		bad("database", "has a password in it, which others can see; put it into the file of --database-password-file")
 	}
-	if _, err := c.storeConfig(slog.New(slog.DiscardHandler)); err != nil {
+	if c.databasePasswordFile == "" {
+		return
+	}
+	if _, err := c.databasePassword(); err != nil {
 		bad("database-password-file", "cannot be used: %v", err)
 	}
 }
@@ -83,12 +93,9 @@ func (d *daemon) openStore(ctx context.Context) (*sqlstore.Store, error) {
 	return d.standBy(ctx, err)
 }
 
-// tryStore opens the database once, with the password that is in its file by then.
+// tryStore opens the database once.
 func (d *daemon) tryStore(ctx context.Context) (*sqlstore.Store, error) {
-	c, err := d.config.storeConfig(d.log)
-	if err != nil {
-		return nil, err
-	}
+	c := d.config.storeConfig(d.log)
 	c.Postgres.Shared = d.config.shares()
 	c.Platform, c.Unmarked = platformOf(d.config), unmarked(d.config)
 	return sqlstore.Open(ctx, c)

@@ -65,7 +65,7 @@ func (c config) sideOf(arg string) (sqlstore.Config, error) {
 			return sqlstore.Config{}, errors.New("a data directory has a name")
 		}
 		c.databasePasswordFile = ""
-		return c.storeConfig(nil)
+		return c.storeConfig(nil), nil
 	}
 	c.database = arg
 	var wrong error
@@ -76,5 +76,5 @@ func (c config) sideOf(arg string) (sqlstore.Config, error) {
 	if wrong != nil {
 		return sqlstore.Config{}, wrong
 	}
-	return c.storeConfig(nil)
+	return c.storeConfig(nil), nil
 }

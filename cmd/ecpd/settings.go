@@ -69,7 +69,7 @@ func (c *config) settings() []setting {
 			usage: "`URL` of a PostgreSQL database, postgres://USER@HOST:PORT/NAME?sslmode=verify-full, without a " +
 				"password (default SQLite in the data directory)"},
 		{name: "database-password-file", key: "database.passwordFile", at: &c.databasePasswordFile,
-			usage: "`file` with the password of the user in --database"},
+			usage: "`file` with the password of the user in --database, read for each connection"},
 		{name: "database-connections", key: "database.connections", at: &c.databaseConnections, value: "10",
 			least: "3", most: "1000",
 			usage: "`number` of connections to --database that are open at once at most"},

@@ -107,10 +107,7 @@ func createToken(ctx context.Context, c config, r tokenRequest, stdout, stderr i
 			"--data-dir",
 			c.dataDir)
 	}
-	database, err := c.storeConfig(slog.New(slog.DiscardHandler))
-	if err != nil {
-		return err
-	}
+	database := c.storeConfig(slog.New(slog.DiscardHandler))
 	database.Postgres.Beside = true // one record is added, beside a daemon
 	store, err := sqlstore.Open(ctx, database)
 	if errors.Is(err, ecp.ErrConflict) {
