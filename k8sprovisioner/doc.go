@@ -56,8 +56,11 @@
 //   - A volume claim is deleted only on request, if its ordinal is not meant to exist
 //     and no pod uses it.
 //   - A write needs the lease of the target while Hold runs, and carries its epoch: a
-//     process that was suspended cannot write after its successor. Each apply names the
-//     version that was compared, or that there was none, so that the API server refuses
-//     one that was sent before and arrives after the successor's; the Secrets with
-//     license, settings and registry credentials name their UID only.
+//     process that was suspended cannot write after its successor. Each write names the
+//     UID and the version of the object that it was decided on, or that there was none,
+//     so that the API server refuses one that was sent before and arrives after the
+//     successor's. Secrets are read for that right before they are written. What is
+//     created late is refused where there is one; where the successor has deleted it, it
+//     is a namespace without anything in it, which a Manager reports as unrecorded, or a
+//     Secret that nothing names.
 package k8sprovisioner

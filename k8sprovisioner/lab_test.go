@@ -1,8 +1,12 @@
 package k8sprovisioner
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -16,6 +20,10 @@ import (
 	"github.com/openecp/openecp/internal/kubelab"
 	"github.com/openecp/openecp/internal/kubelab/labtest"
 	"github.com/stretchr/testify/require"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 )
 
@@ -33,7 +41,63 @@ func loaded(t testing.TB, kubeconfig string) *rest.Config {
 	require.NoError(t, err)
 	require.NoError(t, rest.LoadTLSFiles(c))
 	c.CertFile, c.KeyFile, c.CAFile = "", "", ""
+	c.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			if err := precondition(r); err != nil {
+				t.Errorf("%s %s: %v", r.Method, r.URL, err)
+			}
+			return next.RoundTrip(r)
+		})
+	})
 	return c
+}
+
+// precondition returns an error for a write that does not name what it was decided on: held
+// up on its way, it would undo what the next owner of the cluster has done meanwhile. What
+// creates an object is refused where there is one.
+func precondition(r *http.Request) error {
+	if r.Body == nil || r.URL.Query().Has("dryRun") {
+		return nil
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	var only metav1.Preconditions
+	of := func(uid types.UID, version string) { only.UID, only.ResourceVersion = &uid, &version }
+	switch {
+	case r.Method == http.MethodPatch:
+		var o metav1.PartialObjectMetadata
+		if err := json.Unmarshal(body, &o); err != nil {
+			return err
+		}
+		of(o.UID, o.ResourceVersion)
+	case r.Method == http.MethodPost && !strings.HasSuffix(r.URL.Path, "/eviction"):
+		return nil
+	default:
+		sent, err := runtime.Decode(codecs.UniversalDeserializer(), body)
+		if err != nil {
+			return err
+		}
+		var options *metav1.DeleteOptions
+		switch o := sent.(type) {
+		case *metav1.DeleteOptions:
+			options = o
+		case *policyv1.Eviction:
+			options = o.DeleteOptions
+		case metav1.Object:
+			of(o.GetUID(), o.GetResourceVersion())
+		}
+		if options != nil && options.Preconditions != nil {
+			only = *options.Preconditions
+		}
+	}
+	if only.ResourceVersion == nil || *only.ResourceVersion == "" ||
+		*only.ResourceVersion != neverVersion && (only.UID == nil || *only.UID == "") {
+		return errors.New("it names no UID and version")
+	}
+	return nil
 }
 
 // counter counts requests by verb as the API server understands it.

@@ -1,7 +1,6 @@
 package k8sprovisioner
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -115,34 +114,21 @@ func settingsEnv(in input) []corev1.EnvVar {
 	return out
 }
 
-// keepSettings adds the keys that pods of earlier settings still read to the Secret that
-// is about to be written: without them these pods could not start again.
-func (p *Provisioner) keepSettings(ctx context.Context, f clusterObjects, o object) error {
-	used := map[string]bool{}
+// keepSettings returns the Secret that is about to be written with the keys that pods of
+// earlier settings still read from it: without them these pods could not start again.
+func (f clusterObjects) keepSettings(o object, was *corev1.Secret) object {
+	data, _ := o.body["data"].(map[string]any)
+	kept := maps.Clone(data)
 	for _, pod := range f.pods() {
 		for _, key := range secretKeys(pod.Spec, o.name) {
-			used[key] = true
-		}
-	}
-	data, _ := o.body["data"].(map[string]any)
-	for key := range data {
-		delete(used, key)
-	}
-	if len(used) == 0 || data == nil {
-		return nil
-	}
-	old, err := p.read(ctx, core(p.client), "secrets", string(f.id), o.name, new(corev1.Secret))
-	if err != nil || old == nil {
-		return err
-	}
-	if s, ok := old.(*corev1.Secret); ok {
-		for key := range used {
-			if value, there := s.Data[key]; there {
-				data[key] = base64.StdEncoding.EncodeToString(value)
+			if value, there := was.Data[key]; there && data[key] == nil {
+				kept[key] = base64.StdEncoding.EncodeToString(value)
 			}
 		}
 	}
-	return nil
+	o.body = maps.Clone(o.body)
+	o.body["data"] = kept
+	return o
 }
 
 // secretKeys returns the keys of a Secret that a pod names.

@@ -210,7 +210,7 @@ func (p *Provisioner) resizePods(ctx context.Context, f clusterObjects, ordinals
 	return nil
 }
 
-// resizeRequest returns the request that gives the pod of this UID other CPU and memory.
+// resizeRequest returns the request that gives the pod of this UID and version other CPU and memory.
 // What it has and is not to have is taken away, which Kubernetes may refuse.
 func resizeRequest(p *Provisioner, pod *corev1.Pod, want corev1.ResourceRequirements) *rest.Request {
 	has := resourcesOf(pod.Spec)
@@ -225,7 +225,7 @@ func resizeRequest(p *Provisioner, pod *corev1.Pod, want corev1.ResourceRequirem
 		return out
 	}
 	body, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"uid": pod.UID},
+		"metadata": map[string]any{"uid": pod.UID, "resourceVersion": pod.ResourceVersion},
 		"spec": map[string]any{"containers": []any{map[string]any{"name": container, "resources": map[string]any{
 			"requests": list(has.Requests, want.Requests), "limits": list(has.Limits, want.Limits)}}}},
 	})

@@ -7,7 +7,6 @@ import (
 	"github.com/openecp/openecp/ecp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // secretRef is what the ConfigMap contains of a Secret, since Secrets are neither listed
@@ -70,7 +69,7 @@ func (p *Provisioner) reconcileSecret(ctx context.Context, f clusterObjects, in 
 		if t.uid == "" || f.usesSecret(r) {
 			return t, nil
 		}
-		return secretRef{}, p.removeSecret(ctx, f.id, r, t.uid)
+		return p.removeSecret(ctx, f, r, t)
 	}
 	key, err := p.hashKey(ctx, f)
 	if err != nil {
@@ -83,21 +82,58 @@ func (p *Provisioner) reconcileSecret(ctx context.Context, f clusterObjects, in 
 	if t.uid != "" && t.hash == o.hash() && f.generation() == in.Generation {
 		return t, nil
 	}
-	if r.suffix == settingsRow.suffix {
-		if err := p.keepSettings(ctx, f, o); err != nil {
-			return t, err
-		}
-	}
-	made := new(corev1.Secret)
-	var seen metav1.Object
-	if t.uid != "" {
-		seen = &metav1.ObjectMeta{UID: uid(t.uid)}
-	}
-	o = o.stamped(f.permit.epochStamp(), seen)
-	if err := p.sendWrite(ctx, applying(core(p.client), "secrets", o).Namespace(string(f.id)), made); err != nil {
+	made, err := p.writeSecret(ctx, f, o, t.uid != "")
+	if err != nil {
 		return t, err
 	}
 	return secretRef{uid: string(made.UID), hash: o.hash()}, nil
+}
+
+// writeSecret writes a Secret. As in converge, the write succeeds only for the UID and
+// version that were read, or if there is still no such Secret. It is read where one is
+// expected, and after a conflict.
+func (p *Provisioner) writeSecret(ctx context.Context, f clusterObjects, o object,
+	expected bool) (*corev1.Secret, error) {
+	var was *corev1.Secret
+	for try := 1; ; try++ {
+		if expected || try > 1 {
+			var err error
+			if was, err = p.readSecret(ctx, f, o.name); err != nil {
+				return nil, err
+			}
+		}
+		made := new(corev1.Secret)
+		r := applying(core(p.client), "secrets", f.secretToWrite(o, was)).Namespace(string(f.id))
+		err := p.sendWrite(ctx, r, made)
+		if err == nil {
+			return made, nil
+		}
+		if !apierrors.IsConflict(err) || try == convergeTries {
+			return nil, err
+		}
+	}
+}
+
+// secretToWrite returns the Secret to send in the place of the one that was read, which is
+// nil if there is none.
+func (f clusterObjects) secretToWrite(o object, was *corev1.Secret) object {
+	if was == nil {
+		return o.stamped(f.permit.epochStamp(), nil).onlyNew()
+	}
+	if o.name == settingsRow.name(f.id) {
+		o = f.keepSettings(o, was)
+	}
+	return o.stamped(f.permit.epochStamp(), was)
+}
+
+// readSecret reads a Secret that is about to be written. It returns nil if there is none.
+func (p *Provisioner) readSecret(ctx context.Context, f clusterObjects, name string) (*corev1.Secret, error) {
+	o, err := p.read(ctx, core(p.client), "secrets", string(f.id), name, new(corev1.Secret))
+	if err != nil || o == nil {
+		return nil, err
+	}
+	s, _ := o.(*corev1.Secret)
+	return s, f.permit.checkEpoch("write "+kindSecret+" "+name, s)
 }
 
 // usesSecret reports whether a pod uses a Secret, or the pod template does.
@@ -134,15 +170,25 @@ func (p *Provisioner) unusedSecrets(f clusterObjects) []string {
 	return out
 }
 
-// removeSecret deletes the Secret with the UID that was seen.
-func (p *Provisioner) removeSecret(ctx context.Context, id ecp.ID, r secretRow, seen string) error {
-	is := uid(seen)
-	err := p.sendWrite(ctx, core(p.client).Delete().Namespace(string(id)).Resource("secrets").Name(r.name(id)).
-		Body(&metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &is}}), nil)
-	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // somebody was faster
-		return nil
+// removeSecret deletes the Secret of a reference, as it was read. It returns the reference
+// to what is left.
+func (p *Provisioner) removeSecret(ctx context.Context, f clusterObjects, r secretRow, t secretRef) (secretRef, error) {
+	s, err := p.readSecret(ctx, f, r.name(f.id))
+	if err != nil {
+		return t, err
 	}
-	return err
+	if s == nil || string(s.UID) != t.uid { // somebody was faster
+		return secretRef{}, nil
+	}
+	err = p.sendWrite(ctx, core(p.client).Delete().Namespace(s.Namespace).Resource("secrets").Name(s.Name).
+		Body(only(s)), nil)
+	switch {
+	case apierrors.IsConflict(err): // it has changed since: it is looked at again
+		return t, nil
+	case err != nil && !apierrors.IsNotFound(err):
+		return t, err
+	}
+	return secretRef{}, nil
 }
 
 // hashKey is the key of the hashes of Secrets. It is the cookie, which never changes, and

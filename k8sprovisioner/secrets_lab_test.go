@@ -193,7 +193,8 @@ func (v *vault) comeBack() {
 func (v *vault) areChanged() {
 	v.same("new contents", func() {
 		v.d.License, v.d.Pull.Password = "obviously-fake-new", "obviously-fake-new"
-		require.Equal(v, map[string]int{"patch secrets": 2, "patch configmaps": 1}, v.apply())
+		require.Equal(v, map[string]int{"get secrets": 2, "patch secrets": 2, "patch configmaps": 1}, v.apply(),
+			"each is read before it is written")
 		require.Equal(v, "obviously-fake-new", v.license())
 		require.Contains(v, string(v.secret("-pull").Data[corev1.DockerConfigJsonKey]), "obviously-fake-new")
 		v.undrifted()
@@ -244,7 +245,7 @@ func (v *vault) goUnused() {
 	v.until("nobody uses them", func(o ecp.Observation) bool {
 		return len(o.Drift) == 2 && strings.HasPrefix(o.Drift[0], kindSecret+" ")
 	})
-	require.Equal(v, map[string]int{"delete secrets": 2, "patch configmaps": 1}, v.apply())
+	require.Equal(v, map[string]int{"get secrets": 2, "delete secrets": 2, "patch configmaps": 1}, v.apply())
 	require.Nil(v, v.secret("-license"))
 	require.Nil(v, v.secret("-pull"))
 	require.NotNil(v, v.secret("-auth"))
