@@ -2,6 +2,7 @@ package adopt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -166,6 +167,7 @@ func (h *Hub) removeLocked(id ecp.ID, agent ecp.AgentID) {
 // takeGone takes up that a daemon knows nothing of some agents any more.
 func (h *Hub) takeGone(f *fellow, gone ...ecp.AgentID) {
 	changed := map[ecp.ID]bool{}
+	var orphans []ecp.AgentID
 	h.mu.Lock()
 	for _, id := range gone {
 		delete(f.agents, id)
@@ -173,12 +175,36 @@ func (h *Hub) takeGone(f *fellow, gone ...ecp.AgentID) {
 		if a := h.findLocked(id); a != nil && a.home == f {
 			h.settleLocked(a)
 			changed[a.cluster.id] = h.changedLocked(a.cluster) || changed[a.cluster.id]
+			if a.orphan {
+				orphans = append(orphans, id)
+			}
 		}
+	}
+	if len(orphans) > 0 {
+		h.goLocked(func(ctx context.Context) { h.dropRemoved(ctx, orphans) })
 	}
 	h.mu.Unlock()
 	for id, matters := range changed {
 		if matters {
 			h.wake(id)
+		}
+	}
+}
+
+// dropRemoved forgets those of some agents that were removed: what a daemon told of one may
+// have been on its way when that one was dropped here.
+func (h *Hub) dropRemoved(ctx context.Context, agents []ecp.AgentID) {
+	for _, id := range agents {
+		if _, err := h.boundTo().Key(ctx, id); !errors.Is(err, ecp.ErrNotFound) {
+			continue
+		}
+		h.mu.RLock()
+		of, a := h.known[id], h.findLocked(id)
+		orphan := a != nil && a.orphan
+		h.mu.RUnlock()
+		if orphan {
+			h.Drop(of, id)
+			h.wake(of)
 		}
 	}
 }

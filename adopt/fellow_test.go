@@ -156,6 +156,27 @@ func TestMovesBetweenDaemons(t *testing.T) {
 	})
 }
 
+// TestToldOfRemoved: an agent that was removed is forgotten, though a daemon had told of it
+// once more before it knew of that.
+func TestToldOfRemoved(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		f := r.withFellows("f")[0]
+		r.register("x", "emqx@x")
+		r.register("y", "emqx@y")
+		r.tells(f, "x", true, 0)
+		r.tells(f, "y", true, 0)
+		r.manager.mu.Lock()
+		delete(r.manager.agents, "x")
+		r.manager.mu.Unlock()
+		require.NoError(t, r.hub.takeLine(t.Context(), f, toldLine{Gone: "x"}))
+		require.NoError(t, r.hub.takeLine(t.Context(), f, toldLine{Gone: "y"}))
+		require.False(t, r.seen("y").Connected, "it may be about to connect elsewhere")
+		require.Len(t, r.hub.Observe(testCluster).Agents, 1)
+		require.NotContains(t, r.hub.known, ecp.AgentID("x"))
+		require.Positive(t, r.wakes())
+	})
+}
+
 // TestFollowersAreTold: of each agent here once, of what changes, and of those that go.
 func TestFollowersAreTold(t *testing.T) {
 	inBubble(t, func(r *rig) {

@@ -341,7 +341,7 @@ func TestDaemonEnds(t *testing.T) {
 func TestDaemonsCutApart(t *testing.T) {
 	t.Parallel()
 	tm := newTeam(t, 0)
-	tm.timings.Server.Silence = 3 * time.Second
+	tm.timings.Server.Silence = 8 * time.Second
 	tm.timings.Server.Heartbeat = time.Second
 	tm.join(0)
 	tm.join(0)

@@ -48,7 +48,7 @@ func newTeam(t *testing.T, daemons int) *team { return newTeamOf(t, daemons) }
 func newTeamOf(t testing.TB, daemons int) *team {
 	t.Helper()
 	tm := &team{t: t, store: memstore.New(), timings: hubTimings, listen: func() net.Listener { return listen(t) }}
-	tm.timings.Beat = 250 * time.Millisecond
+	tm.timings.Beat = time.Second // a daemon may be late by three of them
 	tm.pki, tm.pin = newCertificate(t)
 	for range daemons {
 		tm.join(0)
