@@ -89,13 +89,15 @@ var pgAdvice = map[string]struct {
 	advice string
 }{
 	"53100": {ecp.CodeUnavailable, "its disk is full; nothing was written, an operator has to free some space"},
-	"53300": {ecp.CodeUnavailable, "it has no connection left; raise max_connections there, or lower " +
-		"Config.Postgres.Connections"},
+	"53300": {ecp.CodeUnavailable, "it has no connection left; raise max_connections there, or let each " +
+		"process open fewer (--database-connections)"},
+	"57014": {ecp.CodeUnavailable, "it took longer than statement_timeout there, or somebody cancelled it"},
 	"57":    {ecp.CodeUnavailable, "it is being stopped, started or taken over; it is tried again"},
 	"08":    {ecp.CodeUnavailable, "the connection to it was lost"},
 	"28":    {ecp.CodeUnavailable, "it does not let this user in; check user, password and pg_hba.conf"},
 	"3D000": {ecp.CodeUnavailable, "there is no database of this name; create it (CREATE DATABASE)"},
-	"25006": {ecp.CodeUnavailable, "it is a standby and takes no writes; name the primary, or all hosts"},
+	"25006": {ecp.CodeUnavailable, "it takes no writes: it is a standby, or default_transaction_read_only is on; " +
+		"name the primary, or all hosts"},
 	"42501": {ecp.CodeUnavailable, "this user may not do that; let it own the schema openecp, or grant it CREATE on " +
 		"the database"},
 	"55P03": {ecp.CodeUnavailable, "somebody holds its tables locked"},
@@ -141,6 +143,8 @@ func (e *pgEngine) fault(op string, err error) error {
 		if op == opening {
 			out.Message = name + " cannot be connected to: " + string(reading)
 		}
+	case errors.Is(err, pgconn.ErrReadOnlyConnection):
+		out.Code, out.Message = ecp.CodeUnavailable, name+": "+pgAdvice["25006"].advice
 	case errors.As(err, &connecting), errors.As(err, &network), isClosed(err):
 		out.Code, out.Message = ecp.CodeUnavailable, name+" cannot be reached; nothing was written unless it was "+
 			"answered so, and it is tried again"

@@ -63,11 +63,8 @@ func (e *pgEngine) keepHold(ctx context.Context) {
 func (e *pgEngine) renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, holdRenew)
 	defer cancel()
-	result, err := e.db.ExecContext(ctx, pgRenew, e.holder, e.Shared)
-	if err != nil {
-		return err
-	}
-	if n, err := result.RowsAffected(); err != nil || n > 0 {
+	n, err := e.exec(ctx, pgRenew, e.holder, e.Shared)
+	if err != nil || n > 0 {
 		return err
 	}
 	e.lose(errTaken)

@@ -94,7 +94,7 @@ func openPostgres(ctx context.Context, s *Store, c Config) (_ *pgEngine, err err
 	e.release = func() error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), holdRenew)
 		defer cancel()
-		_, err := e.db.ExecContext(ctx, pgRelease, e.holder, e.Shared)
+		_, err := e.exec(ctx, pgRelease, e.holder, e.Shared)
 		return err
 	}
 	if e.Host == "" {
@@ -104,7 +104,7 @@ func openPostgres(ctx context.Context, s *Store, c Config) (_ *pgEngine, err err
 	if err != nil {
 		return nil, err
 	}
-	e.at = fmt.Sprintf("%s on %s", config.Database, hosts(config))
+	e.at = fmt.Sprintf("%s on %s", cmp.Or(config.Database, config.User), hosts(config))
 	e.db = stdlib.OpenDB(*config, stdlib.OptionBeforeConnect(e.credentials(c.URL)))
 	e.db.SetMaxOpenConns(e.Connections)
 	e.db.SetMaxIdleConns(e.Connections)
@@ -139,16 +139,21 @@ func (e *pgEngine) prepare(ctx context.Context, c Config) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	var version int
+	var encoding string
 	var durable, exists bool
 	err := e.db.QueryRowContext(ctx, "SELECT current_setting('server_version_num')::int, "+
-		"current_setting('synchronous_commit') <> 'off', to_regclass('openecp.store') IS NOT NULL").
-		Scan(&version, &durable, &exists)
+		"current_setting('server_encoding'), current_setting('synchronous_commit') <> 'off', "+
+		"to_regclass('openecp.store') IS NOT NULL").Scan(&version, &encoding, &durable, &exists)
 	switch {
 	case err != nil:
 		return err
 	case version < 150000:
 		return &ecp.Error{Code: ecp.CodeConflict, Op: opening, Message: fmt.Sprintf(
 			"the database %s is PostgreSQL %d; 15 or later is needed", e.at, version/10000)}
+	case encoding != "UTF8" && encoding != "SQL_ASCII": // which keeps bytes as they are
+		return &ecp.Error{Code: ecp.CodeConflict, Op: opening, Message: "the database " + e.at + " is encoded in " +
+			encoding + ", which cannot hold every text; make one in UTF-8 (CREATE DATABASE … ENCODING 'UTF8' " +
+			"TEMPLATE template0)"}
 	case !durable:
 		return &ecp.Error{Code: ecp.CodeConflict, Op: opening, Message: "the database " + e.at + " may lose what it " +
 			"has acknowledged: synchronous_commit is off; switch it on (ALTER DATABASE … SET synchronous_commit = on)"}
@@ -178,11 +183,8 @@ func (e *pgEngine) hold(ctx context.Context) error {
 		return nil
 	}
 	e.asked = true
-	result, err := e.db.ExecContext(ctx, pgHold, e.holder, e.Host, holdLife.Seconds())
-	if err != nil {
-		return err
-	}
-	if n, err := result.RowsAffected(); err != nil || n > 0 {
+	n, err := e.exec(ctx, pgHold, e.holder, e.Host, holdLife.Seconds())
+	if err != nil || n > 0 {
 		return err
 	}
 	var holder, host string
@@ -311,7 +313,7 @@ func (e *pgEngine) settlePlatform(ctx context.Context, want Platform) error {
 	if want == "" {
 		return nil
 	}
-	if _, err := e.db.ExecContext(ctx, "UPDATE openecp.store SET platform = $1 WHERE platform = ''",
+	if _, err := e.exec(ctx, "UPDATE openecp.store SET platform = $1 WHERE platform = ''",
 		string(want)); err != nil {
 		return err
 	}
@@ -330,6 +332,6 @@ func (e *pgEngine) platform(ctx context.Context) (is Platform, err error) {
 }
 
 func (e *pgEngine) jump(ctx context.Context, last int64) error {
-	_, err := e.db.ExecContext(ctx, "UPDATE openecp.store SET seq = $1", last)
+	_, err := e.exec(ctx, "UPDATE openecp.store SET seq = $1", last)
 	return err
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/openecp/openecp/ecp/ecptest"
 	"github.com/openecp/openecp/ecp/fleet"
 	"github.com/openecp/openecp/internal/pgtest"
+	"github.com/openecp/openecp/internal/processtest"
 	"github.com/openecp/openecp/sqlstore"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -84,6 +85,7 @@ func TestPostgres(t *testing.T) {
 		"alone or shared, never both":  aloneOrShared,
 		"several see each other":       several,
 		"nobody is held up":            standsStill,
+		"any isolation by default":     serializable,
 		"another state of itself":      anotherState,
 		"what cannot be opened":        refused,
 		"a password is replaced":       passwordIsReplaced,
@@ -295,6 +297,29 @@ func standsStill(t *testing.T, server *pgtest.Server) {
 	put(t, stopped, ecp.Image{ID: "b"})
 }
 
+// serializable: it is held, though somebody else has just changed its row, where transactions
+// of the database are serializable by default and would fail then.
+func serializable(t *testing.T, server *pgtest.Server) {
+	url := server.Database(t)
+	put(t, openAt(t, url, shared), ecp.Image{ID: "a"})
+	server.Ask(t, url, "ALTER DATABASE "+nameOf(url)+" SET default_transaction_isolation = 'serializable'")
+	changed := make(chan struct{})
+	go func() {
+		defer close(changed)
+		server.Ask(t, url, "WITH done AS (UPDATE openecp.store SET renewed = now() RETURNING 1) "+
+			"SELECT pg_sleep(1) FROM done")
+	}()
+	processtest.Eventually(t, reach, func() (bool, string) {
+		var n int
+		server.Get(t, server.URL("postgres"), "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'", &n)
+		return n == 1, "no lock yet"
+	})
+	s := openAt(t, url, shared)
+	<-changed
+	put(t, s, ecp.Image{ID: "b"})
+	require.Equal(t, []string{"a", "b"}, images(t, s))
+}
+
 // anotherState: numbers that somebody has seen are not given out again by a database
 // that was set back.
 func anotherState(t *testing.T, server *pgtest.Server) {
@@ -329,6 +354,10 @@ func refused(t *testing.T, server *pgtest.Server) {
 	server.Ask(t, url, "CREATE ROLE guest LOGIN PASSWORD 'hunter2'")
 	foreign := server.Database(t)
 	server.Ask(t, foreign, "CREATE SCHEMA openecp; CREATE TABLE openecp.parcels (id int)")
+	narrow := server.URL("narrow")
+	server.Ask(t, server.URL("postgres"), "CREATE DATABASE narrow ENCODING 'LATIN1' TEMPLATE template0")
+	still := server.Database(t)
+	server.Ask(t, still, "CREATE ROLE reader LOGIN; ALTER ROLE reader SET default_transaction_read_only = on")
 	careless := server.Database(t)
 	server.Ask(t, careless, "ALTER DATABASE "+nameOf(careless)+" SET synchronous_commit = off")
 	simulated := server.Database(t)
@@ -353,6 +382,11 @@ func refused(t *testing.T, server *pgtest.Server) {
 			"does not let this user in"},
 		"no right": {strings.Replace(url, "openecp@", "guest:hunter2@", 1), ecp.ErrUnavailable,
 			"grant it CREATE"},
+		"no name": {strings.Replace(server.URL(""), "openecp@", "guest@", 1), ecp.ErrUnavailable,
+			"the database guest on 127.0.0.1"},
+		"other encoding": {narrow, ecp.ErrConflict, "is encoded in LATIN1, which cannot hold every text"},
+		"takes no writes": {strings.Replace(still, "openecp@", "reader@", 1), ecp.ErrUnavailable,
+			"it takes no writes: it is a standby, or default_transaction_read_only is on"},
 		"another schema": {foreign, ecp.ErrConflict, "of another program"},
 		"not durable":    {careless, ecp.ErrConflict, "synchronous_commit is off"},
 		"platform":       {simulated, ecp.ErrConflict, "holds simulated clusters"},

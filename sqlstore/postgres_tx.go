@@ -86,6 +86,25 @@ func (e *pgEngine) begin(ctx context.Context, readOnly bool) (_ *session, err er
 	return s, nil
 }
 
+// exec runs a statement, and returns how many rows it has changed. Where another process has
+// changed the row meanwhile it goes by the new one, whatever isolation is the default of the
+// database: it may not fail then.
+func (e *pgEngine) exec(ctx context.Context, statement string, args ...any) (rows int64, err error) {
+	sqlTx, err := e.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = sqlTx.Rollback() }() // that it was committed is an error, too
+	result, err := sqlTx.ExecContext(ctx, statement, args...)
+	if err != nil {
+		return 0, err
+	}
+	if rows, err = result.RowsAffected(); err != nil {
+		return 0, err
+	}
+	return rows, sqlTx.Commit()
+}
+
 // enter locks the row for a transaction that writes, and sees that this process may.
 // Where the database is not the state of it that its numbers are of, the changes are
 // forgotten, and the numbers jump to where none were given out. It returns the mark
