@@ -44,6 +44,10 @@ type GroupFencer interface {
 	// that is lost, and where the platform shows that the cluster was written under a
 	// higher epoch of the same shard since the group has the lease. The error is
 	// unavailable then.
+	//
+	// What was seen of a cluster in one epoch MUST NOT count in another one: a program of
+	// the group may have worked on it in between, and what that one has deleted and made
+	// anew, such as a volume claim, is not lost.
 	HoldFor(ctx context.Context, g LeaseGroup, changed func()) error
 }
 

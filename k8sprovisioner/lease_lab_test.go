@@ -50,6 +50,7 @@ func removing(lab *kubelab.Lab) func(*testing.T, ecp.ID) {
 func TestFencerSuite(t *testing.T) {
 	t.Parallel()
 	lab := labtest.Start(t)
+	labFleet(t, lab)
 	ecptest.TestFencer(t, ecptest.FencerSuite{Within: settled, Remove: removing(lab),
 		New: func(t *testing.T) (ecp.Provisioner, ecp.Provisioner) {
 			name := newLease()

@@ -3,6 +3,7 @@ package ecptest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -46,6 +47,7 @@ func TestFencer(t *testing.T, s FencerSuite) {
 		"the second waits, and takes over from the first that ends": (*duel).handOver,
 		"one that is stopped loses the lease, and does not write":   (*duel).stopped,
 		"both write as one group, each what it owns":                (*duel).together,
+		"what one has seen in an earlier epoch does not count":      (*duel).remembered,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s.Run(t, func(t *testing.T) {
@@ -73,14 +75,9 @@ func (d *duel) together() {
 	}
 	last := atomic.Bool{}
 	group := ecp.LeaseGroup{Incarnation: "0123456789abcdef", Last: last.Load}
-	join := func(p ecp.Provisioner, g ecp.LeaseGroup) (stop func()) {
-		return d.holdBy(func(ctx context.Context) error {
-			return p.(ecp.GroupFencer).HoldFor(ctx, g, func() {})
-		})
-	}
-	stopA := join(a, group)
+	stopA := d.join(a, group)
 	first := d.until(a, "held by the first", held)
-	stopB := join(b, group)
+	stopB := d.join(b, group)
 	second := d.until(b, "held by both", held)
 	if first.Holder.Incarnation != group.Incarnation || second.Holder.Incarnation != group.Incarnation ||
 		first.Epoch != second.Epoch {
@@ -120,7 +117,7 @@ func (d *duel) together() {
 	d.until(b, "held by the other", held)
 	last.Store(true)
 	stopB()
-	stopA = join(a, ecp.LeaseGroup{Incarnation: "fedcba9876543210", Last: last.Load})
+	stopA = d.join(a, ecp.LeaseGroup{Incarnation: "fedcba9876543210", Last: last.Load})
 	next := d.until(a, "held by another group", held)
 	if next.Epoch <= first.Epoch || next.Holder.Incarnation == group.Incarnation {
 		d.Errorf("another group has the lease as %+v, the first had it as %+v", next, first)
@@ -130,28 +127,107 @@ func (d *duel) together() {
 	if err := a.Apply(of(1, nil), three); err != nil {
 		d.Errorf("epochs of shards are those of one group: %v", err)
 	}
-	join(b, group)
+	d.join(b, group)
 	d.until(b, "waiting for the other group", waitsFor(next.Holder.Incarnation))
 	d.refused(b, 4)
 	stopA()
 }
 
+// remembered: one has seen the volumes of a cluster before the other one owned it, scaled it
+// in and out again, and so replaced one of them.
+func (d *duel) remembered() {
+	if _, ok := d.a.(ecp.GroupFencer); !ok {
+		d.Skip("it is no GroupFencer")
+	}
+	for _, p := range []ecp.Provisioner{d.a, d.b} {
+		d.join(p, ecp.LeaseGroup{Incarnation: "0123456789abcdef"})
+		d.until(p, "held", held)
+	}
+	of := func(epoch int64) context.Context { return ecp.WithOwnership(d.Context(), 7, epoch, nil) }
+	want := d.wanted(0, true)
+	apply := func(p ecp.Provisioner, epoch int64, nodes int, drop ...int) {
+		d.Helper()
+		want.Generation, want.Replicas, want.Spec.Nodes, want.Drop = want.Generation+1, nodes, nodes, drop
+		if err := p.Apply(of(epoch), want); err != nil {
+			d.Fatalf("Apply with %d nodes in epoch %d: %v", nodes, epoch, err)
+		}
+		want.Create = false
+	}
+	volume := func(o ecp.Observation) string { return identity(o, false)["claim 1"] }
+
+	apply(d.a, 1, 2)
+	if d.s.Remove != nil {
+		d.Cleanup(func() { d.s.Remove(d.T, d.id) })
+	}
+	before := volume(d.awaits(of(1), d.a, "two volumes", bound(2)))
+	d.awaits(of(2), d.b, "two volumes", bound(2))
+	apply(d.b, 2, 1)
+	d.awaits(of(2), d.b, "one node", running(1))
+	d.awaits(of(2), d.b, "one volume", func(o ecp.Observation) string {
+		if why := withoutClaim(1)(o); why != "" {
+			apply(d.b, 2, 1, 1)
+			return why
+		}
+		return bound(1)(o)
+	})
+	apply(d.b, 2, 2)
+	d.awaits(of(2), d.b, "two nodes", running(2))
+	after := volume(d.awaits(of(2), d.b, "two volumes again", bound(2)))
+	if after == before {
+		d.Fatalf("the volume of the second node is still %s", before)
+	}
+	d.awaits(of(3), d.a, "the other volume", func(o ecp.Observation) string {
+		if o.Replicas != 2 || volume(o) != after {
+			return "it sees what was before"
+		}
+		return ""
+	})
+	apply(d.a, 3, 2)
+	d.awaits(of(3), d.a, "two nodes", running(2))
+	apply(d.a, 3, 3)
+	o := d.awaits(of(3), d.a, "three volumes", bound(3))
+	if volume(o) != after {
+		d.Errorf("the volume of the second node was %s and is %s", after, volume(o))
+	}
+}
+
+// join runs HoldFor until the function it gives is called, which waits for its end.
+func (d *duel) join(p ecp.Provisioner, g ecp.LeaseGroup) (stop func()) {
+	d.Helper()
+	return d.holdBy(func(ctx context.Context) error { return p.(ecp.GroupFencer).HoldFor(ctx, g, func() {}) })
+}
+
 // sees waits until a Provisioner sees how many nodes are wanted.
 func (d *duel) sees(p ecp.Provisioner, replicas int) {
 	d.Helper()
-	ctx, cancel := context.WithTimeout(d.Context(), d.s.Within)
+	d.awaits(d.Context(), p, fmt.Sprint(replicas, " nodes are wanted"), func(o ecp.Observation) string {
+		if !o.Exists || o.Replicas != replicas {
+			return "other replicas"
+		}
+		return ""
+	})
+}
+
+// awaits waits until a Provisioner sees what is awaited. is says what is still missing.
+func (d *duel) awaits(ctx context.Context, p ecp.Provisioner, what string,
+	is func(ecp.Observation) string) ecp.Observation {
+	d.Helper()
+	ctx, cancel := context.WithTimeout(ctx, d.s.Within)
 	defer cancel()
 	tick := time.NewTicker(maxWait)
 	defer tick.Stop()
 	for {
 		o, err := p.Observe(ctx, d.id)
-		if err == nil && o.Exists && o.Replicas == replicas {
-			return
+		why := ""
+		if err == nil {
+			if why = is(o); why == "" {
+				return o
+			}
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			d.Fatalf("after %v still not %d nodes: %s (%v)", d.s.Within, replicas, describe(o), err)
+			d.Fatalf("after %v still not seen: %s: %s; seen: %s (%v)", d.s.Within, what, why, describe(o), err)
 		}
 	}
 }
