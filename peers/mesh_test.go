@@ -82,7 +82,7 @@ func (r *registry) start(t *testing.T, id string, handler http.HandlerFunc) *Mes
 
 func eventually(t *testing.T, is func() bool, what string) {
 	t.Helper()
-	timeout, tick := time.After(20*time.Second), time.NewTicker(5*time.Millisecond)
+	timeout, tick := time.After(time.Minute), time.NewTicker(5*time.Millisecond)
 	defer tick.Stop()
 	for !is() {
 		select {

@@ -213,7 +213,7 @@ func TestCopyOfTheFileAlone(t *testing.T) {
 	from, to := t.TempDir(), t.TempDir()
 	s := openIn(t, from)
 	put(t, s, ecp.Image{ID: "a"})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

@@ -87,7 +87,7 @@ func put(t testing.TB, s ecp.Store, payloads ...ecp.Payload) {
 // first gives the first thing Changes yields.
 func first(t *testing.T, s ecp.Store, after int64) (ecp.Change, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for c, err := range s.Changes(ctx, after) {
 		return c, err

@@ -81,7 +81,7 @@ func (d *daemon) shares(t *testing.T, n int, within time.Duration) (all []listed
 // what one does the other knows at once; one that ends hands over.
 func worksTogether(t *testing.T, server *pgtest.Server) {
 	g := newTogether(t, server)
-	first, second := g.begin(t), g.begin(t)
+	first, second := g.begin(t, "--drain", "5s"), g.begin(t) // so that it is seen on a loaded machine, too
 	a, b := g.ready(t, first), g.ready(t, second)
 	all := a.shares(t, 2, 20*time.Second)
 	require.Equal(t, all[0].Self, all[1].Self == false)

@@ -30,6 +30,7 @@ type team struct {
 	store *memstore.Store
 	sim   *emqxsim.Provisioner
 	ahead time.Duration // of the clocks of those that join
+	made  int           // clusters
 
 	mu    sync.Mutex
 	wrote map[ecp.ID][]written // to the platform, in order; guarded by mu
@@ -247,8 +248,9 @@ func (tm *team) create(n int, by ...*mate) (ids []ecp.ID) {
 	tm.t.Helper()
 	for i := range n {
 		info, _, err := by[i%len(by)].Create(asSystem(), fleet.CreateRequest{Mode: ecp.Hosted,
-			Name: fmt.Sprint("c", i), Spec: spec("emqx-ee-5.8.9", 2)})
+			Name: fmt.Sprint("c", tm.made), Spec: spec("emqx-ee-5.8.9", 2)})
 		require.NoError(tm.t, err)
+		tm.made++
 		ids = append(ids, info.ID)
 	}
 	tm.until("all run", func() bool { return tm.in(by[0], ecp.Running, ids...) })
@@ -277,11 +279,17 @@ func TestDaemonsShareTheFleet(t *testing.T) {
 					clusters = 8
 				}
 				ids := tm.create(clusters, mates...)
-				by := map[string]int{}
-				for _, id := range ids {
-					by[tm.wrote[id][0].by]++
+				parts := func() map[string]int {
+					by := map[string]int{}
+					for _, id := range ids {
+						by[tm.wrote[id][0].by]++
+					}
+					return by
 				}
-				require.Len(t, by, n, "each has its part: %v", by)
+				for len(parts()) < n && len(ids) < clusters+15 { // by chance one has none of the first
+					ids = append(ids, tm.create(1, mates...)...)
+				}
+				require.Len(t, parts(), n, "each has its part: %v", parts())
 				for _, d := range mates {
 					tm.until("each shows them", func() bool {
 						return !slices.ContainsFunc(ids, func(id ecp.ID) bool {
