@@ -7,68 +7,37 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// adoptedRow computes one condition of an adopted cluster; v.rec already has the
-// state that follows.
-type adoptedRow struct {
-	kind ecp.ConditionType
-	// blind: the condition does not depend on what can be seen.
-	blind bool
-	eval  func(AdoptedView) verdict
+var adoptedConditionRows = []ConditionRow[AdoptedView]{
+	{Type: ecp.CondAccepted, Blind: true, Eval: adoptedAccepted},
+	{Type: ecp.CondAvailable, Eval: adoptedAvailable},
+	{Type: ecp.CondReady, Eval: adoptedReady},
+	{Type: ecp.CondManagementReachable, Eval: adoptedReachable},
+	{Type: ecp.CondAgentConnected, Eval: agentConnected},
+	{Type: ecp.CondUpToDate, Eval: adoptedUpToDate,
+		Lacks: func(v AdoptedView) bool { return v.rec.Status.Limit == nil }},
+	{Type: ecp.CondSettled, Eval: adoptedSettled},
+	{Type: ecp.CondHealthy, Eval: adoptedHealthy},
 }
 
-var adoptedConditionRows = []adoptedRow{
-	{ecp.CondAccepted, true, adoptedAccepted},
-	{ecp.CondAvailable, false, adoptedAvailable},
-	{ecp.CondReady, false, adoptedReady},
-	{ecp.CondManagementReachable, false, adoptedReachable},
-	{ecp.CondAgentConnected, false, agentConnected},
-	{ecp.CondUpToDate, false, adoptedUpToDate},
-	{ecp.CondSettled, false, adoptedSettled},
-	{ecp.CondHealthy, false, adoptedHealthy},
-}
-
-// AdoptedConditions returns a cluster's conditions. Since moves only when a status
-// changes.
+// AdoptedConditions returns the conditions of an adopted cluster after an observation.
 func AdoptedConditions(v AdoptedView) []ecp.Condition {
-	out := make([]ecp.Condition, 0, len(adoptedConditionRows))
-	stale := v.Stale()
-	for _, row := range adoptedConditionRows {
-		if row.kind == ecp.CondUpToDate && v.rec.Status.Limit == nil {
-			continue
-		}
-		old := ecp.ConditionOf(v.rec.Status.Conditions, row.kind)
-		got := cannotBeSeen
-		got.Message = stale
-		if row.blind || stale == "" {
-			got = row.eval(v)
-		}
-		if got == unchanged {
-			got = verdict{old.Status, old.Reason, old.Message}
-		}
-		c := ecp.Condition{Type: row.kind, Status: got.Status, Reason: got.Reason, Message: got.Message,
-			Generation: v.rec.Generation, Since: old.Since}
-		if c.Status != old.Status || c.Since.IsZero() {
-			c.Since = v.now.UTC().Round(0)
-		}
-		out = append(out, c)
-	}
-	return out
+	return EvalConditions(adoptedConditionRows, v, v.now.UTC().Round(0), v.rec, v.Stale())
 }
 
-func adoptedAccepted(v AdoptedView) verdict {
-	return verdict{Status: ecp.True, Reason: ecp.ReasonAsExpected, Message: unverified(v.rec.Status.Version)}
+func adoptedAccepted(v AdoptedView) Verdict {
+	return Verdict{Status: ecp.True, Reason: ecp.ReasonAsExpected, Message: unverified(v.rec.Status.Version)}
 }
 
 // worst finds the first thing wrong that counts, of some reasons.
-func (v AdoptedView) worst(reasons ...ecp.Reason) (verdict, bool) {
+func (v AdoptedView) worst(reasons ...ecp.Reason) (Verdict, bool) {
 	for _, f := range v.findings {
 		for _, r := range reasons {
 			if f.certainty <= missed && f.Reason == r {
-				return verdict{Status: ecp.False, Reason: r, Message: f.Message}, true
+				return Verdict{Status: ecp.False, Reason: r, Message: f.Message}, true
 			}
 		}
 	}
-	return verdict{}, false
+	return Verdict{}, false
 }
 
 // newestReport returns the newest report that is complete; false where there is none.
@@ -82,19 +51,19 @@ func (v AdoptedView) newestReport() (newest ecp.AgentReport, ok bool) {
 }
 
 // notKnown is a condition of which no agent tells anything.
-func (v AdoptedView) notKnown() verdict {
+func (v AdoptedView) notKnown() Verdict {
 	switch {
 	case len(v.agents) == 0:
 		return notAsked
 	case !v.heard && len(v.deciding()) > 0:
-		return verdict{Status: ecp.Unknown, Reason: ecp.ReasonAgentDisconnected}
+		return Verdict{Status: ecp.Unknown, Reason: ecp.ReasonAgentDisconnected}
 	case len(v.deciding()) > 0:
-		return verdict{Status: ecp.Unknown, Reason: ecp.ReasonNoAnswer}
+		return Verdict{Status: ecp.Unknown, Reason: ecp.ReasonNoAnswer}
 	}
 	return unchanged
 }
 
-func adoptedAvailable(v AdoptedView) verdict {
+func adoptedAvailable(v AdoptedView) Verdict {
 	r, ok := v.newestReport()
 	if !ok {
 		return v.notKnown()
@@ -104,10 +73,10 @@ func adoptedAvailable(v AdoptedView) verdict {
 			return yes
 		}
 	}
-	return verdict{Status: ecp.False, Reason: ecp.ReasonNothingServes}
+	return Verdict{Status: ecp.False, Reason: ecp.ReasonNothingServes}
 }
 
-func adoptedReady(v AdoptedView) verdict {
+func adoptedReady(v AdoptedView) Verdict {
 	if bad, is := v.worst(ecp.ReasonPartitioned, ecp.ReasonNodeDown); is {
 		return bad
 	}
@@ -120,7 +89,7 @@ func adoptedReady(v AdoptedView) verdict {
 	return yes
 }
 
-func adoptedReachable(v AdoptedView) verdict {
+func adoptedReachable(v AdoptedView) Verdict {
 	if bad, is := v.worst(ecp.ReasonUnsupportedVersion, ecp.ReasonEMQXAuthFailed, ecp.ReasonEMQXUnreachable); is {
 		return bad
 	}
@@ -130,12 +99,12 @@ func adoptedReachable(v AdoptedView) verdict {
 	return v.notKnown()
 }
 
-func agentConnected(v AdoptedView) verdict {
+func agentConnected(v AdoptedView) Verdict {
 	switch bad, is := v.worst(ecp.ReasonIdentityConflict, ecp.ReasonClusterMismatch, ecp.ReasonAgentDisconnected); {
 	case len(v.agents) == 0 && v.Snapshot.NoAddress:
-		return verdict{Status: ecp.False, Reason: ecp.ReasonNoAgentAddress, Message: ecp.NoAgentAddress}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonNoAgentAddress, Message: ecp.NoAgentAddress}
 	case len(v.agents) == 0:
-		return verdict{Status: ecp.False, Reason: ecp.ReasonNotAsked, Message: "no agent has registered yet"}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonNotAsked, Message: "no agent has registered yet"}
 	case is:
 		return bad
 	case v.heard:
@@ -144,28 +113,28 @@ func agentConnected(v AdoptedView) verdict {
 	return unchanged
 }
 
-func adoptedSettled(v AdoptedView) verdict {
+func adoptedSettled(v AdoptedView) Verdict {
 	switch st := v.rec.Status; st.State {
 	case ecp.Created, ecp.Running:
 		if v.rec.Status.Operation != "" {
-			return verdict{Status: ecp.False, Reason: ecp.ReasonInProgress}
+			return Verdict{Status: ecp.False, Reason: ecp.ReasonInProgress}
 		}
 		return yes
 	default:
-		return verdict{Status: ecp.False, Reason: st.Reason}
+		return Verdict{Status: ecp.False, Reason: st.Reason}
 	}
 }
 
-func adoptedHealthy(v AdoptedView) verdict {
+func adoptedHealthy(v AdoptedView) Verdict {
 	switch st := v.rec.Status; st.State {
 	case ecp.Running:
 		return yes
 	case ecp.Created:
 		return notAsked
 	case ecp.Abnormal:
-		return verdict{Status: ecp.False, Reason: st.Reason, Message: st.Message}
+		return Verdict{Status: ecp.False, Reason: st.Reason, Message: st.Message}
 	default:
-		return verdict{Status: ecp.Unknown, Reason: ecp.ReasonInProgress}
+		return Verdict{Status: ecp.Unknown, Reason: ecp.ReasonInProgress}
 	}
 }
 
@@ -191,21 +160,18 @@ func (v AdoptedView) limitTaker(d *ecp.LimitDropped) bool {
 	return r.LicenseType != d.LicenseType || r.Description.Version != d.Version || r.Description.Limit != d.Limit
 }
 
-// adoptedUpToDate reports whether the broker has the limit that was set from here. A
-// cluster without one has no such condition.
-func adoptedUpToDate(v AdoptedView) verdict {
+// adoptedUpToDate reports whether the broker has the limit that was set from here.
+func adoptedUpToDate(v AdoptedView) Verdict {
 	l := v.rec.Status.Limit
 	switch differs, _ := v.otherLimit(); {
-	case l == nil:
-		return verdict{}
 	case l.Pending && v.rec.Status.Operation != "":
-		return verdict{Status: ecp.False, Reason: ecp.ReasonInProgress, Message: "its connection limit is being set"}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonInProgress, Message: "its connection limit is being set"}
 	case l.Pending:
-		return verdict{Status: ecp.False, Reason: ecp.ReasonLimitDiffers,
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonLimitDiffers,
 			Message: "EMQX may have a limit that was sent by an operation which has failed; it is taken back as soon " +
 				"as EMQX answers"}
 	case differs && v.Snapshot.OtherLimit.N >= enough:
-		return verdict{Status: ecp.False, Reason: ecp.ReasonLimitDiffers,
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonLimitDiffers,
 			Message: fmt.Sprintf("%d connections were set from here, and EMQX keeps to another number: somebody has "+
 				"changed the number or the license there; set it again, or give it back with 0", l.Set)}
 	case differs:

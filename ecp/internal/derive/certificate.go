@@ -49,24 +49,24 @@ func (c *CertificateObservation) Record(served []ServedCertificate) {
 }
 
 // certificateValid reports whether the certificate of a cluster is good for some time, and is what nodes serve.
-func certificateValid(v View, _ int) verdict {
+func certificateValid(v View) Verdict {
 	c := v.Snapshot.Certificate
 	name := v.Rec.Spec.Hosted.Network.Certificate
 	switch {
 	case c == nil || c.Name != name:
 		return unchanged
 	case c.Missing != "":
-		return verdict{Status: ecp.Unknown, Reason: ecp.ReasonNotAsked, Message: c.Missing}
+		return Verdict{Status: ecp.Unknown, Reason: ecp.ReasonNotAsked, Message: c.Missing}
 	case !v.now.Before(c.NotAfter):
-		return verdict{Status: ecp.False, Reason: ecp.ReasonCertificateExpired,
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonCertificateExpired,
 			Message: fmt.Sprintf("the certificate %q ended on %s", name, day(c.NotAfter))}
 	case len(c.Others) > 0:
-		return verdict{Status: ecp.False, Reason: ecp.ReasonCertificateOutdated, Message: c.othersSaid()}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonCertificateOutdated, Message: c.othersSaid()}
 	case c.NotAfter.Sub(v.now) < CertificateWarning:
-		return verdict{Status: ecp.False, Reason: ecp.ReasonCertificateExpires,
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonCertificateExpires,
 			Message: fmt.Sprintf("the certificate %q is valid, and ends on %s", name, day(c.NotAfter))}
 	case c.Unasked != "":
-		return verdict{Status: ecp.True, Reason: ecp.ReasonAsExpected,
+		return Verdict{Status: ecp.True, Reason: ecp.ReasonAsExpected,
 			Message: "what these nodes serve is not known: " + c.Unasked}
 	}
 	return yes

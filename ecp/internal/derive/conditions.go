@@ -7,73 +7,79 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// verdict is what one observation says of one condition; a zero Status keeps what
+// Verdict is what one observation says of one condition; a zero Verdict keeps what
 // was said before.
-type verdict struct {
+type Verdict struct {
 	Status  ecp.ConditionStatus
 	Reason  ecp.Reason
 	Message string
 }
 
 var (
-	yes          = verdict{Status: ecp.True, Reason: ecp.ReasonAsExpected}
-	unchanged    = verdict{}
-	notAsked     = verdict{Status: ecp.Unknown, Reason: ecp.ReasonNotAsked}
-	poweredOff   = verdict{Status: ecp.False, Reason: ecp.ReasonPoweredOff}
-	onItsWay     = verdict{Status: ecp.False, Reason: ecp.ReasonInProgress}
-	cannotBeSeen = verdict{Status: ecp.Unknown, Reason: ecp.ReasonUnseen}
+	yes          = Verdict{Status: ecp.True, Reason: ecp.ReasonAsExpected}
+	unchanged    = Verdict{}
+	notAsked     = Verdict{Status: ecp.Unknown, Reason: ecp.ReasonNotAsked}
+	poweredOff   = Verdict{Status: ecp.False, Reason: ecp.ReasonPoweredOff}
+	onItsWay     = Verdict{Status: ecp.False, Reason: ecp.ReasonInProgress}
+	cannotBeSeen = Verdict{Status: ecp.Unknown, Reason: ecp.ReasonUnseen}
 )
 
-// conditionRow computes one condition of a hosted cluster; v.rec already has
-// the state the observation led to.
-type conditionRow struct {
-	kind ecp.ConditionType
-	// blind: the condition does not depend on what can be seen.
-	blind bool
-	eval  func(v View, newestRender int) verdict
+// ConditionRow computes one condition from a view of a cluster, whose record already
+// has the state the observation led to.
+type ConditionRow[V any] struct {
+	Type ecp.ConditionType
+	// Blind: the condition does not depend on what can be seen.
+	Blind bool
+	Eval  func(v V) Verdict
+	// Lacks reports whether a cluster does not have the condition; nil means every cluster has it.
+	Lacks func(v V) bool
 }
 
-var conditionRows = []conditionRow{
-	{ecp.CondAccepted, true, func(View, int) verdict { return yes }},
-	{ecp.CondProvisioned, false, provisioned},
-	{ecp.CondAvailable, false, available},
-	{ecp.CondExposed, false, exposed},
-	{ecp.CondReady, false, readyCondition},
-	{ecp.CondManagementReachable, false, managementReachable},
-	{ecp.CondUpToDate, true, upToDate},
-	{ecp.CondConfigured, false, configured},
-	{ecp.CondSettled, false, settled},
-	{ecp.CondHealthy, false, healthy},
+var conditionRows = []ConditionRow[View]{
+	{Type: ecp.CondAccepted, Blind: true, Eval: func(View) Verdict { return yes }},
+	{Type: ecp.CondProvisioned, Eval: provisioned},
+	{Type: ecp.CondAvailable, Eval: available},
+	{Type: ecp.CondExposed, Eval: exposed},
+	{Type: ecp.CondReady, Eval: readyCondition},
+	{Type: ecp.CondManagementReachable, Eval: managementReachable},
+	{Type: ecp.CondUpToDate, Blind: true, Eval: upToDate},
+	{Type: ecp.CondConfigured, Eval: configured},
+	{Type: ecp.CondSettled, Eval: settled},
+	{Type: ecp.CondHealthy, Eval: healthy},
 	// The last ones: not every cluster has them.
-	{ecp.CondCertificateValid, true, certificateValid},
-	{ecp.CondOnSchedule, false, onSchedule},
+	{Type: ecp.CondCertificateValid, Blind: true, Eval: certificateValid,
+		Lacks: func(v View) bool { return v.Rec.Spec.Hosted.Network.Certificate == "" }},
+	{Type: ecp.CondOnSchedule, Eval: onSchedule,
+		Lacks: func(v View) bool { return v.Rec.Spec.Hosted.Hibernation == (ecp.Hibernation{}) }},
 }
 
-// lacksCondition says which clusters do not have a condition. Those that are not in it are of all.
-var lacksCondition = map[ecp.ConditionType]func(ecp.HostedSpec) bool{
-	ecp.CondCertificateValid: func(s ecp.HostedSpec) bool { return s.Network.Certificate == "" },
-	ecp.CondOnSchedule:       func(s ecp.HostedSpec) bool { return s.Hibernation == (ecp.Hibernation{}) },
-}
-
-// Conditions returns a cluster's conditions after an observation. Since moves only when
-// a status changes.
+// Conditions returns the conditions of a hosted cluster after an observation.
 func Conditions(now time.Time, v View, newestRender int) []ecp.Condition {
-	out := make([]ecp.Condition, 0, len(conditionRows))
-	for _, row := range conditionRows {
-		if lacks := lacksCondition[row.kind]; lacks != nil && lacks(*v.Rec.Spec.Hosted) {
+	v.newestRender = newestRender
+	return EvalConditions(conditionRows, v, now, v.Rec, v.Snapshot.Unseen)
+}
+
+// EvalConditions returns the conditions of a record after an observation. Since moves only
+// when a status changes. unseen is why nothing can be seen; empty means something can.
+func EvalConditions[V any](
+	rows []ConditionRow[V], v V, now time.Time, rec ecp.ClusterRecord, unseen string,
+) []ecp.Condition {
+	out := make([]ecp.Condition, 0, len(rows))
+	for _, row := range rows {
+		if row.Lacks != nil && row.Lacks(v) {
 			continue
 		}
-		old := ecp.ConditionOf(v.Rec.Status.Conditions, row.kind)
+		old := ecp.ConditionOf(rec.Status.Conditions, row.Type)
 		got := cannotBeSeen
-		got.Message = v.Snapshot.Unseen
-		if row.blind || v.Snapshot.Unseen == "" {
-			got = row.eval(v, newestRender)
+		got.Message = unseen
+		if row.Blind || unseen == "" {
+			got = row.Eval(v)
 		}
 		if got == unchanged {
-			got = verdict{old.Status, old.Reason, old.Message}
+			got = Verdict{old.Status, old.Reason, old.Message}
 		}
-		c := ecp.Condition{Type: row.kind, Status: got.Status, Reason: got.Reason, Message: got.Message,
-			Generation: v.Rec.Generation, Since: old.Since}
+		c := ecp.Condition{Type: row.Type, Status: got.Status, Reason: got.Reason, Message: got.Message,
+			Generation: rec.Generation, Since: old.Since}
 		if c.Status != old.Status || c.Since.IsZero() {
 			c.Since = now
 		}
@@ -82,36 +88,36 @@ func Conditions(now time.Time, v View, newestRender int) []ecp.Condition {
 	return out
 }
 
-func provisioned(v View, _ int) verdict {
+func provisioned(v View) Verdict {
 	f := v.Snapshot.Found
 	switch {
 	case v.older != nil:
-		return verdict{Status: ecp.False, Reason: ecp.ReasonRecordOlder, Message: v.older.Error()}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonRecordOlder, Message: v.older.Error()}
 	case v.Loss != nil:
-		return verdict{Status: ecp.False, Reason: v.Loss.Reason}
+		return Verdict{Status: ecp.False, Reason: v.Loss.Reason}
 	case f.ForeignOwner != "":
-		return verdict{Status: ecp.False, Reason: ecp.ReasonForeignOwner}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonForeignOwner}
 	case v.Refused() != nil:
-		return verdict{Status: ecp.False, Reason: ecp.ReasonRefused, Message: ecp.MessageOf(v.Snapshot.Failure)}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonRefused, Message: ecp.MessageOf(v.Snapshot.Failure)}
 	case len(f.Contested) > 0:
-		return verdict{Status: ecp.False, Reason: ecp.ReasonContested, Message: f.Contested[0].String() +
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonContested, Message: f.Contested[0].String() +
 			"; let only one side write it"}
 	case len(f.Obstacles) > 0:
-		return verdict{Status: ecp.False, Reason: ecp.ReasonInProgress, Message: joinCauses(f.Obstacles...)}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonInProgress, Message: joinCauses(f.Obstacles...)}
 	case v.smallVolumes() != "":
-		return verdict{Status: ecp.False, Reason: ecp.ReasonVolumePending, Message: v.smallVolumes()}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonVolumePending, Message: v.smallVolumes()}
 	case v.Rec.Status.Applied == v.Rec.Generation && f.Exists && !f.Terminating && len(f.Drift) == 0:
 		return yes
 	}
 	return onItsWay
 }
 
-func available(v View, _ int) verdict {
+func available(v View) Verdict {
 	switch {
 	case v.silentToClients():
-		return verdict{Status: ecp.False, Reason: ecp.ReasonMQTTUnanswered, Message: v.Snapshot.MQTT.why}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonMQTTUnanswered, Message: v.Snapshot.MQTT.why}
 	case len(v.Ready) > 0 && v.Snapshot.MQTT.NotAsked != "":
-		return verdict{Status: ecp.True, Reason: ecp.ReasonAsExpected,
+		return Verdict{Status: ecp.True, Reason: ecp.ReasonAsExpected,
 			Message: "nodes are ready; MQTT itself was not asked: " + v.Snapshot.MQTT.NotAsked}
 	case len(v.Ready) > 0:
 		return yes
@@ -120,60 +126,60 @@ func available(v View, _ int) verdict {
 	case v.settling() != "":
 		return onItsWay
 	}
-	return verdict{Status: ecp.False, Reason: ecp.ReasonNothingServes}
+	return Verdict{Status: ecp.False, Reason: ecp.ReasonNothingServes}
 }
 
-func readyCondition(v View, _ int) verdict {
+func readyCondition(v View) Verdict {
 	switch {
 	case v.Agreed() && v.Want > 0:
 		return yes
 	case v.Want == 0:
 		return poweredOff
 	case v.NeverMet():
-		return verdict{Status: ecp.False, Reason: ecp.ReasonPartitioned, Message: describeSides(v.strangers())}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonPartitioned, Message: describeSides(v.strangers())}
 	case v.settling() != "":
 		return onItsWay
 	case v.away() > 0:
-		return verdict{Status: ecp.False, Reason: v.whyAway()}
+		return Verdict{Status: ecp.False, Reason: v.whyAway()}
 	case v.Partitioned() && v.Snapshot.MissingMembers >= 2:
-		return verdict{Status: ecp.False, Reason: ecp.ReasonPartitioned}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonPartitioned}
 	case v.Snapshot.MissingMembers >= 2:
-		return verdict{Status: ecp.False, Reason: ecp.ReasonMemberMissing}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonMemberMissing}
 	case v.Snapshot.Unanswered >= 2:
-		return verdict{Status: ecp.Unknown, Reason: ecp.ReasonNoAnswer}
+		return Verdict{Status: ecp.Unknown, Reason: ecp.ReasonNoAnswer}
 	}
 	return unchanged
 }
 
-func managementReachable(v View, _ int) verdict {
+func managementReachable(v View) Verdict {
 	switch {
 	case len(v.Snapshot.Views) > 0:
 		return yes
 	case v.Snapshot.Unanswered >= 2:
-		return verdict{Status: ecp.False, Reason: ecp.ReasonNoAnswer, Message: v.Snapshot.UnansweredWhy}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonNoAnswer, Message: v.Snapshot.UnansweredWhy}
 	case v.Snapshot.NoAdapter || len(v.Ready) == 0:
 		return notAsked
 	}
 	return unchanged
 }
 
-func upToDate(v View, newest int) verdict {
+func upToDate(v View) Verdict {
 	if v.Snapshot.Unseen != "" && ecp.ConditionOf(v.Rec.Status.Conditions,
 		ecp.CondUpToDate).Reason == ecp.ReasonTemplateChanged {
 		return unchanged
 	}
 	if n := len(OutdatedOf(v.Snapshot.Found)); n > 0 && !v.replaces() {
-		return verdict{Status: ecp.False, Reason: ecp.ReasonTemplateChanged,
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonTemplateChanged,
 			Message: templateChanged(n, len(v.Snapshot.Found.Nodes))}
 	}
-	if v.Rec.Status.RenderVersion < newest {
-		return verdict{Status: ecp.False, Reason: ecp.ReasonRendererNewer,
-			Message: rendererNewer(v.Rec.Status.RenderVersion, newest)}
+	if v.Rec.Status.RenderVersion < v.newestRender {
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonRendererNewer,
+			Message: rendererNewer(v.Rec.Status.RenderVersion, v.newestRender)}
 	}
 	return yes
 }
 
-func settled(v View, _ int) verdict {
+func settled(v View) Verdict {
 	st := v.Rec.Status
 	wanted := ecp.Running
 	if v.Want == 0 {
@@ -181,39 +187,39 @@ func settled(v View, _ int) verdict {
 	}
 	switch {
 	case st.State != wanted || v.Rec.Deleting:
-		return verdict{Status: ecp.False, Reason: st.Reason}
+		return Verdict{Status: ecp.False, Reason: st.Reason}
 	case v.Refused() != nil:
-		return verdict{Status: ecp.False, Reason: ecp.ReasonRefused}
-	case provisioned(v, 0) != yes:
-		return verdict{Status: ecp.False, Reason: provisioned(v, 0).Reason}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonRefused}
+	case provisioned(v) != yes:
+		return Verdict{Status: ecp.False, Reason: provisioned(v).Reason}
 	}
 	return yes
 }
 
-func healthy(v View, _ int) verdict {
+func healthy(v View) Verdict {
 	st := v.Rec.Status
 	switch {
 	case st.State == ecp.Running && v.unexposedFor() > addressPatience:
-		return verdict{Status: ecp.False, Reason: ecp.ReasonAddressPending}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonAddressPending}
 	case st.State == ecp.Running && v.silentToClients():
-		return verdict{Status: ecp.False, Reason: ecp.ReasonMQTTUnanswered, Message: v.Snapshot.MQTT.why}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonMQTTUnanswered, Message: v.Snapshot.MQTT.why}
 	case st.State == ecp.Running && st.HasForeignMembers() && len(v.Snapshot.Views) == 0: // EMQX does not say
 		return unchanged
 	case st.State == ecp.Running && len(v.Snapshot.ForeignMembers) > 0:
-		return verdict{Status: ecp.False, Reason: ecp.ReasonForeignMember,
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonForeignMember,
 			Message: DescribeForeign(v.Snapshot.ForeignMembers)}
 	case st.State == ecp.Running, st.State == ecp.Stopped, !v.Opens().IsZero(): // all serve until the window
 		return yes
 	case st.State.Unsteady():
-		return verdict{Status: ecp.Unknown, Reason: ecp.ReasonInProgress}
+		return Verdict{Status: ecp.Unknown, Reason: ecp.ReasonInProgress}
 	}
-	return verdict{Status: ecp.False, Reason: st.Reason}
+	return Verdict{Status: ecp.False, Reason: st.Reason}
 }
 
 // onSchedule reports whether hibernation has done what was due.
-func onSchedule(v View, _ int) verdict {
+func onSchedule(v View) Verdict {
 	if w := v.Snapshot.OffSchedule; w != nil {
-		return verdict{Status: ecp.False, Reason: w.Reason, Message: w.Why}
+		return Verdict{Status: ecp.False, Reason: w.Reason, Message: w.Why}
 	}
 	return yes
 }
@@ -223,14 +229,14 @@ func onSchedule(v View, _ int) verdict {
 const addressPatience = 5 * time.Minute
 
 // exposed reports whether clients have the address that they are to have.
-func exposed(v View, _ int) verdict {
+func exposed(v View) Verdict {
 	switch {
 	case v.Snapshot.Found.AddressPending != "":
-		return verdict{Status: ecp.False, Reason: ecp.ReasonAddressPending, Message: v.Snapshot.Found.AddressPending}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonAddressPending, Message: v.Snapshot.Found.AddressPending}
 	case v.Snapshot.Found.Exists:
 		return yes
 	}
-	return verdict{Status: ecp.False, Reason: ecp.ReasonInProgress}
+	return Verdict{Status: ecp.False, Reason: ecp.ReasonInProgress}
 }
 
 // unexposedFor is how long the address has been missing; 0 where it is not.

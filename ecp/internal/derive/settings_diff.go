@@ -45,34 +45,34 @@ func settingsSay(help string, list []drift.Setting) string {
 }
 
 // configured reports whether EMQX runs with the settings that are asked for.
-func configured(v View, _ int) verdict {
+func configured(v View) Verdict {
 	seen, limits := v.Snapshot.Settings, v.Snapshot.Limits
 	switch {
 	case v.Want > 0 && v.settling() == "" && !v.Limited() && limits != nil && limits.Refused:
-		return verdict{Status: ecp.False, Reason: ecp.ReasonLimitDiffers, Message: limits.Why}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonLimitDiffers, Message: limits.Why}
 	case v.Want > 0 && v.settling() == "" && v.refusedSettings() != "":
-		return verdict{Status: ecp.False, Reason: ecp.ReasonSettingsDiffer, Message: v.refusedSettings()}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonSettingsDiffer, Message: v.refusedSettings()}
 	case seen == nil && len(v.Rec.Spec.Hosted.Config) == 0 && len(v.Rec.Status.FormerSettings) == 0:
 		return yes
 	case v.Want == 0:
 		return notAsked
 	case v.settling() != "":
-		return verdict{Status: ecp.Unknown, Reason: ecp.ReasonInProgress}
+		return Verdict{Status: ecp.Unknown, Reason: ecp.ReasonInProgress}
 	case seen == nil:
 		return unchanged
 	case seen.NotComparable != "":
-		return verdict{Status: ecp.Unknown, Reason: ecp.ReasonNotAsked, Message: seen.NotComparable}
+		return Verdict{Status: ecp.Unknown, Reason: ecp.ReasonNotAsked, Message: seen.NotComparable}
 	}
 	differ, linger := settingsSay(differHelp, seen.Differ), settingsSay(lingerHelp, seen.Linger)
 	switch {
 	case differ != "":
-		return verdict{Status: ecp.False, Reason: ecp.ReasonSettingsDiffer, Message: joinCauses(differ, linger)}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonSettingsDiffer, Message: joinCauses(differ, linger)}
 	case linger != "":
-		return verdict{Status: ecp.False, Reason: ecp.ReasonSettingsLinger, Message: linger}
+		return Verdict{Status: ecp.False, Reason: ecp.ReasonSettingsLinger, Message: linger}
 	case seen.Partial:
 		return unchanged
 	case len(seen.MayLinger) > 0:
-		return verdict{Status: ecp.Unknown, Reason: ecp.ReasonSettingsLinger,
+		return Verdict{Status: ecp.Unknown, Reason: ecp.ReasonSettingsLinger,
 			Message: settingsSay(maybeHelp, seen.MayLinger)}
 	}
 	return yes

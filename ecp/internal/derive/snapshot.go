@@ -83,6 +83,8 @@ type View struct {
 	// older: what is found was made by a change the record does not know of. It
 	// says nothing of losses then.
 	older *ecp.RecordOlder
+	// newestRender is the newest version of the renderer; only [Conditions] has it.
+	newestRender int
 }
 
 func NewView(now time.Time, rec ecp.ClusterRecord, snap Snapshot) View {
