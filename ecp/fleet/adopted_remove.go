@@ -97,12 +97,10 @@ func (m *Manager) tellNotReleased(ctx context.Context, id ecp.ID, now time.Time,
 func (m *Manager) removal(
 	now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, j derive.Derived, agents []ecp.AgentRecord,
 ) (out derive.Result) {
+	before := rec.Status
 	rec = rec.Clone()
 	rec.Status.StaleFrom = time.Time{}
-	for _, s := range rec.StateMachine().Route(rec.Status.State, j.State) {
-		derive.EnterState(m.observed.Timings, now, &rec, s, j)
-		out.Transitions = append(out.Transitions, rec.Clone())
-	}
+	out.Enter(m.observed.Timings, now, &rec, j)
 	rec.Status.Reason, rec.Status.Message = j.Reason, j.Message
 	if op != nil && !op.Phase.Final() {
 		o := op.Clone()
@@ -118,11 +116,7 @@ func (m *Manager) removal(
 		snap = m.observed.AdoptedSnapshot(rec.ID)
 	}
 	rec.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.observed.Timings, now, rec, agents, snap))
-	if n := len(out.Transitions); n > 0 {
-		out.Transitions[n-1] = rec
-	} else {
-		out.Transitions = append(out.Transitions, rec)
-	}
+	out.Finish(before, rec)
 	return out
 }
 

@@ -85,20 +85,13 @@ func AdvanceAdopted(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, op *ecp
 	v.rec = rec
 	var out Result
 	j := DeriveAdoptedState(v)
-	for _, s := range rec.StateMachine().Route(rec.Status.State, j.State) {
-		EnterState(t, now, &rec, s, j)
-		out.Transitions = append(out.Transitions, rec.Clone())
-	}
+	out.Enter(t, now, &rec, j)
 	if j.State == rec.Status.State {
 		rec.Status.Reason, rec.Status.Message = j.Reason, j.Message
 	}
 	v.rec = rec
 	rec.Status.Conditions = AdoptedConditions(v)
-	if n := len(out.Transitions); n > 0 {
-		out.Transitions[n-1] = rec
-	} else if !sameStatus(old.Status, rec.Status) {
-		out.Transitions = append(out.Transitions, rec)
-	}
+	out.Finish(old.Status, rec)
 	return out
 }
 

@@ -36,6 +36,24 @@ type Result struct {
 	Operation   *ecp.Operation
 }
 
+// Enter moves a record to where it should stand, over every state on the way.
+func (r *Result) Enter(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, j Derived) {
+	for _, s := range rec.StateMachine().Route(rec.Status.State, j.State) {
+		enterState(t, now, rec, s, j)
+		r.Transitions = append(r.Transitions, rec.Clone())
+	}
+}
+
+// Finish lets the last transition lead to rec. A record that entered no state is
+// written where it has another status than before.
+func (r *Result) Finish(before ecp.Status, rec ecp.ClusterRecord) {
+	if n := len(r.Transitions); n > 0 {
+		r.Transitions[n-1] = rec
+	} else if !sameStatus(before, rec.Status) {
+		r.Transitions = append(r.Transitions, rec)
+	}
+}
+
 // Advance is the pure core of a pass: from the stored record and operation, a
 // look and what was done, to what is to be stored. It is asked again with the
 // same input after a crash and gives the same answer.
@@ -52,10 +70,7 @@ func Advance(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, op *ecp.Operat
 
 	var out Result
 	j := DeriveState(now, rec, snap)
-	for _, s := range rec.StateMachine().Route(rec.Status.State, j.State) {
-		EnterState(t, now, &rec, s, j)
-		out.Transitions = append(out.Transitions, rec.Clone())
-	}
+	out.Enter(t, now, &rec, j)
 	if j.State == rec.Status.State && !j.State.Unsteady() {
 		rec.Status.Reason, rec.Status.Message = j.Reason, j.Message
 	}
@@ -69,11 +84,7 @@ func Advance(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, op *ecp.Operat
 	}
 	releaseAsleep(&rec)
 	rec.Status.Conditions = Conditions(now, NewView(now, rec, snap), outcome.NewestRender)
-	if n := len(out.Transitions); n > 0 {
-		out.Transitions[n-1] = rec
-	} else if !sameStatus(old.Status, rec.Status) {
-		out.Transitions = append(out.Transitions, rec)
-	}
+	out.Finish(old.Status, rec)
 	if newOp != nil && !SameOperation(*op, *newOp) {
 		out.Operation = newOp
 	}
@@ -151,8 +162,8 @@ func MarkDispatched(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, op *ec
 	}
 }
 
-// EnterState moves a record into a state.
-func EnterState(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, s ecp.State, j Derived) {
+// enterState moves a record into a state.
+func enterState(t ecp.Timings, now time.Time, rec *ecp.ClusterRecord, s ecp.State, j Derived) {
 	st := &rec.Status
 	st.State, st.Since = s, now
 	st.Reason, st.Message = j.Reason, j.Message
