@@ -100,6 +100,8 @@ var pgAdvice = map[string]struct {
 		"name the primary, or all hosts"},
 	"42501": {ecp.CodeUnavailable, "this user may not do that; let it own the schema openecp, or grant it CREATE on " +
 		"the database"},
+	"42P01": {ecp.CodeUnavailable, "the tables of the schema openecp are not there; put them back, or start anew " +
+		"on an empty database"},
 	"55P03": {ecp.CodeUnavailable, "somebody holds its tables locked"},
 	"40":    {ecp.CodeUnavailable, "the transaction did not go through; try it again"},
 	"22021": {ecp.CodeInvalid, "text must be valid UTF-8 without zero bytes"},

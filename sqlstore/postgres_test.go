@@ -88,6 +88,7 @@ func TestPostgres(t *testing.T) {
 		"any isolation by default":     serializable,
 		"another state of itself":      anotherState,
 		"what cannot be opened":        refused,
+		"tables that are gone":         tablesGone,
 		"a password is replaced":       passwordIsReplaced,
 		"a newer version":              newer,
 		"moved there and back":         migrated,
@@ -411,6 +412,20 @@ func refused(t *testing.T, server *pgtest.Server) {
 	}
 	_, err := sqlstore.Open(t.Context(), sqlstore.Config{URL: url, Dir: t.TempDir(), Kinds: fleet.Kinds()})
 	require.ErrorIs(t, err, ecp.ErrInvalid)
+}
+
+// tablesGone: that is told, and all goes on when they are back.
+func tablesGone(t *testing.T, server *pgtest.Server) {
+	url := server.Database(t)
+	s := openAt(t, url)
+	put(t, s, ecp.Image{ID: "a"})
+	server.Ask(t, url, "ALTER SCHEMA openecp RENAME TO gone")
+	err := s.Write(t.Context(), func(tx ecp.Tx) error { return ecp.Put(tx, ecp.Image{ID: "b"}, 0) })
+	require.ErrorIs(t, err, ecp.ErrUnavailable)
+	require.ErrorContains(t, err, "the tables of the schema openecp are not there")
+	server.Ask(t, url, "ALTER SCHEMA gone RENAME TO openecp")
+	put(t, s, ecp.Image{ID: "b"})
+	require.Equal(t, []string{"a", "b"}, images(t, s))
 }
 
 func nameOf(url string) string {

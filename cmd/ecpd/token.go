@@ -39,9 +39,13 @@ func bootstrap(
 		}
 		return err
 	case !some:
-		log.WarnContext(ctx, "there is no API token, so only users with a password can call the API; "+
-			"ecpd token create makes one while no daemon runs, "+
-			"and the first start of an installation with the variable set does", "variable", envToken)
+		when := "while no daemon runs"
+		if c.database != "" {
+			when = "at any time"
+		}
+		log.WarnContext(ctx, "there is no API token, so only users with a password can call the API; ecpd token "+
+			"create makes one "+when+", and the first start of an installation with the variable set does",
+			"variable", envToken)
 	}
 	return nil
 }

@@ -21,15 +21,16 @@ type tokenRequest struct {
 	name, role, org, project, expires string
 }
 
-// tokenCommand makes API tokens while no daemon runs.
+// tokenCommand makes API tokens without the API.
 func tokenCommand(stdout, stderr io.Writer, environ []string) *cobra.Command {
 	var c config
 	var r tokenRequest
 	create := &cobra.Command{
 		Use:   "create --role ROLE [--org ORG | --project ORG/PROJECT]",
-		Short: "make an API token in the data directory and print it, this once",
-		Long: "The token works from the next start of the daemon on. While a daemon runs on the\n" +
-			"data directory, its API makes tokens: POST /api/v1/tokens.\n\n" +
+		Short: "make an API token in the database and print it, this once",
+		Long: "In a data directory the token works from the next start of the daemon on; while a\n" +
+			"daemon runs on it, its API makes tokens: POST /api/v1/tokens. In a database of\n" +
+			"PostgreSQL (--database) it works at once, also while daemons run.\n\n" +
 			dataDirHelp,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
