@@ -54,6 +54,7 @@ type Key struct {
 // old one.
 type KeyRing struct {
 	newest string
+	ids    []string // newest first
 	keys   map[string]cipher.AEAD
 }
 
@@ -86,6 +87,7 @@ func NewKeyRing(keys ...Key) (*KeyRing, error) {
 		if r.keys[k.ID], err = cipher.NewGCM(block); err != nil {
 			return nil, fmt.Errorf("new key ring: key %q: %w", k.ID, err)
 		}
+		r.ids = append(r.ids, k.ID)
 	}
 	return r, nil
 }
@@ -147,6 +149,9 @@ func SealedWith(record string) (ids []string) {
 	}
 	return ids
 }
+
+// IDs returns the ids of the keys, newest first.
+func (r *KeyRing) IDs() []string { return slices.Clone(r.ids) }
 
 // Has reports whether the ring has the key with this id.
 func (r *KeyRing) Has(id string) bool { return r.keys[id] != nil }

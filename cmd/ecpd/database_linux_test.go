@@ -28,6 +28,7 @@ func TestPostgres(t *testing.T) {
 		"a key that is lost":        lostKey,
 		"its server leaves two":     serverLeaves,
 		"a key is replaced":         keyIsReplaced,
+		"a key that some know":      keyIsUnknown,
 		"what cannot be of several": wrongPeers, "a server that is away": waitsForServer,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -231,6 +231,9 @@ func (d *daemon) newManager(ctx context.Context, kube k8sprovisioner.Config) err
 	if err := d.checkPlatform(ctx); err != nil {
 		return err
 	}
+	if err := d.manager.CheckKeys(ctx); err != nil {
+		return err
+	}
 	reseal(ctx, d.manager, sealer != nil, d.log)
 	return nil
 }

@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -54,6 +58,56 @@ func (k *keyed) passwords(ctx context.Context, n int) (out []string, _ error) {
 		return nil
 	})
 	return out, err
+}
+
+// keyIsUnknown: a daemon that would encrypt with a key that another one does not know, or the
+// reverse, does not start, and leaves everything as it was.
+func keyIsUnknown(t *testing.T, server *pgtest.Server) {
+	g := newTogether(t, server)
+	first, second := "first:"+strings.Repeat("A", 43)+"=\n", "second:"+strings.Repeat("B", 43)+"=\n"
+	with := func(keys ...string) *together {
+		other := *g
+		other.keys = filepath.Join(t.TempDir(), "keys")
+		require.NoError(t, os.WriteFile(other.keys, []byte(strings.Join(keys, "")), 0o600))
+		return &other
+	}
+	refused := func(g *together, says ...string) {
+		t.Helper()
+		p := g.begin(t)
+		require.Equal(t, 1, p.Wait(t, 20*time.Second))
+		lines := strings.Split(strings.TrimSpace(p.Stderr.String()), "\n")
+		for _, word := range says {
+			require.Contains(t, lines[len(lines)-1], word)
+		}
+	}
+	a := g.ready(t, g.begin(t))
+	a.call(t, "POST", "/api/v1/registries",
+		`{"name":"r","host":"registry.example.com","user":"u","password":"hush"}`, nil, 201)
+	sealed := func() (key string) {
+		server.Get(t, g.url, `SELECT split_part(substring(payload::text from 'ecp1[.][^"]*'), '.', 2)
+			FROM openecp.records WHERE kind = 'secret' AND payload LIKE '%registry%'`, &key)
+		return key
+	}
+	refused(with(second, first), `"second", is not known to the daemon `, "behind the key that is in front at all daemons")
+	a.works(t)
+	require.Equal(t, "first", sealed())
+
+	both := g.ready(t, with(first, second).begin(t))
+	code, _ := a.Terminate(t)
+	require.Zero(t, code)
+	newest := g.ready(t, with(second, first).begin(t))
+	require.Equal(t, "second", sealed())
+	refused(g, "give the same keys")
+	newest.shares(t, 2, 20*time.Second)
+	if os.Getenv("OPENECP_LONG") == "" { // a daemon that was killed stays in the list for its time
+		return
+	}
+	both.Kill()
+	code, _ = newest.Terminate(t)
+	require.Zero(t, code)
+	third := "third:" + strings.Repeat("C", 43) + "=\n"
+	g.ready(t, with(third, second, first).begin(t))
+	require.Equal(t, "third", sealed())
 }
 
 // keyIsReplaced: two daemons encrypt everything anew at once, while others that know the new

@@ -3,7 +3,9 @@ package fleet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
@@ -48,6 +50,9 @@ type Daemon struct {
 	// tells none. They should be the same for all.
 	AgentAddress string `json:"agentAddress,omitempty"`
 	PublicURL    string `json:"publicUrl,omitempty"`
+	// SecretKeys are the ids of the keys of secrets that it can read, the one that it seals
+	// with first; none if it does not tell.
+	SecretKeys []string `json:"secretKeys,omitempty"`
 }
 
 // Daemons lists the programs that share the Store, this one among them while Run runs;
@@ -68,7 +73,7 @@ func (m *Manager) Daemons(ctx context.Context) ([]Daemon, error) {
 	for _, d := range all {
 		out = append(out, Daemon{ID: d.ID, Host: d.Host, Address: d.Address, Version: d.Version, Started: d.Started,
 			LastSeen: d.LastSeen, Shards: d.Shards, Self: d.Self, ClockSkew: d.ClockSkew,
-			AgentAddress: d.Agents, PublicURL: d.Public})
+			AgentAddress: d.Agents, PublicURL: d.Public, SecretKeys: d.Keys})
 	}
 	return out, nil
 }
@@ -78,10 +83,37 @@ func (m *Manager) Daemons(ctx context.Context) ([]Daemon, error) {
 // nil where Config.Shared is nil. It asks nobody, and needs no actor.
 func (m *Manager) Claims() error { return m.shards.Ready() }
 
+// CheckKeys returns an error if another program that shares the Store, and is alive, cannot
+// read the secrets that this one would seal, or the reverse: by the ids of the keys of their
+// [ecp.KeyRing]. It is to be called before anything is sealed, thus before
+// [Manager.ResealSecrets]. It asks for no actor, and waits for up to 12 s where it finds a
+// program with other keys that may be dead.
+func (m *Manager) CheckKeys(ctx context.Context) error {
+	const op = "check the keys of secrets"
+	d, found, err := m.shards.OtherKeys(ctx)
+	switch {
+	case err != nil:
+		return fault.Wrap(op, err)
+	case !found:
+		return nil
+	}
+	mine := m.shards.Self.Keys
+	if !slices.Contains(d.Keys, mine[0]) {
+		return ecp.NewError(ecp.CodeConflict, op, fmt.Sprintf("the newest key of this daemon, %q, is not known to the "+
+			"daemon %s on host %s, which could read no secret any more: first add it behind the key that is in front "+
+			"at all daemons, and start each again; then put it in front", mine[0], d.ID, d.Host))
+	}
+	return ecp.NewError(ecp.CodeConflict, op, fmt.Sprintf("the daemon %s on host %s encrypts with the key %q, which "+
+		"this one does not know: give it the same keys", d.ID, d.Host, d.Keys[0]))
+}
+
 // newKeeper returns the Keeper of a Manager that shares its Store.
 func (m *Manager) newKeeper(c Config) *shards.Keeper {
 	self := shards.Daemon{Host: c.Shared.Host, Address: c.Shared.Address, Version: c.Shared.Version,
 		Agents: c.AgentAddress, Public: c.Shared.PublicURL}
+	if ring, ok := c.Sealer.(interface{ IDs() []string }); ok {
+		self.Keys = ring.IDs()
+	}
 	if self.Host == "" {
 		self.Host, _ = os.Hostname() // empty where there is none
 	}

@@ -3,6 +3,7 @@ package shards
 import (
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
@@ -30,6 +31,9 @@ type Daemon struct {
 	Started time.Time `json:"started,omitzero"`
 	Agents  string    `json:"agents,omitempty"` // the address that its guides tell agents to dial
 	Public  string    `json:"public,omitempty"` // the URL of its API, as it tells others
+	// Keys are the ids of the keys of secrets that it can read, the one that it seals with
+	// first; none if it does not tell.
+	Keys []string `json:"keys,omitempty"`
 	// Renewals grows while the daemon is alive.
 	Renewals int64 `json:"renewals"`
 }
@@ -37,8 +41,11 @@ type Daemon struct {
 // Describe implements [ecp.Payload].
 func (d Daemon) Describe() (ecp.Kind, string, ecp.Index) { return ecp.KindDaemon, d.ID, ecp.Index{} }
 
-// Copy returns d itself: it holds no reference.
-func (d Daemon) Copy() ecp.Payload { return d }
+// Copy returns a Daemon with Keys of its own.
+func (d Daemon) Copy() ecp.Payload {
+	d.Keys = slices.Clone(d.Keys)
+	return d
+}
 
 // Shard is the record of a shard. One that has none was never owned.
 type Shard struct {
