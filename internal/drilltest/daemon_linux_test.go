@@ -92,7 +92,7 @@ func (s *seat) start() error {
 	_, rest, _ := strings.Cut(s.reached, "@")
 	host, _, _ := strings.Cut(rest, "/")
 	var err error
-	if d.store, err = openStore(strings.Replace(s.reached, host, s.wire.address(), 1), s.now); err != nil {
+	if d.store, err = openStore(strings.Replace(s.reached, host, s.wire.address(), 1), s.now, answers()); err != nil {
 		return err
 	}
 	d.peer = s.sim.Peer(d.name)

@@ -43,7 +43,7 @@ func clockBy(d time.Duration) func(*world, *seat) {
 
 func kills(_ *world, s *seat) { s.kill() }
 
-func starts(w *world, s *seat) { require.NoError(w.t, s.start()) }
+func starts(w *world, s *seat) { w.begin(s) }
 
 var drills = []drill{
 	{name: "killed", breaks: kills, mends: starts, lasts: 20 * time.Second, long: true},

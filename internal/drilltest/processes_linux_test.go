@@ -44,8 +44,12 @@ func (p *process) start() error {
 	begun := make(chan error, 1)
 	p.running.Go(func() {
 		for {
-			is, err := processtest.Begin(p.command())
 			p.mu.Lock()
+			if !p.wanted { // since it has ended by itself
+				p.mu.Unlock()
+				return
+			}
+			is, err := processtest.Begin(p.command())
 			p.is = is
 			p.mu.Unlock()
 			select {

@@ -52,7 +52,7 @@ func TestRestoredToAMoment(t *testing.T) {
 	created := w.clusters("new", 1)[0]
 	w.seats[0].kill() // shards are taken over, and so have epochs that the database will not know of
 	w.until("the fleet is shared", w.shared)
-	require.NoError(t, w.seats[0].start())
+	w.begin(w.seats[0])
 	w.until("the fleet is shared", w.shared)
 	for _, id := range plain[1:] { // and clusters were written to in these epochs
 		do(id, client.Change{Verb: "restart"})

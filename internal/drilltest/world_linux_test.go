@@ -72,25 +72,42 @@ func newWorld(t testing.TB, server *pgtest.Server, seats int, through func(strin
 		}
 	})
 	for _, s := range w.seats {
-		require.NoError(t, s.start())
+		w.begin(s)
 	}
 	w.until("the fleet is shared", w.shared)
 	return w
 }
 
-// open opens the database at a URL with connections of their own.
+// begin starts a daemon on a seat. On a loaded machine the database may not answer in time.
+func (w *world) begin(s *seat) {
+	w.t.Helper()
+	w.until("a daemon begins", func() (bool, string) {
+		err := s.start()
+		return err == nil, fmt.Sprint(err)
+	})
+}
+
+// open opens the database at a URL with connections of their own, for the test.
 func (w *world) open(url string, now func() time.Time) *sqlstore.Store {
 	w.t.Helper()
-	s, err := openStore(url, now)
+	s, err := openStore(url, now, patience)
 	require.NoError(w.t, err)
 	return s
 }
 
-func openStore(url string, now func() time.Time) (*sqlstore.Store, error) {
+func openStore(url string, now func() time.Time, timeout time.Duration) (*sqlstore.Store, error) {
 	return sqlstore.Open(context.Background(), sqlstore.Config{
 		URL: url, Kinds: fleet.Kinds(), Now: now,
-		Postgres: sqlstore.Postgres{Shared: true, Timeout: 5 * time.Second},
+		Postgres: sqlstore.Postgres{Shared: true, Timeout: timeout},
 	})
+}
+
+// answers is how long the database may take to answer a daemon.
+func answers() time.Duration {
+	if long() {
+		return 5 * time.Second
+	}
+	return 0 // as daemons have it: the machine is not the test's alone
 }
 
 // newManager makes a Manager as every daemon has one.
