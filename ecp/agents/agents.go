@@ -8,6 +8,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/adopted"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
@@ -25,7 +26,7 @@ func (m *Registry) List(ctx context.Context, id ecp.ID) ([]ecp.AgentInfo, error)
 	if err != nil {
 		return nil, fault.Wrap(op, err)
 	}
-	v := derive.NewAdoptedView(m.observed.Timings, m.observed.Now(), rec, agents, m.observed.AdoptedSnapshot(id))
+	v := adopted.NewView(m.observed.Timings, m.observed.Now(), rec, agents, m.observed.AdoptedSnapshot(id))
 	out := make([]ecp.AgentInfo, 0, len(agents))
 	for _, a := range agents {
 		seen, _ := v.Snapshot.Agents.Of(a.ID)

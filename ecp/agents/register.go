@@ -12,6 +12,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/adopted"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
@@ -210,7 +211,7 @@ func (m *Registry) leaveTx(w *change.Tx, a ecp.AgentRecord, action string) error
 		return err
 	}
 	return derive.PutTransitions(w.Tx,
-		derive.AdvanceAdopted(m.observed.Timings, w.Now, rec, nil, nil, m.observed.AdoptedSnapshot(rec.ID),
+		adopted.Advance(m.observed.Timings, w.Now, rec, nil, nil, m.observed.AdoptedSnapshot(rec.ID),
 			derive.Outcome{}).Transitions)
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/adopted"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
@@ -25,7 +26,7 @@ func (m *Manager) reconcileAdopted(ctx context.Context, rec ecp.ClusterRecord) t
 	}
 	m.takeOver(ctx, m.observed.MemoryOf(rec.ID))
 	snap := m.observed.ObserveAgents(rec, agents)
-	v := derive.NewAdoptedView(m.observed.Timings, snap.At, rec, agents, snap)
+	v := adopted.NewView(m.observed.Timings, snap.At, rec, agents, snap)
 	if err := m.Agents.RemoveExpired(ctx, rec.ID, v.Expired); err != nil {
 		m.logFailure(ctx, "forget agents", rec.ID, err)
 	} else if len(v.Expired) > 0 {
@@ -33,20 +34,20 @@ func (m *Manager) reconcileAdopted(ctx context.Context, rec ecp.ClusterRecord) t
 	}
 	again := m.persistAdopted(ctx, rec, agents, snap)
 	if snap.OtherLimit.N == 1 { // the next report decides, and wakes nobody where it says the same
-		again = derive.Soonest(again, m.observed.Timings.Retry)
+		again = adopted.Soonest(again, m.observed.Timings.Retry)
 	}
-	return derive.Soonest(again, m.limits.Reconcile(ctx, rec.ID))
+	return adopted.Soonest(again, m.limits.Reconcile(ctx, rec.ID))
 }
 
 // persistAdopted stores what follows from what the agents show, and returns after what
 // time the cluster is reconciled again.
 func (m *Manager) persistAdopted(
-	ctx context.Context, seen ecp.ClusterRecord, agents []ecp.AgentRecord, snap derive.AdoptedSnapshot,
+	ctx context.Context, seen ecp.ClusterRecord, agents []ecp.AgentRecord, snap adopted.Snapshot,
 ) time.Duration {
 	now, mem := snap.At.UTC(), m.observed.MemoryOf(seen.ID)
 	outcome := derive.Outcome{FirstObservation: !mem.Derived, Lost: mem.Mark.Lost(seen, now, snap.Tick)}
 	after := seen
-	if s := derive.AdvanceAdopted(m.observed.Timings, now, seen, nil, agents, snap, outcome); len(s.Transitions) > 0 {
+	if s := adopted.Advance(m.observed.Timings, now, seen, nil, agents, snap, outcome); len(s.Transitions) > 0 {
 		err := m.observed.Store.Write(ctx, func(tx ecp.Tx) error {
 			rec, op, err := observed.LoadTx(tx, seen.ID)
 			if err != nil {
@@ -56,7 +57,7 @@ func (m *Manager) persistAdopted(
 				return err
 			}
 			after = rec
-			s := derive.AdvanceAdopted(m.observed.Timings, now, rec, op, agents, snap, outcome)
+			s := adopted.Advance(m.observed.Timings, now, rec, op, agents, snap, outcome)
 			if n := len(s.Transitions); n > 0 {
 				after = s.Transitions[n-1]
 			}
@@ -70,7 +71,7 @@ func (m *Manager) persistAdopted(
 			return time.Second
 		}
 	}
-	v := derive.NewAdoptedView(m.observed.Timings, now, after, agents, snap)
+	v := adopted.NewView(m.observed.Timings, now, after, agents, snap)
 	again := v.RequeueAfter()
 	mem.Derived, mem.Mark = mem.Derived || v.Stale() == "", derive.NewClockMark(after, now, snap.Tick)
 	mem.Mark.Planned = again

@@ -8,6 +8,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/fleet/internal/limits"
+	"github.com/openecp/openecp/ecp/internal/adopted"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/openecp/openecp/ecp/internal/sched"
@@ -31,7 +32,7 @@ func (m *Manager) removeAdopted(ctx context.Context, rec ecp.ClusterRecord) time
 	switch {
 	case ctx.Err() != nil:
 		return 0
-	case err == nil || errors.Is(err, ecp.ErrNotFound) && !errors.Is(err, derive.ErrNotReleased),
+	case err == nil || errors.Is(err, ecp.ErrNotFound) && !errors.Is(err, adopted.ErrNotReleased),
 		errors.Is(err, limits.ErrOvertaken):
 		return time.Millisecond
 	case errors.Is(err, errNotHeard):
@@ -43,7 +44,7 @@ func (m *Manager) removeAdopted(ctx context.Context, rec ecp.ClusterRecord) time
 		most = limits.Retry
 	}
 	again := mem.Backoff.Fail(m.observed.Tick(), rec.Revision, m.observed.Timings.Retry, most)
-	if errors.Is(err, derive.ErrNotReleased) {
+	if errors.Is(err, adopted.ErrNotReleased) {
 		m.tellNotReleased(ctx, rec.ID, m.observed.Now().UTC(), err)
 	}
 	return again
@@ -80,8 +81,8 @@ func (m *Manager) tellNotReleased(ctx context.Context, id ecp.ID, now time.Time,
 		if err != nil {
 			return err
 		}
-		v := derive.NewAdoptedView(m.observed.Timings, now, rec, nil, derive.AdoptedSnapshot{At: now, Failure: why})
-		j := derive.DeriveAdoptedState(v)
+		v := adopted.NewView(m.observed.Timings, now, rec, nil, adopted.Snapshot{At: now, Failure: why})
+		j := adopted.DeriveState(v)
 		if rec.Status.State == j.State && rec.Status.Message == j.Message {
 			return nil
 		}
@@ -111,11 +112,11 @@ func (m *Manager) removal(
 		}
 		out.Operation = &o
 	}
-	snap := derive.AdoptedSnapshot{At: now}
+	snap := adopted.Snapshot{At: now}
 	if len(agents) > 0 {
 		snap = m.observed.AdoptedSnapshot(rec.ID)
 	}
-	rec.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.observed.Timings, now, rec, agents, snap))
+	rec.Status.Conditions = adopted.Conditions(adopted.NewView(m.observed.Timings, now, rec, agents, snap))
 	out.Finish(before, rec)
 	return out
 }
@@ -145,8 +146,8 @@ func (m *Manager) releaseLimit(ctx context.Context, rec ecp.ClusterRecord) error
 		return errNotHeard
 	default:
 		n, _ := rec.LimitTarget()
-		says := fmt.Sprintf("EMQX has not got its own limit of %d back: %s", n, derive.Cause(ecp.MessageOf(out.Err)))
-		return fmt.Errorf("%w: %w", derive.ErrNotReleased,
+		says := fmt.Sprintf("EMQX has not got its own limit of %d back: %s", n, adopted.Cause(ecp.MessageOf(out.Err)))
+		return fmt.Errorf("%w: %w", adopted.ErrNotReleased,
 			&ecp.Error{Code: ecp.CodeUnavailable, Message: says, Cause: errors.Join(errLimitKept, out.Err)})
 	}
 	err := m.observed.Store.Write(ctx, func(tx ecp.Tx) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/openecp/openecp/ecp/catalog"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/fleet/internal/sealing"
+	"github.com/openecp/openecp/ecp/internal/adopted"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/random"
@@ -125,8 +126,8 @@ func (m *Manager) newRecord(tx ecp.Tx, actor ecp.Actor, r CreateRequest) (ecp.Cl
 		if err := errors.Join(wrong.Err(""), limitAtCreation(*rec.Spec.Adopted)); err != nil {
 			return rec, err
 		}
-		rec.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.observed.Timings, now, rec, nil,
-			derive.AdoptedSnapshot{At: now, NoAddress: m.observed.AgentAddress == ""}))
+		rec.Status.Conditions = adopted.Conditions(adopted.NewView(m.observed.Timings, now, rec, nil,
+			adopted.Snapshot{At: now, NoAddress: m.observed.AgentAddress == ""}))
 	default:
 		wrong.Add("mode", `is %q; "hosted" and "adopted" are allowed`, r.Mode)
 	}

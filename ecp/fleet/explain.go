@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/adopted"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
@@ -52,8 +53,8 @@ func (m *Manager) Explain(ctx context.Context, id ecp.ID) (out Explanation, err 
 			return out, fault.Wrap(op, err)
 		}
 		snap := m.observed.AdoptedSnapshot(id)
-		out.Rule = derive.DeriveAdoptedState(
-			derive.NewAdoptedView(m.observed.Timings, m.observed.Now(), rec, agents, snap)).Rule
+		out.Rule = adopted.DeriveState(
+			adopted.NewView(m.observed.Timings, m.observed.Now(), rec, agents, snap)).Rule
 		return out, nil
 	}
 	if snap, seen := m.observed.Last(id); seen && !snap.At.IsZero() {

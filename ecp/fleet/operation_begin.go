@@ -7,6 +7,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/agents"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/adopted"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/fault"
 	"github.com/openecp/openecp/ecp/internal/observed"
@@ -27,7 +28,7 @@ func (m *Manager) begin(
 	before, after := intentOf(rec), intentOf(d.rec)
 	left := ""
 	if d.rec.Mode == ecp.Adopted && d.rec.Force {
-		left = derive.LimitLeft(d.rec)
+		left = adopted.LimitLeft(d.rec)
 		after.Left = left
 	}
 	w.Note(string(rec.ID), rec.Project, before, after)

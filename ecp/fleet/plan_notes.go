@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/adopted"
 	"github.com/openecp/openecp/ecp/internal/derive"
 )
 
@@ -161,8 +162,8 @@ func limitNotes(now ecp.Info, d decision) []string {
 	switch {
 	case d.kind == ecp.OpUpdate && !release:
 		return []string{noClientCut}
-	case d.rec.Deleting && d.rec.Force && derive.LimitLeft(d.rec) != "":
-		return []string{derive.LimitLeft(d.rec)}
+	case d.rec.Deleting && d.rec.Force && adopted.LimitLeft(d.rec) != "":
+		return []string{adopted.LimitLeft(d.rec)}
 	case (d.kind == ecp.OpUpdate || d.rec.OwesRelease()) && l.Former != nil:
 		return []string{"EMQX gets the limit back that it had before the first change from here: " + strconv.Itoa(n)}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
 	"github.com/openecp/openecp/ecp/fleet/internal/pruning"
+	"github.com/openecp/openecp/ecp/internal/adopted"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/openecp/openecp/ecp/internal/sched"
@@ -378,7 +379,7 @@ func putTombstone(tx ecp.Tx, rec ecp.ClusterRecord, op *ecp.Operation, now time.
 		by = op.Actor
 	}
 	if err := change.Release(tx, rec); err != nil && (rec.Mode != ecp.Adopted || !rec.Force) {
-		return fmt.Errorf("%w: %w", derive.ErrNotReleased, err)
+		return fmt.Errorf("%w: %w", adopted.ErrNotReleased, err)
 	}
 	tombstone := ecp.Tombstone{ID: rec.ID, Name: rec.Name, Project: rec.Project, DeletedAt: now, DeletedBy: by}
 	if err := ecp.Put(tx, tombstone, 0); err != nil {

@@ -9,7 +9,7 @@ import (
 // How much of the time between two observations counts, and what no clock is blamed for.
 const (
 	ObserveSlack = 10 * time.Second // an observation may be that much later than was planned
-	clockSlack   = time.Second      // a smaller difference is left as it is
+	ClockSlack   = time.Second      // a smaller difference is left as it is
 )
 
 // ClockMark is when a cluster was last observed, by both clocks, and the times that its record
@@ -38,7 +38,7 @@ func (k ClockMark) Lost(rec ecp.ClusterRecord, wall, tick time.Time) (out LostTi
 		out.deadline = waits
 	}
 	d := wall.Round(0).Sub(k.Wall) - min(tick.Sub(k.Tick), k.Planned+ObserveSlack)
-	if d.Abs() < clockSlack {
+	if d.Abs() < ClockSlack {
 		return out
 	}
 	if st.Deadline.Equal(k.deadline) {

@@ -60,6 +60,9 @@ var (
 	limitReleased = StepRow{name: "limit-released"}
 )
 
+// limitSteps are the steps of an operation that sets the limit of an adopted cluster.
+var limitSteps = []StepRow{{name: "limit-read"}, {name: "limit-set"}, {name: "limit-verified"}}
+
 func appliedObjects(v View) (int, int) { return OneIf(v.Rec.Status.Applied == v.Rec.Generation), 1 }
 
 func nodesReplaced(v View) (int, int) {
@@ -89,6 +92,13 @@ func OneIf(b bool) int {
 		return 1
 	}
 	return 0
+}
+
+// StepsDone marks the first steps as done.
+func StepsDone(o *ecp.Operation, n int) {
+	for i := range o.Steps {
+		o.Steps[i].Done, o.Steps[i].Total = OneIf(i < n), 1
+	}
 }
 
 // NewSteps are an operation's steps before anything was observed.

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/adopted"
 )
 
 // addAgents joins what is shown of an adopted cluster with what its agents show
@@ -59,7 +59,7 @@ func (m *Clusters) addAgents(i *ecp.Info) {
 		i.Unseen = cmp.Or(obs.Unheard, ecp.ConditionOf(i.Status.Conditions, ecp.CondAgentConnected).Message)
 	case len(obs.Agents) == 0 && now.Before(obs.Since.Add(m.Timings.AgentReturn)) &&
 		(i.Status.State == ecp.Running || i.Status.State == ecp.Abnormal):
-		i.Unseen = derive.NoAgentHeard(obs)
+		i.Unseen = adopted.NoAgentHeard(obs)
 	}
 	able := m.Capabilities(i.ClusterRecord, obs)
 	i.Features = ecp.Features(ecp.Adopted, i.Version, able)
@@ -90,11 +90,11 @@ func (m *Clusters) Capabilities(rec ecp.ClusterRecord, obs ecp.AgentsObservation
 		c.Agent = c.Agent || a.Connected
 		if r := a.Report; a.Connected && r != nil && a.Mismatch == "" {
 			c.Reported, c.Logs, c.LogFault = true, c.Logs || r.Logs != "",
-				cmp.Or(c.LogFault, derive.Cause(r.LogFault()))
+				cmp.Or(c.LogFault, adopted.Cause(r.LogFault()))
 		}
 		if a.Report != nil && a.Mismatch == "" {
 			if f := a.Report.Fault(); f != nil && a.Connected {
-				c.Trouble = cmp.Or(c.Trouble, derive.Cause(f.Message))
+				c.Trouble = cmp.Or(c.Trouble, adopted.Cause(f.Message))
 			}
 			c.LimitCall, c.LicenseType = c.LimitCall || a.Report.LimitCall, max(c.LicenseType, a.Report.LicenseType)
 		}
@@ -117,8 +117,8 @@ func nodesReported(agents []ecp.AgentObservation) int {
 }
 
 // AdoptedSnapshot is what is known of an adopted cluster now. It asks nobody.
-func (m *Clusters) AdoptedSnapshot(id ecp.ID) derive.AdoptedSnapshot {
-	snap := derive.AdoptedSnapshot{At: m.Now(), Tick: m.Tick(), Agents: m.Observe(id), NoAddress: m.AgentAddress == ""}
+func (m *Clusters) AdoptedSnapshot(id ecp.ID) adopted.Snapshot {
+	snap := adopted.Snapshot{At: m.Now(), Tick: m.Tick(), Agents: m.Observe(id), NoAddress: m.AgentAddress == ""}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if mem := m.memories[id]; mem != nil {
@@ -128,12 +128,12 @@ func (m *Clusters) AdoptedSnapshot(id ecp.ID) derive.AdoptedSnapshot {
 }
 
 // ObserveAgents takes up what the agents of a cluster show now, and returns it.
-func (m *Clusters) ObserveAgents(rec ecp.ClusterRecord, agents []ecp.AgentRecord) derive.AdoptedSnapshot {
+func (m *Clusters) ObserveAgents(rec ecp.ClusterRecord, agents []ecp.AgentRecord) adopted.Snapshot {
 	snap := m.AdoptedSnapshot(rec.ID)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	mem := m.memoryLocked(rec.ID)
-	mem.agents = mem.agents.After(snap.Tick, agents, derive.NewAdoptedView(m.Timings, snap.At, rec, agents, snap))
+	mem.agents = mem.agents.After(snap.Tick, agents, adopted.NewView(m.Timings, snap.At, rec, agents, snap))
 	snap.AddMemory(mem.agents)
 	return snap
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/adopted"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/sched"
 )
@@ -35,7 +36,7 @@ type Memory struct {
 	Epoch        int64                  // of the ownership that the rest belongs to; 0 where nobody shares the Store
 	repaired     repaired               // by the last repair
 
-	agents   derive.AgentMemory   // of an adopted cluster; guarded by Clusters.mu, as all below
+	agents   adopted.AgentMemory  // of an adopted cluster; guarded by Clusters.mu, as all below
 	faltered map[string]time.Time // when nodes of an adopted cluster last left a question unanswered
 	flow     sched.Flow           // that the cluster waits in
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/openecp/openecp/ecp"
-	"github.com/openecp/openecp/ecp/internal/derive"
+	"github.com/openecp/openecp/ecp/internal/adopted"
 	"github.com/openecp/openecp/ecp/internal/fault"
 )
 
@@ -42,7 +42,7 @@ func (q Query) refusedBy(rec ecp.ClusterRecord, node string, err error) error {
 	switch {
 	case out.Code == ecp.CodeDenied && rec.Mode == ecp.Adopted:
 		out.Message = "EMQX refuses the credentials of the agent beside it, not yours: " + out.Message + "; " +
-			derive.HowToLogIn
+			adopted.HowToLogIn
 	case out.Code == ecp.CodeDenied:
 		out.Message = "EMQX refuses the credentials that are kept for it, not yours: " + out.Message
 	}

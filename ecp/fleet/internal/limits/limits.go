@@ -7,6 +7,7 @@ import (
 
 	"github.com/openecp/openecp/ecp"
 	"github.com/openecp/openecp/ecp/change"
+	"github.com/openecp/openecp/ecp/internal/adopted"
 	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/openecp/openecp/ecp/internal/observed"
 	"github.com/openecp/openecp/ecp/internal/sched"
@@ -59,7 +60,7 @@ func (m *Limits) Reconcile(ctx context.Context, id ecp.ID) time.Duration {
 		mem.Backoff = sched.Backoff{}
 		return time.Millisecond
 	}
-	if op == nil || derive.Cause(ecp.MessageOf(out.Err)) != op.Error {
+	if op == nil || adopted.Cause(ecp.MessageOf(out.Err)) != op.Error {
 		m.Observed.LogFailure(ctx, "set connection limit", id, out.Err)
 	}
 	most := Retry
@@ -81,31 +82,31 @@ func (m *Limits) late(id ecp.ID, op *ecp.Operation) bool {
 
 // Bring asks what the broker has and sends what it is to have, if that is
 // another number. What is about to be sent is stored before.
-func (m *Limits) Bring(ctx context.Context, rec ecp.ClusterRecord, asked bool) (out derive.LimitOutcome) {
+func (m *Limits) Bring(ctx context.Context, rec ecp.ClusterRecord, asked bool) (out adopted.LimitOutcome) {
 	l := *rec.Status.Limit
 	if n := rec.Spec.Connections(); len(l.Sent) == 0 && n == 0 && l.Set == 0 && !rec.Deleting ||
 		rec.Deleting && l.Untouched() {
-		return derive.LimitOutcome{Done: true} // nothing from here can be at the broker
+		return adopted.LimitOutcome{Done: true} // nothing from here can be at the broker
 	}
 	is, major, err := m.ask(ctx, rec,
 		func(ctx context.Context, b ecp.ConnectionLimiter) (ecp.ConnectionLimit, error) {
 			return b.ConnectionLimit(ctx)
 		})
 	if err != nil {
-		return derive.LimitOutcome{Err: err, Final: lastWord(err)}
+		return adopted.LimitOutcome{Err: err, Final: lastWord(err)}
 	}
-	out = derive.LimitOutcome{Is: is, Read: true, Steps: 1}
-	next := derive.NextLimitStep(rec, asked, major, is)
+	out = adopted.LimitOutcome{Is: is, Read: true, Steps: 1}
+	next := adopted.NextLimitStep(rec, asked, major, is)
 	out.Note = next.Note
 	switch next.Action {
-	case derive.LimitDone:
+	case adopted.LimitDone:
 		out.Done = true
-	case derive.LimitWait:
+	case adopted.LimitWait:
 		out.Steps, out.Err = 2, ecp.NewError(ecp.CodeUnavailable, "", next.Why)
-	case derive.LimitRefused:
+	case adopted.LimitRefused:
 		out.Err, out.Final = ecp.NewError(ecp.CodeUnsupported, "", next.Why), true
 		out.Dropped = m.droppedNow(rec, next.Why)
-	case derive.LimitSend:
+	case adopted.LimitSend:
 		m.send(ctx, rec, next.Limit, &out)
 	}
 	return out
@@ -113,7 +114,7 @@ func (m *Limits) Bring(ctx context.Context, rec ecp.ClusterRecord, asked bool) (
 
 // send sets a limit at the broker and looks what came of it. The adapter
 // compares the echo and reads the license afterwards.
-func (m *Limits) send(ctx context.Context, rec ecp.ClusterRecord, n int, out *derive.LimitOutcome) {
+func (m *Limits) send(ctx context.Context, rec ecp.ClusterRecord, n int, out *adopted.LimitOutcome) {
 	if err := m.noteSending(ctx, rec, n, out.Is); err != nil {
 		out.Err = err
 		return
@@ -133,7 +134,7 @@ func (m *Limits) send(ctx context.Context, rec ecp.ClusterRecord, n int, out *de
 	}
 	out.Is, out.Steps = is, 2
 	if _, release := rec.LimitTarget(); !release && is.InForce > n {
-		out.Err = ecp.NewError(ecp.CodeUnavailable, "", derive.NextLimitStep(rec, true, 5, is).Why)
+		out.Err = ecp.NewError(ecp.CodeUnavailable, "", adopted.NextLimitStep(rec, true, 5, is).Why)
 		return
 	}
 	out.Done = true
@@ -184,7 +185,7 @@ func Put(tx ecp.Tx, was, is ecp.ClusterRecord) error {
 // store stores what came of a try, unless something else is wanted by now. It
 // reports whether there is nothing left to do.
 func (m *Limits) store(
-	ctx context.Context, seen ecp.ClusterRecord, out derive.LimitOutcome,
+	ctx context.Context, seen ecp.ClusterRecord, out adopted.LimitOutcome,
 ) (ended bool, _ error) {
 	id := seen.ID
 	q := change.Request{
@@ -199,7 +200,7 @@ func (m *Limits) store(
 		if err != nil || Overtaken(seen, rec) {
 			return err
 		}
-		next, newOp := derive.LimitAfter(w.Now, rec, op, out, m.late(id, op))
+		next, newOp := adopted.LimitAfter(w.Now, rec, op, out, m.late(id, op))
 		ended = newOp != nil && newOp.Phase.Final() || op == nil && out.Done
 		if next.Generation != rec.Generation { // what was asked for is taken back
 			w.Note(string(id), rec.Project, m.Intent(rec), m.Intent(next))
@@ -216,7 +217,7 @@ func (m *Limits) store(
 		if err != nil {
 			return err
 		}
-		next.Status.Conditions = derive.AdoptedConditions(derive.NewAdoptedView(m.Observed.Timings, w.Now, next, agents,
+		next.Status.Conditions = adopted.Conditions(adopted.NewView(m.Observed.Timings, w.Now, next, agents,
 			m.Observed.AdoptedSnapshot(id)))
 		return Put(w.Tx, rec, next)
 	})

@@ -1,4 +1,4 @@
-package derive
+package adopted
 
 import (
 	"fmt"
@@ -35,7 +35,7 @@ func TestRunbook(t *testing.T) {
 		return
 	}
 	require.Equal(t, want, string(page),
-		"docs/operations.md is out of date: go test ./ecp/internal/derive -run TestRunbook -update")
+		"docs/operations.md is out of date: go test ./ecp/internal/adopted -run TestRunbook -update")
 }
 
 // needsNobody are the reasons about which nothing has to be done.
@@ -52,7 +52,7 @@ func adviceTable(t *testing.T) string {
 			do := r.Advice(m)
 			require.Equal(t, needsNobody[r], r.Advice(ecp.Hosted)+r.Advice(ecp.Adopted) == "", "%s", r)
 			hosted := r.Advice(ecp.Hosted)
-			if do == "" || m == ecp.Adopted && do == hosted && severity(r) == len(adoptedReasons) {
+			if do == "" || m == ecp.Adopted && do == hosted && severity(r) == len(reasonRows) {
 				continue
 			}
 			fmt.Fprintf(&b, "| `%s` | %s |\n", r, do)

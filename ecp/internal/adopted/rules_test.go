@@ -1,4 +1,4 @@
-package derive
+package adopted
 
 import (
 	"slices"
@@ -12,12 +12,17 @@ import (
 	"github.com/openecp/openecp/ecp"
 )
 
-// scene is what the rules of adopted clusters are asked about: three agents, each
+var (
+	t0      = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	patient = ecp.Timings{}.WithDefaults()
+)
+
+// scene is what the rules are asked about: three agents, each
 // beside a node of one cluster that is as it should be.
 type scene struct {
 	rec    ecp.ClusterRecord
 	agents []ecp.AgentRecord
-	look   AdoptedSnapshot
+	look   Snapshot
 }
 
 func newScene(state ecp.State) *scene {
@@ -27,7 +32,7 @@ func newScene(state ecp.State) *scene {
 	if state == ecp.Registering {
 		c.rec.Status.Deadline = t0.Add(30 * time.Second)
 	}
-	c.look = AdoptedSnapshot{At: t0, Tick: t0, Agents: ecp.AgentsObservation{Since: t0.Add(-time.Hour)},
+	c.look = Snapshot{At: t0, Tick: t0, Agents: ecp.AgentsObservation{Since: t0.Add(-time.Hour)},
 		Troubled: map[ecp.AgentID]streak{}, Away: map[ecp.AgentID]time.Time{}}
 	names := []string{"a", "b", "c"}
 	for _, name := range names {
@@ -83,7 +88,7 @@ func (c *scene) alone() {
 	c.report(0).Description.Nodes = c.report(0).Description.Nodes[:1]
 }
 
-var adoptedCases = []struct {
+var ruleCases = []struct {
 	name  string
 	from  ecp.State
 	scene func(*scene)
@@ -274,10 +279,10 @@ var adoptedCases = []struct {
 
 func TestAdoptedRules(t *testing.T) {
 	used := map[string]bool{}
-	for _, c := range adoptedCases {
+	for _, c := range ruleCases {
 		s := newScene(c.from)
 		c.scene(s)
-		got := DeriveAdoptedState(NewAdoptedView(patient, t0, s.rec, s.agents, s.look))
+		got := DeriveState(NewView(patient, t0, s.rec, s.agents, s.look))
 		want := c.why
 		if want == "" {
 			want = s.rec.Status.Reason
@@ -291,7 +296,7 @@ func TestAdoptedRules(t *testing.T) {
 		}
 		used[got.Rule] = true
 	}
-	for _, r := range adoptedRules {
+	for _, r := range stateRules {
 		require.True(t, used[r.name] || r.name == "nothing new", "no case for the rule %q", r.name)
 	}
 }
@@ -318,7 +323,7 @@ func TestAdoptedSeverity(t *testing.T) {
 		},
 		ecp.ReasonReportStale: func(c *scene) { c.another("agt-s").Report.At = t0.Add(-time.Hour) },
 	}
-	rows := adoptedReasons
+	rows := reasonRows
 	for i, a := range rows {
 		require.NotEmpty(t, a.Meaning)
 		require.NotEmpty(t, a.Counts)
@@ -329,7 +334,7 @@ func TestAdoptedSeverity(t *testing.T) {
 			s := newScene(ecp.Running)
 			wrong[a.Reason](s)
 			wrong[b.Reason](s)
-			got := DeriveAdoptedState(NewAdoptedView(patient, t0, s.rec, s.agents, s.look))
+			got := DeriveState(NewView(patient, t0, s.rec, s.agents, s.look))
 			require.Equal(t, []any{ecp.Abnormal, a.Reason}, []any{got.State, got.Reason}, "%s before %s: %s", a.Reason,
 				b.Reason, got.Message)
 			require.Contains(t, got.Message, string(b.Reason)+": ", "%s beside %s", b.Reason, a.Reason)
@@ -359,7 +364,7 @@ func TestManyFindingsAreBounded(t *testing.T) {
 	for i := range 50 {
 		s.agents = append(s.agents, ecp.AgentRecord{ID: ecp.AgentID("agt-" + strconv.Itoa(i))})
 	}
-	got := DeriveAdoptedState(NewAdoptedView(patient, t0, s.rec, s.agents, s.look))
+	got := DeriveState(NewView(patient, t0, s.rec, s.agents, s.look))
 	require.Equal(t, ecp.ReasonAgentDisconnected, got.Reason)
 	require.Contains(t, got.Message, "; and 45 more")
 	require.Equal(t, 5, strings.Count(got.Message, "has not been heard"))
@@ -379,7 +384,7 @@ func TestReportsInARow(t *testing.T) {
 			r.Errors = []ecp.AgentError{{Stage: ecp.AgentStageCluster, Code: ecp.AgentFaultTimeout, Message: "x"}}
 		}
 		s.seen(0).Report = &r
-		mem = mem.After(r.At, s.agents, NewAdoptedView(patient, r.At, s.rec, s.agents, s.look))
+		mem = mem.After(r.At, s.agents, NewView(patient, r.At, s.rec, s.agents, s.look))
 		return mem.troubled["agt-a"].N
 	}
 	require.Equal(t, 1, at(0, true))
@@ -389,7 +394,7 @@ func TestReportsInARow(t *testing.T) {
 	require.Equal(t, 0, at(2, false))
 	require.Equal(t, 1, at(3, true))
 	s.leaves(0, 0, false)
-	mem = mem.After(t0, s.agents, NewAdoptedView(patient, t0.Add(4*time.Second), s.rec, s.agents, s.look))
+	mem = mem.After(t0, s.agents, NewView(patient, t0.Add(4*time.Second), s.rec, s.agents, s.look))
 	require.Equal(t, 1, mem.troubled["agt-a"].N, "while it is away nothing is learned")
 }
 
@@ -403,7 +408,7 @@ func TestDisagreementNeedsNewReportsOfBoth(t *testing.T) {
 		now := t0.Add(time.Duration(max(a, c) * float64(time.Second)))
 		s.report(0).At, s.report(1).At, s.report(2).At = t0.Add(time.Duration(a*float64(time.Second))),
 			t0.Add(time.Duration(a*float64(time.Second))), t0.Add(time.Duration(c*float64(time.Second)))
-		mem = mem.After(now, s.agents, NewAdoptedView(patient, now, s.rec, s.agents, s.look))
+		mem = mem.After(now, s.agents, NewView(patient, now, s.rec, s.agents, s.look))
 		return mem.disagreeing.N
 	}
 	require.Equal(t, 1, take(0, -5))

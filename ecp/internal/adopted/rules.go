@@ -1,23 +1,24 @@
-package derive
+package adopted
 
 import (
 	"slices"
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/derive"
 )
 
-// ReasonInfo is one row of the table of what can be wrong with adopted clusters.
-type ReasonInfo struct {
-	Reason  ecp.Reason `json:"reason"`
-	Meaning string     `json:"meaning"`
+// reasonRow is one row of the table of what can be wrong with adopted clusters.
+type reasonRow struct {
+	Reason  ecp.Reason
+	Meaning string
 	// Counts tells what has to be seen before the state follows from it.
-	Counts string `json:"counts"`
+	Counts string
 }
 
-// adoptedReasons are the reasons of adopted clusters, the most severe first: of
+// reasonRows are the reasons of adopted clusters, the most severe first: of
 // several the first counts, and all are told.
-var adoptedReasons = []ReasonInfo{
+var reasonRows = []reasonRow{
 	{ecp.ReasonIdentityConflict, "an agent's key, or its node's name, is used twice at the same time; the first goes " +
 		"on", "at once"},
 	{ecp.ReasonClusterMismatch, "an agent is beside a broker of another EMQX cluster", "at once"},
@@ -42,88 +43,88 @@ const twoReports = "when two reports in a row tell of it, at least a second apar
 
 // severity orders reasons: less is more severe.
 func severity(r ecp.Reason) int {
-	i := slices.IndexFunc(adoptedReasons, func(row ReasonInfo) bool { return row.Reason == r })
+	i := slices.IndexFunc(reasonRows, func(row reasonRow) bool { return row.Reason == r })
 	if i < 0 {
-		return len(adoptedReasons)
+		return len(reasonRows)
 	}
 	return i
 }
 
-// adoptedRule is one line of the ordered list; the first whose when holds decides.
-type adoptedRule struct {
+// rule is one line of the ordered list; the first whose when holds decides.
+type rule struct {
 	name    string
 	follows string // from it, for the documentation
-	when    func(AdoptedView) bool
-	then    func(AdoptedView) (ecp.State, ecp.Reason, string)
+	when    func(View) bool
+	then    func(View) (ecp.State, ecp.Reason, string)
 }
 
-// adoptedRules are the rules for what agents show, in order.
-var adoptedRules = []adoptedRule{
+// stateRules are the rules for what agents show, in order.
+var stateRules = []rule{
 	// No report moves a cluster that is on its way out.
 	{"not given back", "`abnormal` with QuotaReleaseFailed",
-		func(v AdoptedView) bool { return v.rec.Deleting && v.Snapshot.Failure != nil }, notGivenBack},
+		func(v View) bool { return v.rec.Deleting && v.Snapshot.Failure != nil }, notGivenBack},
 	{"deleting", "nothing: no report moves a cluster that is being deleted",
-		func(v AdoptedView) bool { return v.rec.Deleting }, keepAdopted},
+		func(v View) bool { return v.rec.Deleting }, keep},
 
 	{"no agent is left", "`created`",
-		func(v AdoptedView) bool { return len(v.agents) == 0 && v.rec.Status.State != ecp.Created },
-		isAdopted(ecp.Created, ecp.ReasonByRequest)},
-	{"no agent yet", "nothing: it stays `created`", func(v AdoptedView) bool { return len(v.agents) == 0 },
-		keepAdopted},
+		func(v View) bool { return len(v.agents) == 0 && v.rec.Status.State != ecp.Created },
+		is(ecp.Created, ecp.ReasonByRequest)},
+	{"no agent yet", "nothing: it stays `created`", func(v View) bool { return len(v.agents) == 0 },
+		keep},
 
 	// Unseen is not broken.
 	{"unheard keeps", "nothing: agents cannot be heard, or not yet, and the cluster is marked stale",
-		func(v AdoptedView) bool { return v.Stale() != "" }, keepAdopted},
+		func(v View) bool { return v.Stale() != "" }, keep},
 
 	{"something is wrong", "`abnormal` with the most severe reason",
-		func(v AdoptedView) bool { return len(v.deciding()) > 0 }, wrongAdopted},
+		func(v View) bool { return len(v.deciding()) > 0 }, wrong},
 	{"the first report is awaited", "nothing: it stays `registering`",
-		func(v AdoptedView) bool { return v.waiting() && v.healthy == 0 }, keepAdopted},
+		func(v View) bool { return v.waiting() && v.healthy == 0 }, keep},
 	{"something may be wrong", "nothing: it was seen once, or an agent has just gone",
-		func(v AdoptedView) bool { return v.doubtful() }, keepAdopted},
-	{"reported complete", "`running`", func(v AdoptedView) bool { return v.healthy > 0 },
-		isAdopted(ecp.Running, ecp.ReasonAsExpected)},
-	{"nothing new", "nothing", func(AdoptedView) bool { return true }, keepAdopted},
+		func(v View) bool { return v.doubtful() }, keep},
+	{"reported complete", "`running`", func(v View) bool { return v.healthy > 0 },
+		is(ecp.Running, ecp.ReasonAsExpected)},
+	{"nothing new", "nothing", func(View) bool { return true }, keep},
 }
 
-// DeriveAdoptedState returns where an adopted cluster should stand. It is pure: the rules
+// DeriveState returns where an adopted cluster should stand. It is pure: the rules
 // are tried in order and the first that matches decides.
-func DeriveAdoptedState(v AdoptedView) Derived {
-	for _, r := range adoptedRules {
+func DeriveState(v View) derive.Derived {
+	for _, r := range stateRules {
 		if r.when(v) {
 			s, reason, message := r.then(v)
-			return Derived{State: s, Reason: reason, Message: message, Rule: r.name}
+			return derive.Derived{State: s, Reason: reason, Message: message, Rule: r.name}
 		}
 	}
-	return Derived{State: v.rec.Status.State, Reason: v.rec.Status.Reason, Message: v.rec.Status.Message}
+	return derive.Derived{State: v.rec.Status.State, Reason: v.rec.Status.Reason, Message: v.rec.Status.Message}
 }
 
-func keepAdopted(v AdoptedView) (ecp.State, ecp.Reason, string) {
+func keep(v View) (ecp.State, ecp.Reason, string) {
 	st := v.rec.Status
 	return st.State, st.Reason, st.Message
 }
 
-func isAdopted(s ecp.State, r ecp.Reason) func(AdoptedView) (ecp.State, ecp.Reason, string) {
-	return func(AdoptedView) (ecp.State, ecp.Reason, string) { return s, r, "" }
+func is(s ecp.State, r ecp.Reason) func(View) (ecp.State, ecp.Reason, string) {
+	return func(View) (ecp.State, ecp.Reason, string) { return s, r, "" }
 }
 
-func wrongAdopted(v AdoptedView) (ecp.State, ecp.Reason, string) {
+func wrong(v View) (ecp.State, ecp.Reason, string) {
 	found := v.deciding()
 	return ecp.Abnormal, found[0].Reason, describeFindings(found)
 }
 
-func notGivenBack(v AdoptedView) (ecp.State, ecp.Reason, string) {
+func notGivenBack(v View) (ecp.State, ecp.Reason, string) {
 	return ecp.Abnormal, ecp.ReasonQuotaReleaseFailed,
 		"what the cluster has booked cannot be given back, it is tried again; delete with force removes the record " +
 			"without: " + ecp.MessageOf(v.Snapshot.Failure)
 }
 
 // waiting reports whether the cluster's first complete report is awaited and has time.
-func (v AdoptedView) waiting() bool {
+func (v View) waiting() bool {
 	return v.rec.Status.State == ecp.Registering && !v.overdue()
 }
 
-func (v AdoptedView) overdue() bool {
+func (v View) overdue() bool {
 	d := v.rec.Status.Deadline
 	return !d.IsZero() && v.now.After(d)
 }
@@ -131,7 +132,7 @@ func (v AdoptedView) overdue() bool {
 // deciding are the findings that decide. While the first report is awaited nobody
 // minds that an agent is not there yet; when the time for it is over, whatever is
 // known to stand in the way counts.
-func (v AdoptedView) deciding() (out []finding) {
+func (v View) deciding() (out []finding) {
 	limit := missed
 	switch {
 	case v.waiting():
@@ -150,20 +151,20 @@ func (v AdoptedView) deciding() (out []finding) {
 // doubtful reports whether something may be wrong that does not count yet: what is known
 // stays until that is certain. It holds up no cluster that would be better but for
 // an agent that has only just registered.
-func (v AdoptedView) doubtful() bool {
+func (v View) doubtful() bool {
 	return slices.ContainsFunc(v.findings, func(f finding) bool {
 		return f.certainty == unsure || f.certainty == unheard && !v.joining(f.agent)
 	})
 }
 
 // joining reports whether an agent has registered a moment ago.
-func (v AdoptedView) joining(id ecp.AgentID) bool {
+func (v View) joining(id ecp.AgentID) bool {
 	i := slices.IndexFunc(v.agents, func(a ecp.AgentRecord) bool { return a.ID == id })
 	return i >= 0 && !v.past(v.agents[i].RegisteredAt, v.t.Register)
 }
 
 // Stale returns why nothing at all can be told of the cluster; empty means something can.
-func (v AdoptedView) Stale() string {
+func (v View) Stale() string {
 	if len(v.agents) == 0 {
 		return ""
 	}
@@ -188,7 +189,7 @@ func NoAgentHeard(obs ecp.AgentsObservation) string {
 // worthStoring reports whether that is worth storing. Agents come back one after the
 // other when the program was started anew, those of thousands of clusters within most
 // of the time that they get: until then only [ecp.Info.Unseen] says so, from memory.
-func (v AdoptedView) worthStoring() bool {
+func (v View) worthStoring() bool {
 	return v.Snapshot.Agents.Unheard != "" || v.rec.Status.State == ecp.Registering ||
 		v.past(v.Snapshot.Agents.Since, unheardAfter(v.t))
 }

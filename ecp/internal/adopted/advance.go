@@ -1,4 +1,4 @@
-package derive
+package adopted
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/derive"
 )
 
 // ErrNotReleased means that what a cluster has booked could not be given back, and
@@ -23,7 +24,7 @@ type AgentMemory struct {
 }
 
 // After takes up what the agents show now.
-func (k AgentMemory) After(tick time.Time, agents []ecp.AgentRecord, v AdoptedView) AgentMemory {
+func (k AgentMemory) After(tick time.Time, agents []ecp.AgentRecord, v View) AgentMemory {
 	out := AgentMemory{troubled: map[ecp.AgentID]streak{}, away: map[ecp.AgentID]time.Time{}, failure: k.failure}
 	words, at := apartReports(v.reports)
 	out.disagreeing = k.disagreeing.next(words != "", at)
@@ -51,7 +52,7 @@ func (k AgentMemory) After(tick time.Time, agents []ecp.AgentRecord, v AdoptedVi
 	return out
 }
 
-func (l *AdoptedSnapshot) AddMemory(k AgentMemory) {
+func (l *Snapshot) AddMemory(k AgentMemory) {
 	l.Troubled, l.Disagreeing, l.OtherLimit, l.Away, l.Failure = k.troubled, k.disagreeing, k.otherLimit, k.away,
 		k.failure
 }
@@ -64,18 +65,18 @@ func Soonest(a, b time.Duration) time.Duration {
 	return a
 }
 
-// AdvanceAdopted is the pure core of a pass over an adopted cluster that is not
+// Advance is the pure core of a pass over an adopted cluster that is not
 // being deleted.
-func AdvanceAdopted(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, agents []ecp.AgentRecord,
-	snap AdoptedSnapshot, outcome Outcome) Result {
+func Advance(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, agents []ecp.AgentRecord,
+	snap Snapshot, outcome derive.Outcome) derive.Result {
 	old := rec.Clone()
 	rec = rec.Clone()
-	v := NewAdoptedView(t, now, rec, agents, snap)
+	v := NewView(t, now, rec, agents, snap)
 	stale := v.Stale()
 	if stale != "" && rec.Status.StaleFrom.IsZero() && !v.worthStoring() {
-		return Result{}
+		return derive.Result{}
 	}
-	AdjustDeadlines(t, now, &rec, op, Snapshot{Unseen: stale}, outcome)
+	derive.AdjustDeadlines(t, now, &rec, op, derive.Snapshot{Unseen: stale}, outcome)
 	if version := v.version(); version != "" {
 		rec.Status.Version = version
 	}
@@ -83,20 +84,20 @@ func AdvanceAdopted(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, op *ecp
 		rec.Status.LimitDropped = nil
 	}
 	v.rec = rec
-	var out Result
-	j := DeriveAdoptedState(v)
+	var out derive.Result
+	j := DeriveState(v)
 	out.Enter(t, now, &rec, j)
 	if j.State == rec.Status.State {
 		rec.Status.Reason, rec.Status.Message = j.Reason, j.Message
 	}
 	v.rec = rec
-	rec.Status.Conditions = AdoptedConditions(v)
+	rec.Status.Conditions = Conditions(v)
 	out.Finish(old.Status, rec)
 	return out
 }
 
 // version is what EMQX was last reported to be; empty means nothing is.
-func (v AdoptedView) version() string {
+func (v View) version() string {
 	var newest ecp.AgentReport
 	for _, r := range v.reports {
 		if r.Description.Version != "" && r.At.After(newest.At) {
@@ -107,7 +108,7 @@ func (v AdoptedView) version() string {
 }
 
 // RequeueAfter says when something may show without anybody's doing; 0 means never.
-func (v AdoptedView) RequeueAfter() (d time.Duration) {
+func (v View) RequeueAfter() (d time.Duration) {
 	soonest := func(from time.Time, patience time.Duration) {
 		if left := from.Add(patience).Sub(v.now); left > 0 && (d == 0 || left < d) {
 			d = left

@@ -1,4 +1,4 @@
-package derive
+package adopted
 
 import (
 	"fmt"
@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/derive"
 )
 
-// AdoptedSnapshot is what is known of an adopted cluster at one time: what its agents
+// Snapshot is what is known of an adopted cluster at one time: what its agents
 // show now, and what the engine remembers of their last reports.
-type AdoptedSnapshot struct {
+type Snapshot struct {
 	At     time.Time
 	Agents ecp.AgentsObservation
 	// Troubled counts, by agent, the reports in a row, at least a second apart, that
@@ -75,14 +76,14 @@ type finding struct {
 	certainty certainty
 }
 
-// AdoptedView is what the rules read: the record, the observation, and what follows from
+// View is what the rules read: the record, the observation, and what follows from
 // both.
-type AdoptedView struct {
+type View struct {
 	t        ecp.Timings
 	now      time.Time
 	rec      ecp.ClusterRecord
 	agents   []ecp.AgentRecord
-	Snapshot AdoptedSnapshot
+	Snapshot Snapshot
 
 	findings []finding         // the most severe first; those that do not count, or not yet, too
 	reports  []ecp.AgentReport // the last reports of connected agents that are not too old
@@ -91,9 +92,9 @@ type AdoptedView struct {
 	Expired  []ecp.AgentID     // whose nodes have left the cluster long ago
 }
 
-func NewAdoptedView(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, agents []ecp.AgentRecord,
-	snap AdoptedSnapshot) AdoptedView {
-	v := AdoptedView{t: t, now: now, rec: rec, agents: agents, Snapshot: snap}
+func NewView(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, agents []ecp.AgentRecord,
+	snap Snapshot) View {
+	v := View{t: t, now: now, rec: rec, agents: agents, Snapshot: snap}
 	for _, a := range agents {
 		if seen, heard := snap.Agents.Of(a.ID); heard {
 			v.heard = v.heard || seen.Connected
@@ -112,7 +113,7 @@ func NewAdoptedView(t ecp.Timings, now time.Time, rec ecp.ClusterRecord, agents 
 	return v
 }
 
-func (v *AdoptedView) add(f finding) { v.findings = append(v.findings, f) }
+func (v *View) add(f finding) { v.findings = append(v.findings, f) }
 
 // certaintyOf returns how certain is what was seen so often in a row.
 func certaintyOf(s streak) certainty {
@@ -123,19 +124,19 @@ func certaintyOf(s streak) certainty {
 }
 
 // reportsOf reports whether an agent's last report tells how things are now.
-func (v *AdoptedView) reportsOf(seen ecp.AgentObservation) bool {
+func (v *View) reportsOf(seen ecp.AgentObservation) bool {
 	return seen.Connected && seen.Report != nil && seen.Mismatch == "" && seen.Conflict == "" &&
 		!v.past(seen.Report.At, v.t.ReportStale)
 }
 
 // past reports whether a time is over. One that lies far ahead is no time that this
 // clock has shown: it counts as over.
-func (v *AdoptedView) past(from time.Time, d time.Duration) bool {
-	return !v.now.Before(from.Add(d)) || v.now.Before(from.Add(-d-clockSlack))
+func (v *View) past(from time.Time, d time.Duration) bool {
+	return !v.now.Before(from.Add(d)) || v.now.Before(from.Add(-d-derive.ClockSlack))
 }
 
 // inspectAgent finds out what is wrong with one agent and the broker beside it.
-func (v *AdoptedView) inspectAgent(a ecp.AgentRecord) {
+func (v *View) inspectAgent(a ecp.AgentRecord) {
 	seen, heard := v.Snapshot.Agents.Of(a.ID)
 	say := func(reason ecp.Reason, sure certainty, format string, args ...any) {
 		v.add(finding{a.ID, reason, "the agent " + a.Name() + " " + fmt.Sprintf(format, args...), sure})
@@ -177,13 +178,13 @@ func (v *AdoptedView) inspectAgent(a ecp.AgentRecord) {
 }
 
 // replaced reports whether another agent of the cluster has taken the node over.
-func (v *AdoptedView) replaced(a ecp.AgentRecord) bool {
+func (v *View) replaced(a ecp.AgentRecord) bool {
 	return a.Replaced != "" && slices.ContainsFunc(v.agents, func(b ecp.AgentRecord) bool { return b.ID == a.Replaced })
 }
 
 // noteExpiry notes an agent that has been of no use for long, and reports whether
 // it is of none.
-func (v *AdoptedView) noteExpiry(a ecp.AgentRecord) bool {
+func (v *View) noteExpiry(a ecp.AgentRecord) bool {
 	since, useless := v.Snapshot.Away[a.ID]
 	if useless && v.Snapshot.Tick.Sub(since) >= v.t.AgentAge {
 		v.Expired = append(v.Expired, a.ID)
@@ -193,7 +194,7 @@ func (v *AdoptedView) noteExpiry(a ecp.AgentRecord) bool {
 
 // newcomer is how much it weighs that an agent which has just registered has not
 // connected: nothing, where others are there.
-func (v *AdoptedView) newcomer() certainty {
+func (v *View) newcomer() certainty {
 	if v.rec.Status.State == ecp.Registering {
 		return missed
 	}
@@ -212,7 +213,7 @@ func agentSince(a ecp.AgentRecord, seen ecp.AgentObservation) time.Time {
 }
 
 // inspectAway adds what is wrong with an agent that is not connected.
-func (v *AdoptedView) inspectAway(a ecp.AgentRecord, seen ecp.AgentObservation,
+func (v *View) inspectAway(a ecp.AgentRecord, seen ecp.AgentObservation,
 	say func(ecp.Reason, certainty, string, ...any)) {
 	why := ""
 	if v.noteExpiry(a) {
@@ -237,7 +238,7 @@ func (v *AdoptedView) inspectAway(a ecp.AgentRecord, seen ecp.AgentObservation,
 }
 
 // inspectBroker adds what is wrong by the report of an agent.
-func (v *AdoptedView) inspectBroker(a ecp.AgentRecord, r ecp.AgentReport,
+func (v *View) inspectBroker(a ecp.AgentRecord, r ecp.AgentReport,
 	say func(ecp.Reason, certainty, string, ...any)) {
 	if why := unsupportedBroker(r); why != "" {
 		say(ecp.ReasonUnsupportedVersion, certain, "found %s", why)
@@ -364,13 +365,13 @@ var ephemeral = regexp.MustCompile(`\S+:\d+->`)
 
 // Cause makes the words of an agent fit for a message that does not change from
 // report to report while the fault stays the same.
-func Cause(s string) string { return Clip(ephemeral.ReplaceAllString(s, ""), 300) }
+func Cause(s string) string { return derive.Clip(ephemeral.ReplaceAllString(s, ""), 300) }
 
 func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // WorstOf returns the most severe thing that is wrong with one agent; nil means nothing
 // is known to be.
-func (v *AdoptedView) WorstOf(id ecp.AgentID) *finding {
+func (v *View) WorstOf(id ecp.AgentID) *finding {
 	for _, f := range v.findings {
 		if f.agent == id && f.certainty <= missed {
 			return &f
@@ -398,19 +399,4 @@ func describeFindings(found []finding) string {
 		out = append(out[:maxListed], fmt.Sprintf("and %d more", n))
 	}
 	return strings.Join(out, "; ")
-}
-
-// Clip makes text from outside fit to be stored and shown: one line, no control
-// characters, at most n bytes.
-func Clip(s string, n int) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "�"))
-	if len(s) > n {
-		s = strings.ToValidUTF8(s[:n], "")
-	}
-	return strings.TrimSpace(s)
 }

@@ -1,4 +1,4 @@
-package derive
+package adopted
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/derive"
 )
 
 // LimitAction is what is to be done next about the limit of a broker.
@@ -78,9 +79,6 @@ type LimitOutcome struct {
 	Dropped *ecp.LimitDropped
 }
 
-// limitSteps are the steps of an operation that sets a limit.
-var limitSteps = []StepRow{{name: "limit-read"}, {name: "limit-set"}, {name: "limit-verified"}}
-
 // LimitAfter is what a record and its operation become by an outcome: pure, so that
 // it can be asked again in the transaction that stores it. late says that the time
 // of the operation is over. An operation ends together with what it has booked.
@@ -100,7 +98,7 @@ func LimitAfter(now time.Time, rec ecp.ClusterRecord, op *ecp.Operation, out Lim
 		endLimit(op, now, ecp.PhaseFailed, limitFailure(out, late), out)
 	case op != nil:
 		op.Phase, op.Error = ecp.PhaseRunning, Cause(ecp.MessageOf(out.Err))
-		StepsDone(op, out.Steps)
+		derive.StepsDone(op, out.Steps)
 	}
 	if op != nil && op.Phase.Final() && rec.Status.Operation == op.ID {
 		rec.Status.Operation, rec.Status.Previous = "", nil
@@ -159,7 +157,7 @@ func limitFailure(out LimitOutcome, late bool) string {
 	if out.Final && out.Dropped != nil {
 		why = ecp.ErrLicenseNotBusinessCritical.Code + ": " + why
 	}
-	return Clip(why, 1000)
+	return derive.Clip(why, 1000)
 }
 
 // endLimit ends an operation; nil means that none waits.
@@ -169,20 +167,13 @@ func endLimit(o *ecp.Operation, now time.Time, p ecp.Phase, why string, out Limi
 	}
 	o.Phase, o.Error, o.EndedAt = p, why, now
 	if p != ecp.PhaseSucceeded {
-		StepsDone(o, out.Steps)
+		derive.StepsDone(o, out.Steps)
 		return
 	}
-	StepsDone(o, len(o.Steps))
+	derive.StepsDone(o, len(o.Steps))
 	o.Note = out.Note
 	if is := out.Is; o.Note == "" && is.InForce > 0 && is.InForce < is.Set {
 		o.Note = fmt.Sprintf("EMQX keeps to %d connections: its license allows no more", is.InForce)
-	}
-}
-
-// StepsDone marks the first steps as done.
-func StepsDone(o *ecp.Operation, n int) {
-	for i := range o.Steps {
-		o.Steps[i].Done, o.Steps[i].Total = OneIf(i < n), 1
 	}
 }
 

@@ -1,4 +1,4 @@
-package derive
+package adopted
 
 import (
 	"flag"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/openecp/openecp/ecp"
+	"github.com/openecp/openecp/ecp/internal/derive"
 	"github.com/stretchr/testify/require"
 )
 
@@ -25,7 +26,7 @@ func TestStatesDocument(t *testing.T) {
 	got, err := os.ReadFile(statesDoc)
 	require.NoError(t, err)
 	require.Equal(t, want, string(got),
-		"docs/states.md is out of date: go test ./ecp/internal/derive -run TestStatesDocument -update")
+		"docs/states.md is out of date: go test ./ecp/internal/adopted -run TestStatesDocument -update")
 }
 
 func statesDocument() string {
@@ -72,7 +73,7 @@ func writeMode(b *strings.Builder, mode ecp.Mode) {
 		map[ecp.Mode]string{ecp.Hosted: "Hosted", ecp.Adopted: "Adopted"}[mode])
 	for _, s := range m.States() {
 		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", s, m.Label(s).ZH, m.Meaning(s),
-			strings.Join(CommandNames(m.Legal(s)), ", "))
+			strings.Join(derive.CommandNames(m.Legal(s)), ", "))
 	}
 	b.WriteString("\nWhile a cluster is being deleted only delete is taken (to add " +
 		"force).\n\n```mermaid\nstateDiagram-v2\n")
@@ -125,11 +126,11 @@ holds:
 | rule | what follows |
 |---|---|
 `)
-	for _, r := range adoptedRules {
+	for _, r := range stateRules {
 		fmt.Fprintf(b, "| %s | %s |\n", r.name, r.follows)
 	}
 	b.WriteString("\n| reason | meaning | counts |\n|---|---|---|\n")
-	for _, r := range adoptedReasons {
+	for _, r := range reasonRows {
 		fmt.Fprintf(b, "| `%s` | %s | %s |\n", r.Reason, r.Meaning, r.Counts)
 	}
 	fmt.Fprintf(b, `
