@@ -16,45 +16,47 @@ var ErrNotReleased = errors.New("what the cluster has booked was not given back"
 // AgentMemory is what the engine keeps of the reports of a cluster's agents. Its
 // maps are never changed: a new one takes its place.
 type AgentMemory struct {
-	troubled    map[ecp.AgentID]streak
-	disagreeing streak
-	otherLimit  streak
-	away        map[ecp.AgentID]time.Time
-	failure     error // of the last try to give back what is booked
+	// Troubled counts, by agent, the reports in a row, at least a second apart, that
+	// told of something wrong.
+	Troubled map[ecp.AgentID]streak
+	// Disagreeing counts in the same way the reports in which nodes disagreed on who is
+	// a member.
+	Disagreeing streak
+	// OtherLimit counts those in which the broker keeps to another limit than the one that
+	// was set from here.
+	OtherLimit streak
+	// Away is since when an agent has been away whose node is no member any more,
+	// or is another agent's now, by the clock of [Snapshot.Tick].
+	Away map[ecp.AgentID]time.Time
 }
 
 // After takes up what the agents show now.
 func (k AgentMemory) After(tick time.Time, agents []ecp.AgentRecord, v View) AgentMemory {
-	out := AgentMemory{troubled: map[ecp.AgentID]streak{}, away: map[ecp.AgentID]time.Time{}, failure: k.failure}
+	out := AgentMemory{Troubled: map[ecp.AgentID]streak{}, Away: map[ecp.AgentID]time.Time{}}
 	words, at := apartReports(v.reports)
-	out.disagreeing = k.disagreeing.next(words != "", at)
+	out.Disagreeing = k.Disagreeing.next(words != "", at)
 	differs, at := v.otherLimit()
-	out.otherLimit = k.otherLimit.next(differs, at)
+	out.OtherLimit = k.OtherLimit.next(differs, at)
 	complete := slices.ContainsFunc(v.reports, ecp.AgentReport.Complete)
 	for _, a := range agents {
 		seen, _ := v.Snapshot.Agents.Of(a.ID)
 		if v.reportsOf(seen) {
-			out.troubled[a.ID] = k.troubled[a.ID].next(reportTroubled(*seen.Report), seen.Report.At)
-		} else if s, ok := k.troubled[a.ID]; ok {
-			out.troubled[a.ID] = s
+			out.Troubled[a.ID] = k.Troubled[a.ID].next(reportTroubled(*seen.Report), seen.Report.At)
+		} else if s, ok := k.Troubled[a.ID]; ok {
+			out.Troubled[a.ID] = s
 		}
-		since, was := k.away[a.ID]
+		since, was := k.Away[a.ID]
 		member := slices.ContainsFunc(v.reports, func(r ecp.AgentReport) bool { return reportHasNode(r, a.Node) })
 		left := v.replaced(a) || a.Node != "" && complete && !member
 		switch {
 		case seen.Connected, !left && (complete || !was):
 		case was:
-			out.away[a.ID] = since
+			out.Away[a.ID] = since
 		default:
-			out.away[a.ID] = tick
+			out.Away[a.ID] = tick
 		}
 	}
 	return out
-}
-
-func (l *Snapshot) AddMemory(k AgentMemory) {
-	l.Troubled, l.Disagreeing, l.OtherLimit, l.Away, l.Failure = k.troubled, k.disagreeing, k.otherLimit, k.away,
-		k.failure
 }
 
 // Soonest is the first of two waits, of which 0 means that there is none.
@@ -110,9 +112,7 @@ func (v View) version() string {
 // RequeueAfter says when something may show without anybody's doing; 0 means never.
 func (v View) RequeueAfter() (d time.Duration) {
 	soonest := func(from time.Time, patience time.Duration) {
-		if left := from.Add(patience).Sub(v.now); left > 0 && (d == 0 || left < d) {
-			d = left
-		}
+		d = Soonest(d, max(0, from.Add(patience).Sub(v.now)))
 	}
 	if st := v.rec.Status; st.StaleFrom.IsZero() && !st.Deadline.IsZero() {
 		soonest(st.Deadline, 0)
@@ -126,10 +126,9 @@ func (v View) RequeueAfter() (d time.Duration) {
 			soonest(v.Snapshot.Agents.Since, unheardAfter(v.t))
 		case !seen.Connected:
 			soonest(seen.Since, v.t.AgentGrace)
-		case seen.Report != nil && !seen.Report.At.Before(seen.Since):
-			soonest(seen.Report.At, v.t.ReportStale)
 		default:
-			soonest(seen.Since, v.t.ReportStale)
+			at, _ := lastSign(seen)
+			soonest(at, v.t.ReportStale)
 		}
 		if since, ok := v.Snapshot.Away[a.ID]; ok {
 			soonest(v.now, v.t.AgentAge-v.Snapshot.Tick.Sub(since))

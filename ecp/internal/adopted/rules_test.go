@@ -33,7 +33,7 @@ func newScene(state ecp.State) *scene {
 		c.rec.Status.Deadline = t0.Add(30 * time.Second)
 	}
 	c.look = Snapshot{At: t0, Tick: t0, Agents: ecp.AgentsObservation{Since: t0.Add(-time.Hour)},
-		Troubled: map[ecp.AgentID]streak{}, Away: map[ecp.AgentID]time.Time{}}
+		AgentMemory: AgentMemory{Troubled: map[ecp.AgentID]streak{}, Away: map[ecp.AgentID]time.Time{}}}
 	names := []string{"a", "b", "c"}
 	for _, name := range names {
 		id, node := ecp.AgentID("agt-"+name), "emqx@"+name
@@ -385,7 +385,7 @@ func TestReportsInARow(t *testing.T) {
 		}
 		s.seen(0).Report = &r
 		mem = mem.After(r.At, s.agents, NewView(patient, r.At, s.rec, s.agents, s.look))
-		return mem.troubled["agt-a"].N
+		return mem.Troubled["agt-a"].N
 	}
 	require.Equal(t, 1, at(0, true))
 	require.Equal(t, 1, at(0, true), "the same one, looked at again")
@@ -395,7 +395,7 @@ func TestReportsInARow(t *testing.T) {
 	require.Equal(t, 1, at(3, true))
 	s.leaves(0, 0, false)
 	mem = mem.After(t0, s.agents, NewView(patient, t0.Add(4*time.Second), s.rec, s.agents, s.look))
-	require.Equal(t, 1, mem.troubled["agt-a"].N, "while it is away nothing is learned")
+	require.Equal(t, 1, mem.Troubled["agt-a"].N, "while it is away nothing is learned")
 }
 
 // TestDisagreementNeedsNewReportsOfBoth: the old word of one side is no second
@@ -409,7 +409,7 @@ func TestDisagreementNeedsNewReportsOfBoth(t *testing.T) {
 		s.report(0).At, s.report(1).At, s.report(2).At = t0.Add(time.Duration(a*float64(time.Second))),
 			t0.Add(time.Duration(a*float64(time.Second))), t0.Add(time.Duration(c*float64(time.Second)))
 		mem = mem.After(now, s.agents, NewView(patient, now, s.rec, s.agents, s.look))
-		return mem.disagreeing.N
+		return mem.Disagreeing.N
 	}
 	require.Equal(t, 1, take(0, -5))
 	require.Equal(t, 1, take(3, -5))

@@ -16,19 +16,8 @@ import (
 type Snapshot struct {
 	At     time.Time
 	Agents ecp.AgentsObservation
-	// Troubled counts, by agent, the reports in a row, at least a second apart, that
-	// told of something wrong.
-	Troubled map[ecp.AgentID]streak
-	// Disagreeing counts in the same way the reports in which nodes disagreed on who is
-	// a member.
-	Disagreeing streak
-	// OtherLimit counts those in which the broker keeps to another limit than the one that
-	// was set from here.
-	OtherLimit streak
-	// Away is since when an agent has been away whose node is no member any more,
-	// or is another agent's now, by the same clock as Tick, which does not step.
-	Away map[ecp.AgentID]time.Time
-	Tick time.Time
+	AgentMemory
+	Tick time.Time // the time of the observation by a clock that does not step
 	// NoAddress: no address is configured that agents could dial.
 	NoAddress bool
 	// Failure is why what the cluster has booked could not be given back; nil means it
@@ -147,6 +136,7 @@ func (v *View) inspectAgent(a ecp.AgentRecord) {
 	if seen.Mismatch != "" {
 		say(ecp.ReasonClusterMismatch, certain, "is beside a broker of another cluster: %s", seen.Mismatch)
 	}
+	at, reported := lastSign(seen)
 	switch {
 	case v.replaced(a) && !seen.Connected:
 		v.noteExpiry(a)
@@ -160,21 +150,22 @@ func (v *View) inspectAgent(a ecp.AgentRecord) {
 			formatTime(v.Snapshot.Agents.Since))
 	case !seen.Connected:
 		v.inspectAway(a, seen, say)
-	case seen.Report == nil || seen.Report.At.Before(seen.Since):
-		if v.past(seen.Since, v.t.ReportStale) {
-			say(ecp.ReasonReportStale, missed,
-				"is connected and has reported nothing since %s; look at `emqxee-agent status` on its host",
-				formatTime(seen.Since))
-		} else {
-			say(ecp.ReasonReportStale, unsure, "has just connected and not reported yet")
-		}
-	case v.past(seen.Report.At, v.t.ReportStale):
+	case v.past(at, v.t.ReportStale):
 		say(ecp.ReasonReportStale, missed,
-			"is connected and has reported nothing since %s; look at `emqxee-agent status` on its host",
-			formatTime(seen.Report.At))
+			"is connected and has reported nothing since %s; look at `emqxee-agent status` on its host", formatTime(at))
+	case !reported:
+		say(ecp.ReasonReportStale, unsure, "has just connected and not reported yet")
 	case seen.Mismatch == "" && seen.Conflict == "":
 		v.inspectBroker(a, *seen.Report, say)
 	}
+}
+
+// lastSign returns when an agent has reported since it connected, or else when it connected.
+func lastSign(seen ecp.AgentObservation) (at time.Time, reported bool) {
+	if seen.Report != nil && !seen.Report.At.Before(seen.Since) {
+		return seen.Report.At, true
+	}
+	return seen.Since, false
 }
 
 // replaced reports whether another agent of the cluster has taken the node over.
@@ -305,11 +296,7 @@ func apartReports(reports []ecp.AgentReport) (text string, at time.Time) {
 		}
 	}
 	slices.Sort(words)
-	words = slices.Compact(words)
-	if n := len(words) - maxListed; n > 0 {
-		words = append(words[:maxListed], fmt.Sprintf("and %d more", n))
-	}
-	return strings.Join(words, "; "), at
+	return listed(slices.Compact(words)), at
 }
 
 // reportDisagrees reports whether a does not count b's node as running, which runs.
@@ -395,8 +382,13 @@ func describeFindings(found []finding) string {
 			out = append(out, text)
 		}
 	}
-	if n := len(out) - maxListed; n > 0 {
-		out = append(out[:maxListed], fmt.Sprintf("and %d more", n))
+	return listed(out)
+}
+
+// listed joins sentences, of which it counts those that are too many.
+func listed(words []string) string {
+	if n := len(words) - maxListed; n > 0 {
+		words = append(words[:maxListed], fmt.Sprintf("and %d more", n))
 	}
-	return strings.Join(out, "; ")
+	return strings.Join(words, "; ")
 }

@@ -116,11 +116,15 @@ func (v View) limitRefused() bool {
 }
 
 func taskRefusedByEMQX(v View) (ecp.State, ecp.Reason, string) {
-	reason := failureOf[v.settling()]
+	return v.failedAtEMQX(v.Snapshot.Limits.Why)
+}
+
+// failedAtEMQX is where a task leads that EMQX does not let end.
+func (v View) failedAtEMQX(why string) (ecp.State, ecp.Reason, string) {
 	if v.settling() == ecp.Updating { // Kubernetes has done its part
-		reason = ecp.ReasonSyncFailed
+		return ecp.Abnormal, ecp.ReasonSyncFailed, why
 	}
-	return ecp.Abnormal, reason, v.Snapshot.Limits.Why
+	return ecp.Abnormal, failureOf[v.settling()], why
 }
 
 // LimitChange is one limit to be set.

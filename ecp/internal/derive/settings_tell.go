@@ -188,12 +188,8 @@ func (v View) refusedSettings() string {
 }
 
 func settingsRefusedByEMQX(v View) (ecp.State, ecp.Reason, string) {
-	reason := failureOf[v.settling()]
-	if v.settling() == ecp.Updating { // Kubernetes has done its part
-		reason = ecp.ReasonSyncFailed
-	}
-	return ecp.Abnormal, reason, v.refusedSettings() + "; no setting of the change has reached a node: change " +
-		"spec.config, or take the setting out"
+	return v.failedAtEMQX(v.refusedSettings() + "; no setting of the change has reached a node: change " +
+		"spec.config, or take the setting out")
 }
 
 // waitsForSettings returns why EMQX has not taken the settings of the spec yet.

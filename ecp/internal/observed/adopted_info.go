@@ -122,7 +122,7 @@ func (m *Clusters) AdoptedSnapshot(id ecp.ID) adopted.Snapshot {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if mem := m.memories[id]; mem != nil {
-		snap.AddMemory(mem.agents)
+		snap.AgentMemory = mem.agents
 	}
 	return snap
 }
@@ -134,7 +134,7 @@ func (m *Clusters) ObserveAgents(rec ecp.ClusterRecord, agents []ecp.AgentRecord
 	defer m.mu.Unlock()
 	mem := m.memoryLocked(rec.ID)
 	mem.agents = mem.agents.After(snap.Tick, agents, adopted.NewView(m.Timings, snap.At, rec, agents, snap))
-	snap.AddMemory(mem.agents)
+	snap.AgentMemory = mem.agents
 	return snap
 }
 
