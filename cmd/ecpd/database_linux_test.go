@@ -29,6 +29,7 @@ func TestPostgres(t *testing.T) {
 		"its server leaves two":     serverLeaves,
 		"a key is replaced":         keyIsReplaced,
 		"a key that some know":      keyIsUnknown,
+		"asked to end at its start": endsWhileItStarts,
 		"what cannot be of several": wrongPeers, "a server that is away": waitsForServer,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -37,6 +37,9 @@ func (d *daemon) run(ctx context.Context, stdout io.Writer) error {
 	}
 	d.up.Store(true)
 	err := d.announce(ctx, stdout)
+	if err != nil && ctx.Err() != nil {
+		err = nil // what it reads is cut short
+	}
 	if err == nil {
 		select {
 		case <-ctx.Done():

@@ -61,14 +61,12 @@ func serve(ctx context.Context, c config, with started) (err error) {
 	d := &daemon{
 		config: c, log: log, metrics: newMetrics(), notify: newNotifier(with.environ), done: make(chan struct{}),
 	}
-	if d.store, err = d.openStore(ctx); errors.Is(err, errEndedStandingBy) {
-		return nil
-	} else if err != nil {
-		return err
+	if d.store, err = d.openStore(ctx); err != nil {
+		return d.endedEarly(ctx, err)
 	}
 	defer func() { err = errors.Join(err, d.store.Close()) }()
 	if err := d.build(ctx, kube, with.stdout); err != nil {
-		return err
+		return d.endedEarly(ctx, err)
 	}
 	d.reloader = &reloader{
 		config: c, level: level, certificate: d.certificate, authorities: d.authorities, kubeconfig: d.kubeconfig,
@@ -79,7 +77,8 @@ func serve(ctx context.Context, c config, with started) (err error) {
 	}
 	agents, err := countAgents(ctx, d.store)
 	if err != nil {
-		return err
+		d.close()
+		return d.endedEarly(ctx, err)
 	}
 	warnOfFewFiles(ctx, agents, log)
 	if d.certificate == nil && !c.loopbackOnly() {
@@ -87,6 +86,16 @@ func serve(ctx context.Context, c config, with started) (err error) {
 			"or end TLS in front of the daemon", "listen", c.listen)
 	}
 	return d.run(ctx, with.stdout)
+}
+
+// endedEarly returns the error of a start that failed; nil if it was asked to end meanwhile,
+// since whatever it was about to do is cut short then.
+func (d *daemon) endedEarly(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	d.log.InfoContext(ctx, "asked to end before the start was complete: ending", "reason", oneLine(err))
+	return nil
 }
 
 // daemon holds the parts of the running program.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -69,6 +70,49 @@ func waitsForServer(t *testing.T, server *pgtest.Server) {
 	first.shares(t, 2, 20*time.Second)
 	require.Equal(t, 1, strings.Count(first.Stderr.String(), waits), "once is enough")
 	require.NotContains(t, first.Stderr.String(), "the hold of the database", "there was none")
+}
+
+// endsWhileItStarts: a daemon that is asked to end in the middle of its start ends at once, and
+// has not failed: within the first try to open the database, while it waits for a database
+// that another one has, and while it looks whether one with other keys is alive.
+func endsWhileItStarts(t *testing.T, server *pgtest.Server) {
+	g := newTogether(t, server)
+	ends := func(p *process) {
+		t.Helper()
+		code, took := p.Terminate(t)
+		require.Zero(t, code, p)
+		require.Less(t, took, 5*time.Second)
+		require.Contains(t, p.Stderr.String(), "asked to end before the start was complete")
+		require.NotContains(t, p.Stderr.String(), "ecpd: ")
+	}
+	silent, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, silent.Close()) }()
+	u, err := url.Parse(g.url)
+	require.NoError(t, err)
+	u.Host = silent.Addr().String()
+	first := g.begin(t, "--database", u.String())
+	c, err := silent.Accept() // it is inside of its first try
+	require.NoError(t, err)
+	ends(first)
+	_ = c.Close()
+
+	a := g.begin(t)
+	d := g.ready(t, a)
+	alone := launch(t, t.TempDir(), g.environ, "serve", "--listen", "127.0.0.1:0", "--data-dir", t.TempDir(),
+		"--database", g.url, "--cluster-agent", "http://127.0.0.1:18180")
+	alone.Logs(t, "processes that share the database")
+	ends(alone)
+
+	d.Kill() // its record stays, so that one with another key looks for some seconds whether it lives
+	other := *g
+	other.keys = filepath.Join(t.TempDir(), "keys")
+	old, err := os.ReadFile(g.keys)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(other.keys, append([]byte("new:"+strings.Repeat("B", 43)+"=\n"), old...), 0o600))
+	late := other.begin(t)
+	late.Logs(t, "a daemon with other keys of secrets is on record")
+	ends(late)
 }
 
 // forward connects whoever connects to one address with another, until the test ends.

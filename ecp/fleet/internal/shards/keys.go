@@ -29,6 +29,10 @@ func (k *Keeper) OtherKeys(ctx context.Context) (Daemon, bool, error) {
 	if err != nil {
 		return Daemon{}, false, err
 	}
+	for id, d := range found {
+		k.Log.InfoContext(ctx, "a daemon with other keys of secrets is on record: whether it is alive is seen within "+
+			"some seconds", "daemon", id, "host", d.Host)
+	}
 	tick := time.NewTicker(keysPoll)
 	defer tick.Stop()
 	for began := k.Tick(); len(found) > 0 && k.Tick().Sub(began) < life; {
