@@ -65,8 +65,7 @@ export async function signOut(): Promise<void> {
       throw err;
     }
   }
-  location.hash = '';
-  location.reload();
+  location.replace(location.pathname + location.search); // loads anew: a hash that is set would show a page before
 }
 
 /** sessionEnded shows the sign-in page after the server has ended all sessions of whoever is signed in. */
