@@ -35,18 +35,19 @@ func parseURL(from string) (*pgx.ConnConfig, error) {
 	return c, nil
 }
 
-// wrongURL says what is wrong with the URL of a database.
+// wrongURL tells a person what is wrong with the URL of a database, by pgx's error.
 func wrongURL(from string, err error) string {
 	const form = "the URL of the database cannot be read; it is as " +
 		"postgres://USER@HOST:PORT/NAME?sslmode=verify-full, with %-escapes for special characters"
+	const before = "`: " // as pgx has it: cannot parse `URL`: what is wrong
 	u, bad := url.Parse(from)
-	// As pgx has it: cannot parse `URL`: what is wrong.
-	all := err.Error()
-	what := all[strings.LastIndex(all, "`: ")+len("`: "):]
-	switch {
-	case bad != nil || !strings.HasPrefix(u.Scheme, "postgres"):
+	text := err.Error()
+	at := strings.LastIndex(text, before)
+	if bad != nil || !strings.HasPrefix(u.Scheme, "postgres") || at < 0 {
 		return form
-	case strings.Contains(what, "sslmode"):
+	}
+	what := text[at+len(before):]
+	if strings.Contains(what, "sslmode is invalid") {
 		return "the URL of the database has an unknown sslmode; verify-full checks who the server is"
 	}
 	return "what the URL of the database says cannot be used: " + what

@@ -208,9 +208,9 @@ func (d *duel) sees(p ecp.Provisioner, replicas int) {
 	})
 }
 
-// awaits waits until a Provisioner sees what is awaited. is says what is still missing.
+// awaits waits until a Provisioner observes what is wanted: until missing returns "".
 func (d *duel) awaits(ctx context.Context, p ecp.Provisioner, what string,
-	is func(ecp.Observation) string) ecp.Observation {
+	missing func(ecp.Observation) string) ecp.Observation {
 	d.Helper()
 	ctx, cancel := context.WithTimeout(ctx, d.s.Within)
 	defer cancel()
@@ -220,7 +220,7 @@ func (d *duel) awaits(ctx context.Context, p ecp.Provisioner, what string,
 		o, err := p.Observe(ctx, d.id)
 		why := ""
 		if err == nil {
-			if why = is(o); why == "" {
+			if why = missing(o); why == "" {
 				return o
 			}
 		}
